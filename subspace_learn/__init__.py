@@ -1,0 +1,38 @@
+"""Spectral and subspace learning in scikit-learn estimator style.
+
+Headline estimators import from here, everything else from its family::
+
+    from subspace_learn import GrassmannPCA
+    from subspace_learn.grassmann import SubspaceDetector
+
+Importing this package loads a table of names and nothing else: NumPy, scikit-learn, numba and the
+rest come in when a name is first used.
+"""
+
+from importlib import import_module as _import_module
+
+__version__ = "0.1.0.dev0"
+
+# The headline names and the room each lives in. Families list their own names in their __all__.
+_HEADLINE = {
+    "GrassmannPCA": "grassmann",
+    "SubspaceDetector": "grassmann",
+    "ToDevice": "_to_device",
+}
+_ROOMS = ("datasets", "functional", "grassmann", "linalg")
+
+__all__ = [*_HEADLINE, *_ROOMS, "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HEADLINE:
+        value = getattr(_import_module(f"{__name__}.{_HEADLINE[name]}"), name)
+        globals()[name] = value
+        return value
+    if name in _ROOMS:
+        return _import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,80 @@
+"""What all estimators share: parameter validation, rollback on failure, random numbers, doc links.
+
+Private helpers of scikit-learn come in through this file alone, so that a change there is a change
+here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+
+__all__ = ["Interval", "StrOptions", "SubspaceEstimator", "fit_method", "random_generator"]
+
+
+def fit_method(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Validate parameters before ``method`` and, if it fails, leave the estimator as it was.
+
+    For ``fit``, ``partial_fit`` and the like. The attributes present before the call are put back
+    on any exception, an interrupt included; methods therefore bind new arrays to attributes and
+    never write into those they find.
+    """
+    validated = _fit_context(prefer_skip_nested_validation=True)(method)
+
+    @functools.wraps(method)
+    def fit_or_roll_back(self: SubspaceEstimator, *args: Any, **kwargs: Any) -> Any:
+        before = dict(vars(self))
+        try:
+            return validated(self, *args, **kwargs)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return fit_or_roll_back
+
+
+def random_generator(random_state: object) -> np.random.Generator:
+    """Turn ``random_state`` (None, int, RandomState or Generator) into one Generator.
+
+    A RandomState or Generator is advanced, as scikit-learn does; NumPy's global state is not used.
+    """
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(2**31, size=4))
+    return np.random.default_rng(random_state)
+
+
+class SubspaceEstimator(BaseEstimator):
+    """Base of all our estimators: no numerics, only manners."""
+
+    _doc_link_module = "subspace_learn"
+    _doc_link_template = (
+        "https://subspace-learn.readthedocs.io/en/latest/api/generated/"
+        "{estimator_module}.{estimator_name}.html"
+    )
+
+    def set_params(self, **params: Any) -> SubspaceEstimator:
+        """Set parameters; if any name is unknown, none is changed.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameter names (also ``nested__name``) and their new values.
+
+        Returns
+        -------
+        self : estimator
+            The estimator itself.
+        """
+        before = dict(vars(self))
+        try:
+            return super().set_params(**params)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise

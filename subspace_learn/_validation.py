@@ -1,0 +1,180 @@
+"""What X may be: the checks that stand between a user's data and the mathematics.
+
+NumPy arrays, lists, DataFrames and SciPy sparse matrices go through scikit-learn's own checks.
+Arrays of other libraries (CuPy, torch, ...) are checked here, on their device, and so do not depend
+on scikit-learn's ``array_api_dispatch`` flag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_sample_weight,
+    check_array,
+    validate_data,
+)
+
+from ._array import (
+    Array,
+    array_namespace,
+    as_float,
+    device_of,
+    is_array,
+    is_numpy,
+    library_name,
+    move_like,
+    to_numpy,
+)
+
+__all__ = ["check_like", "check_sample_weight", "check_samples", "check_scores"]
+
+_FLOATS = [np.float64, np.float32]
+
+
+def check_samples(
+    estimator: Any,
+    X: Any,
+    *,
+    reset: bool,
+    like: Array | None = None,
+    method: str = "fit",
+    accept_sparse: bool | Sequence[str] = False,
+    min_samples: int = 1,
+) -> Any:
+    """Check a table ``X`` of shape (n_samples, n_features) for ``estimator``.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_`` (and ``feature_names_in_``) if ``reset``, else is compared with.
+    X : array-like, sparse matrix, DataFrame, or array of any library
+        What the user gave.
+    reset : bool
+        Whether this is (the first batch of) a fit.
+    like : array, optional
+        A fitted array: ``X`` must be of its library and on its device.
+    method : str, default="fit"
+        Name of the calling method, for error messages.
+    accept_sparse : bool or list of str, default=False
+        Sparse formats to let through.
+    min_samples : int, default=1
+        Fewest rows allowed.
+
+    Returns
+    -------
+    X : array of float32 or float64, or sparse matrix
+        The input itself where possible, never changed.
+
+    Raises
+    ------
+    ValueError
+        If ``X`` is complex, not 2-D, empty, holds NaN or infinity, has too few rows, another
+        number of features than in fit, or another array library or device than in fit.
+    """
+    name = type(estimator).__name__
+    if like is not None:
+        check_like(X, like, where=f"{name}.{method}()")
+    if is_numpy(X) or not is_array(X):
+        return validate_data(
+            estimator,
+            X,
+            reset=reset,
+            dtype=_FLOATS,
+            accept_sparse=accept_sparse,
+            ensure_min_samples=min_samples,
+        )
+    _check_feature_names(estimator, X, reset=reset)
+    X = _check_foreign_table(X, name=name, min_samples=min_samples)
+    if reset:
+        estimator.n_features_in_ = X.shape[1]
+    elif X.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {name} is expecting "
+            f"{estimator.n_features_in_} features as input."
+        )
+    return X
+
+
+def _check_foreign_table(X: Array, *, name: str, min_samples: int) -> Array:
+    """Check an array that is not NumPy's: 2-D, real, finite, not empty."""
+    xp = array_namespace(X)
+    if xp.isdtype(X.dtype, "complex floating"):
+        raise ValueError(f"Complex data not supported: {name} was given dtype {X.dtype}.")
+    if X.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {X.ndim}D array of shape {tuple(X.shape)} instead. Reshape "
+            "your data to (n_samples, n_features)."
+        )
+    if X.shape[0] < min_samples or X.shape[1] < 1:
+        raise ValueError(
+            f"Found array with {X.shape[0]} sample(s) and {X.shape[1]} feature(s) (shape="
+            f"{tuple(X.shape)}) while a minimum of {max(min_samples, 1)} sample(s) and 1 feature "
+            f"is required by {name}."
+        )
+    X = as_float(X)
+    if not bool(xp.all(xp.isfinite(X))):
+        raise ValueError(f"Input X contains NaN or infinity. {name} needs finite values.")
+    return X
+
+
+def check_like(X: Any, fitted: Array, *, where: str) -> None:
+    """Raise ValueError unless ``X`` is of the array library and on the device of ``fitted``.
+
+    Lists, DataFrames and sparse matrices count as NumPy.
+    """
+    given = library_name(X) if is_array(X) else "numpy"
+    wanted = library_name(fitted)
+    if given == wanted and (wanted == "numpy" or device_of(X) == device_of(fitted)):
+        return
+    device = "" if wanted == "numpy" else f" on device {device_of(fitted)}"
+    here = f" on device {device_of(X)}" if given != "numpy" else ""
+    raise ValueError(
+        f"Inputs passed to {where} must use the same namespace and the same device as those "
+        f"passed to fit(). Given: {given}{here}; fitted with: {wanted}{device}. Convert the input, "
+        "for example with ToDevice, or fit again on data of this kind."
+    )
+
+
+def check_scores(estimator: Any, X: Any, *, n_features: int, like: Array, method: str) -> Array:
+    """Check coordinates ``X`` of shape (n_samples, n_features) that go back to the input space."""
+    name = type(estimator).__name__
+    check_like(X, like, where=f"{name}.{method}()")
+    if is_numpy(X) or not is_array(X):
+        X = check_array(X, dtype=_FLOATS, input_name="X", estimator=estimator)
+    else:
+        X = _check_foreign_table(X, name=name, min_samples=1)
+    if X.shape[1] != n_features:
+        raise ValueError(
+            f"X has {X.shape[1]} columns, but {name}.{method} needs the {n_features} coordinates "
+            "that transform returns."
+        )
+    return X
+
+
+def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
+    """Check ``sample_weight`` against the rows of ``X``: None stays None, else float64 (n_samples,).
+
+    Weights are frequencies: a weight of 2 is a row given twice, 0 a row left out. They are moved to
+    the library and device of ``X``.
+
+    Raises
+    ------
+    ValueError
+        If they are negative, not finite, of the wrong shape, or all zero.
+    """
+    if sample_weight is None:
+        return None
+    host = to_numpy(sample_weight) if is_array(sample_weight) else sample_weight
+    rows = np.empty((X.shape[0], 1)) if not sp.issparse(X) else X
+    weights = _check_sample_weight(host, rows, dtype=np.float64, ensure_non_negative=True)
+    if not weights.any():
+        raise ValueError(
+            "All sample_weight are zero: no row is left to fit on. Give at least two rows a "
+            "positive weight."
+        )
+    return move_like(weights, X) if not is_numpy(X) else weights
