@@ -52,7 +52,7 @@ def library_name(x: object) -> str:
 
 
 def array_namespace(*arrays: Array) -> Any:
-    """Return the namespace that all ``arrays`` share; None and SciPy sparse matrices count as NumPy.
+    """Return the namespace ``arrays`` share; None is skipped, SciPy sparse counts as NumPy.
 
     Raises
     ------

@@ -11,10 +11,20 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils.validation import has_fit_parameter
 
-__all__ = ["Interval", "StrOptions", "SubspaceEstimator", "fit_method", "random_generator"]
+__all__ = [
+    "Interval",
+    "StrOptions",
+    "SubspaceEstimator",
+    "fit_method",
+    "random_generator",
+    "routed_fit_params",
+]
 
 
 def fit_method(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,6 +57,33 @@ def random_generator(random_state: object) -> np.random.Generator:
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(2**31, size=4))
     return np.random.default_rng(random_state)
+
+
+def routed_fit_params(
+    router: BaseEstimator,
+    name: str,
+    child: BaseEstimator,
+    sample_weight: object,
+    fit_params: dict[str, Any],
+) -> dict[str, Any]:
+    """Keyword arguments for ``child.fit``: by metadata routing if enabled, else all that was given.
+
+    Raises
+    ------
+    TypeError
+        If ``sample_weight`` was given and ``child.fit`` does not take it (without routing).
+    """
+    if get_config()["enable_metadata_routing"]:
+        routed = process_routing(router, "fit", sample_weight=sample_weight, **fit_params)
+        return dict(routed[name].fit)
+    if sample_weight is None:
+        return fit_params
+    if not has_fit_parameter(child, "sample_weight"):
+        raise TypeError(
+            f"sample_weight was given, but {type(child).__name__}.fit does not take it. Leave it "
+            "out, or use an estimator that does, such as GrassmannPCA."
+        )
+    return {**fit_params, "sample_weight": sample_weight}
 
 
 class SubspaceEstimator(BaseEstimator):

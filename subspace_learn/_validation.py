@@ -157,7 +157,7 @@ def check_scores(estimator: Any, X: Any, *, n_features: int, like: Array, method
 
 
 def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
-    """Check ``sample_weight`` against the rows of ``X``: None stays None, else float64 (n_samples,).
+    """Check ``sample_weight`` against the rows of ``X``: None stays None, else float64.
 
     Weights are frequencies: a weight of 2 is a row given twice, 0 a row left out. They are moved to
     the library and device of ``X``.

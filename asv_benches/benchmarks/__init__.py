@@ -1,0 +1,1 @@
+"""asv benchmarks of subspace_learn against the peers a user would pick."""

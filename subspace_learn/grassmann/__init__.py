@@ -1,0 +1,6 @@
+"""Subspaces as points of a Grassmann manifold: principal subspaces and detection by residual."""
+
+from ._grassmann_pca import GrassmannPCA
+from ._subspace_detector import SubspaceDetector
+
+__all__ = ["GrassmannPCA", "SubspaceDetector"]

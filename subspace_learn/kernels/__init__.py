@@ -1,0 +1,26 @@
+"""Loops that array operations cannot express, compiled by numba on first use.
+
+Functions of arrays and scalars, NumPy in and out; the caller allocates. Import a kernel inside the
+function that calls it, so that numba is loaded by the first fit that needs it and not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+__all__ = ["jit"]
+
+
+def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile ``function`` on first call and keep the machine code on disk where that is allowed.
+
+    numba raises ``RuntimeError: no locator available`` where no cache folder can be written (a
+    read-only installation): then the code is compiled anew in each process.
+    """
+    try:
+        return numba.njit(cache=True)(function)
+    except RuntimeError:
+        return numba.njit(function)

@@ -1,0 +1,274 @@
+"""Low-rank summaries of tables that are too wide for a scatter matrix, and how they are found."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from .._array import Array, array_namespace, device_of, move_like
+from .eig import leading_eigenpairs, without_rounding
+from .krylov import RitzPairs, block_krylov
+from .moments import Moments, counted, row_blocks
+
+__all__ = [
+    "CentredTable",
+    "LowRankMoments",
+    "centred_table",
+    "compressed",
+    "dual_low_rank",
+    "krylov_low_rank",
+    "merged_low_rank",
+    "svd_low_rank",
+]
+
+
+class LowRankMoments(NamedTuple):
+    """Second-order statistics with the scatter matrix kept to a rank: V diag(s^2) V^T."""
+
+    n_samples: int
+    """Number of rows with positive weight."""
+    weight: float
+    """Sum of the weights."""
+    mean: Array
+    """Exact weighted mean, (n_features,), float64; zeros when not centred."""
+    singular_values: Array
+    """Leading singular values of the centred, weighted rows, (rank,), descending."""
+    basis: Array
+    """Their right singular vectors, (n_features, rank)."""
+    total: float
+    """Exact trace of the full scatter matrix."""
+
+
+class CentredTable(NamedTuple):
+    """A table centred and weighted without a copy: W^(1/2) (X - 1 m^T)."""
+
+    X: Array
+    """Dense or sparse, (n_samples, n_features), any float width; never changed."""
+    root: Array
+    """Square roots of the weights, (n_samples,), float64."""
+    mean: Array
+    """(n_features,), float64."""
+    n_samples: int
+    """Number of rows with positive weight."""
+    weight: float
+    """Sum of the weights."""
+
+    def rows(self) -> Array:
+        """The table written out in float64 (dense X only)."""
+        xp = array_namespace(self.X)
+        return self.root[:, None] * (xp.astype(self.X, xp.float64) - self.mean)
+
+    def product(self, Q: Array) -> Array:
+        """Table times Q, in float64; the large product in the precision of X."""
+        image = _mixed_product(self.X, Q) - (self.mean @ Q)[None, :]
+        return self.root[:, None] * image
+
+    def adjoint(self, P: Array) -> Array:
+        """Transposed table times P, in float64; the large product in the precision of X."""
+        xp = array_namespace(P)
+        weighted = self.root[:, None] * P
+        column_sums = xp.sum(weighted, axis=0)
+        return _mixed_product(self.X.T, weighted) - self.mean[:, None] * column_sums[None, :]
+
+    def scatter(self, Q: Array) -> Array:
+        """Scatter matrix times Q: the operator whose leading eigenvectors are wanted."""
+        return self.adjoint(self.product(Q))
+
+    def total(self) -> float:
+        """Trace of the scatter matrix; sparse X by |x|^2 - |m|^2, which is exact to eps |x|^2."""
+        xp = array_namespace(self.X)
+        squares = self.root * self.root
+        if sp.issparse(self.X):
+            energy = np.asarray(self.X.multiply(self.X).sum(axis=1), dtype=np.float64).reshape(-1)
+            return float(squares @ (energy - 2 * (self.X @ self.mean) + self.mean @ self.mean))
+        total = 0.0
+        for rows in row_blocks(self.X):
+            block = xp.astype(self.X[rows, :], xp.float64) - self.mean
+            total += float(squares[rows] @ xp.sum(block * block, axis=1))
+        return total
+
+
+def _mixed_product(A: Any, Q: Array) -> Array:
+    """``A @ Q`` computed in the precision of A, given in float64."""
+    xp = array_namespace(Q)
+    return xp.astype(A @ xp.astype(Q, A.dtype, copy=False), xp.float64, copy=False)
+
+
+def centred_table(X: Array, weights: Array | None = None, *, center: bool = True) -> CentredTable:
+    """Wrap ``X`` with its weighted mean; see `CentredTable`.
+
+    Parameters
+    ----------
+    X : array or sparse matrix of shape (n_samples, n_features)
+        Finite floats.
+    weights : array of shape (n_samples,), optional
+        Nonnegative frequencies; None means 1 each.
+    center : bool, default=True
+        Whether the mean is subtracted.
+
+    Returns
+    -------
+    table : CentredTable
+        Holds a reference to ``X``.
+    """
+    xp = array_namespace(X)
+    if weights is None:
+        place = {} if sp.issparse(X) else {"device": device_of(X)}
+        weights = xp.ones(X.shape[0], dtype=xp.float64, **place)
+    n_samples, weight = counted(weights, X.shape[0])
+    mean = xp.reshape(_mixed_product(X.T, (weights / weight)[:, None]), (-1,))
+    return CentredTable(X, xp.sqrt(weights), mean if center else 0.0 * mean, n_samples, weight)
+
+
+def svd_low_rank(table: CentredTable, rank: int | None = None) -> LowRankMoments:
+    """Low-rank moments of a dense table by a thin singular value decomposition.
+
+    Backward stable: singular values down to eps times the largest are found, where a Gram matrix
+    loses those below sqrt(eps). Costs ``O(n d min(n, d))`` flops and two float64 copies of X.
+    """
+    rows = table.rows()
+    singular_values, basis = _truncated_svd(rows, rank)
+    xp = array_namespace(rows)
+    total = float(xp.sum(rows * rows))
+    singular_values = without_rounding(
+        singular_values, max(rows.shape), float(xp.finfo(rows.dtype).eps)
+    )
+    return LowRankMoments(table.n_samples, table.weight, table.mean, singular_values, basis, total)
+
+
+def _truncated_svd(rows: Array, rank: int | None) -> tuple[Array, Array]:
+    """Leading singular values and right singular vectors (as columns) of ``rows``."""
+    xp = array_namespace(rows)
+    _, singular_values, right = xp.linalg.svd(rows, full_matrices=False)
+    return singular_values[:rank], right[:rank, :].T
+
+
+def dual_low_rank(table: CentredTable, rank: int | None = None) -> LowRankMoments:
+    """Low-rank moments of a wide table through the n x n Gram matrix of its rows.
+
+    ``K u = s^2 u`` gives ``v = A^T u / s`` for the centred, weighted rows A. Singular values below
+    sqrt(eps) times the largest are lost; their directions come out as some orthonormal completion.
+    Costs ``n^2 d + 9 n^3`` flops; sparse X is never made dense, only the n x n matrix is.
+    """
+    gram = _row_gram(table)
+    values, left = leading_eigenpairs(gram, rank)
+    xp = array_namespace(values)
+    eps = float(xp.finfo(values.dtype).eps)
+    values = without_rounding(values, max(table.X.shape), eps)
+    scale = xp.where(values > 0, xp.sqrt(values), xp.ones_like(values))
+    # Householder QR: well-determined leading columns stay (up to sign), lost ones are completed.
+    basis, _ = xp.linalg.qr(table.adjoint(left) / scale[None, :], mode="reduced")
+    total = float(xp.linalg.trace(gram))
+    return LowRankMoments(table.n_samples, table.weight, table.mean, xp.sqrt(values), basis, total)
+
+
+def _row_gram(table: CentredTable) -> Array:
+    """Gram matrix of the centred, weighted rows, (n_samples, n_samples), float64."""
+    if not sp.issparse(table.X):
+        rows = table.rows()
+        return rows @ rows.T
+    gram = (table.X @ table.X.T).toarray().astype(np.float64)
+    cross = table.X @ table.mean
+    gram += table.mean @ table.mean - cross[:, None] - cross[None, :]
+    return table.root[:, None] * gram * table.root[None, :]
+
+
+def krylov_low_rank(
+    table: CentredTable,
+    rank: int,
+    *,
+    n_oversamples: int,
+    tol: float,
+    max_iter: int,
+    rng: np.random.Generator,
+) -> tuple[LowRankMoments, RitzPairs]:
+    """Low-rank moments by block Krylov from a random start: X is only multiplied with thin blocks.
+
+    Parameters
+    ----------
+    table : CentredTable
+        Dense or sparse.
+    rank : int
+        Directions wanted.
+    n_oversamples : int
+        Extra columns of the block: they widen the gap that convergence depends on.
+    tol, max_iter : float, int
+        See :func:`~subspace_learn.linalg.krylov.block_krylov`. For float32 X the tolerance is not
+        taken below 20 eps of float32, which products in that precision cannot pass.
+    rng : numpy.random.Generator
+        Source of the starting block.
+
+    Returns
+    -------
+    moments : LowRankMoments
+        The summary.
+    pairs : RitzPairs
+        With residual norms, number of steps, and whether the tolerance was reached.
+    """
+    xp = array_namespace(table.mean)
+    width = min(rank + n_oversamples, *table.X.shape)
+    start = xp.asarray(rng.standard_normal((table.X.shape[1], width)), device=device_of(table.mean))
+    tol = max(tol, 20 * float(xp.finfo(table.X.dtype).eps))
+    pairs = block_krylov(table.scatter, start, rank, tol=tol, max_iter=max_iter)
+    values = xp.sqrt(xp.clip(pairs.values, min=0.0))
+    moments = LowRankMoments(
+        table.n_samples, table.weight, table.mean, values, pairs.vectors, table.total()
+    )
+    return moments, pairs
+
+
+def compressed(moments: Moments, rank: int) -> LowRankMoments:
+    """Low-rank moments from exact ones (the way back does not exist)."""
+    xp = array_namespace(moments.scatter)
+    values, basis = leading_eigenpairs(moments.scatter, min(rank, moments.scatter.shape[0]))
+    root = xp.sqrt(xp.clip(values, min=0.0))
+    total = float(xp.linalg.trace(moments.scatter))
+    return LowRankMoments(moments.n_samples, moments.weight, moments.mean, root, basis, total)
+
+
+def merged_low_rank(
+    a: LowRankMoments, b: LowRankMoments, rank: int, *, center: bool = True
+) -> LowRankMoments:
+    """Low-rank moments of two sets of rows together.
+
+    The scatter of the union is that of the stacked rows
+    ``[diag(s_a) V_a^T; diag(s_b) V_b^T; sqrt(w_a w_b / (w_a + w_b)) (m_b - m_a)^T]``, of which the
+    leading ``rank`` singular directions are kept. Mean, weight and total stay exact; what a
+    truncation has dropped is lost.
+
+    Parameters
+    ----------
+    a, b : LowRankMoments
+        Of disjoint sets of rows.
+    rank : int
+        Directions to keep.
+    center : bool, default=True
+        Whether the two were centred.
+
+    Returns
+    -------
+    moments : LowRankMoments
+        In the library and on the device of ``a``. Costs ``O(d (r_a + r_b)^2)`` flops.
+
+    References
+    ----------
+    D. A. Ross, J. Lim, R.-S. Lin, M.-H. Yang, "Incremental learning for robust visual tracking",
+    International Journal of Computer Vision 77 (2008), section 3.1.
+    """
+    xp = array_namespace(a.basis)
+    b_mean, b_values, b_basis = (
+        move_like(part, a.basis) for part in (b.mean, b.singular_values, b.basis)
+    )
+    weight = a.weight + b.weight
+    stacked = [a.singular_values[:, None] * a.basis.T, b_values[:, None] * b_basis.T]
+    mean, total = a.mean, a.total + b.total
+    if center:
+        delta = b_mean - a.mean
+        factor = a.weight * b.weight / weight
+        stacked.append((factor**0.5 * delta)[None, :])
+        mean = a.mean + (b.weight / weight) * delta
+        total += factor * float(xp.sum(delta * delta))
+    singular_values, basis = _truncated_svd(xp.concat(stacked, axis=0), rank)
+    return LowRankMoments(a.n_samples + b.n_samples, weight, mean, singular_values, basis, total)

@@ -1,0 +1,58 @@
+"""Which estimators the common checks run on: every public one, discovered, in one or more settings.
+
+An estimator whose defaults can be fitted needs no row. A row holds the settings that take another way
+through the code (a solver, a score), so that each way passes every check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sklearn.utils import get_tags
+
+from subspace_learn import GrassmannPCA
+from subspace_learn._discovery import estimators
+
+SETTINGS: dict[str, Callable[[type], list[Any]]] = {
+    "GrassmannPCA": lambda cls: [
+        cls(),
+        cls(n_components=2),
+        *(
+            cls(n_components=1, solver=solver, random_state=0)
+            for solver in ("covariance", "svd", "randomized")
+        ),
+    ],
+    # scikit-learn's smallest tables have two features: one component leaves a residual.
+    "SubspaceDetector": lambda cls: [
+        cls(),
+        cls(GrassmannPCA(n_components=1), statistic="residual", quantile=0.9),
+    ],
+    "ToDevice": lambda cls: [cls()],
+}
+
+# Transformers whose job is to hand arrays from one library to another.
+CHANGES_LIBRARY = {"ToDevice"}
+
+
+def instances() -> list[Any]:
+    """Return every estimator in every setting of the table, unfitted."""
+    found = estimators()
+    unknown = sorted(set(SETTINGS) - set(found))
+    if unknown:
+        raise LookupError(f"SETTINGS has rows for names that are not public estimators: {unknown}")
+    return [
+        estimator for name, cls in found.items() for estimator in SETTINGS.get(name, _default)(cls)
+    ]
+
+
+def _default(cls: type) -> list[Any]:
+    return [cls()]
+
+
+def kind(estimator: Any) -> str:
+    """Return the kind of X an estimator takes, which says which of our checks apply."""
+    tags = get_tags(estimator).input_tags
+    if tags.three_d_array:
+        return "epochs"
+    return "pairwise" if tags.pairwise else "table"

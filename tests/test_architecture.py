@@ -1,0 +1,212 @@
+"""The building has storeys, and imports go down only. Read off the sources with ast, nothing is run."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+PACKAGE = "subspace_learn"
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted((ROOT / PACKAGE).rglob("*.py"))
+OUR_FILES = [
+    path
+    for folder in (PACKAGE, "tests", "examples", "asv_benches", "doc/_ext")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if "auto_examples" not in path.parts
+]
+
+# Room -> storey. A room that is not listed fails the test: decide where it belongs, then add it.
+STOREY = {
+    "_array": 0,
+    "kernels": 0,
+    "linalg": 1,
+    "functional": 2,
+    "_base": 3,
+    "_validation": 3,
+    "grassmann": 4,
+    "datasets": 4,
+    "_to_device": 4,
+    "deep": 5,
+    "_discovery": 6,
+    "__init__": 7,
+}
+NEIGHBOURS_MAY_IMPORT = {("_base", "_validation"), ("_validation", "_base")}
+TOP_MAY_BE_READ_BY = {"_discovery"}  # the table of names in subspace_learn/__init__.py
+
+ONLY_IN = {
+    "cupy": ("_array",),
+    "torch": ("_array", "deep"),
+    "skorch": ("deep",),
+    "numba": ("kernels",),
+}
+PRIVATE_SKLEARN_IN = ("_base", "_validation")
+LAZY = {"matplotlib", "pandas", "pymanopt", "pyriemann", "pooch", "mne"}
+MAX_LINES = 450
+
+
+class Import(NamedTuple):
+    """One imported name: who imports it, on which line, and whether at import time."""
+
+    importer: str
+    line: int
+    target: str
+    at_top: bool
+
+    def __str__(self):
+        return f"{self.importer}:{self.line} -> {self.target}"
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room_of(module):
+    """First part below the package: subspace_learn.linalg.eig -> linalg."""
+    return [*module.split("."), "__init__"][1]
+
+
+def absolute(node, path):
+    """Modules and names that an import statement mentions, as absolute dotted paths."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    base = node.module or ""
+    if node.level:
+        package = path.relative_to(ROOT).with_suffix("").parts[:-1]
+        package = package[: len(package) - node.level + 1]
+        base = ".".join([*package, base] if base else package)
+    return [f"{base}.{alias.name}" for alias in node.names]
+
+
+def _is_type_checking(node):
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+
+
+def imports_of(path):
+    """Every import of a file; those in functions or under TYPE_CHECKING are not ``at_top``."""
+
+    def visit(node, at_top):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import | ast.ImportFrom):
+                for target in absolute(child, path):
+                    yield Import(module_name(path), child.lineno, target, at_top)
+            lazy = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            yield from visit(child, at_top and not lazy and not _is_type_checking(child))
+
+    return list(visit(ast.parse(path.read_text(encoding="utf-8")), True))
+
+
+MODULES = {module_name(path) for path in SOURCES}
+IMPORTS = [found for path in SOURCES for found in imports_of(path)]
+
+
+def our_module(target):
+    """Longest prefix of ``target`` that is one of our modules; None if it is not ours."""
+    parts = target.split(".")
+    while parts and ".".join(parts) not in MODULES:
+        parts.pop()
+    return ".".join(parts) or None
+
+
+OUR_ARROWS = [(found, our_module(found.target)) for found in IMPORTS if our_module(found.target)]
+
+
+def show(arrows):
+    return "".join(f"\n  {arrow}" for arrow in arrows)
+
+
+def test_every_room_has_a_storey():
+    unknown = sorted({room_of(module) for module in MODULES} - set(STOREY))
+    assert not unknown, f"rooms without a storey in {Path(__file__).name}: {unknown}"
+
+
+def test_imports_go_down_only():
+    def goes_up(found, target):
+        here, there = room_of(found.importer), room_of(target)
+        if here == there or (here, there) in NEIGHBOURS_MAY_IMPORT:
+            return False
+        if there == "__init__" and here in TOP_MAY_BE_READ_BY:
+            return False
+        return STOREY[there] >= STOREY[here]
+
+    wrong = [found for found, target in OUR_ARROWS if goes_up(found, target)]
+    assert not wrong, f"imports must go to a lower storey (STYLE section 1):{show(wrong)}"
+
+
+def test_modules_import_one_another_in_no_circle():
+    graph = {module: set() for module in MODULES}
+    for found, target in OUR_ARROWS:
+        if target != found.importer:
+            graph[found.importer].add(target)
+    circle = find_circle(graph)
+    assert circle is None, f"modules import one another: {' -> '.join(circle)}"
+
+
+def find_circle(graph):
+    """Some path that returns to its start, or None (depth-first search)."""
+    done, path = set(), []
+
+    def walk(module):
+        if module in path:
+            return [*path[path.index(module) :], module]
+        if module in done:
+            return None
+        path.append(module)
+        for target in sorted(graph[module]):
+            if circle := walk(target):
+                return circle
+        done.add(path.pop())
+        return None
+
+    return next((circle for module in sorted(graph) if (circle := walk(module))), None)
+
+
+def test_find_circle_finds_one():
+    assert find_circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == ["a", "b", "c", "a"]
+    assert find_circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) is None
+
+
+@pytest.mark.parametrize("library", sorted(ONLY_IN))
+def test_library_stays_in_its_rooms(library):
+    wrong = [
+        found
+        for found in IMPORTS
+        if found.target.split(".")[0] == library and room_of(found.importer) not in ONLY_IN[library]
+    ]
+    assert not wrong, f"only {' and '.join(ONLY_IN[library])} may import {library}:{show(wrong)}"
+
+
+def test_private_scikit_learn_comes_in_through_two_files():
+    wrong = [
+        found
+        for found in IMPORTS
+        if found.target.split(".")[0] == "sklearn"
+        and any(part.startswith("_") and part != "__version__" for part in found.target.split("."))
+        and room_of(found.importer) not in PRIVATE_SKLEARN_IN
+    ]
+    assert not wrong, (
+        f"private scikit-learn names belong in _base.py or _validation.py:{show(wrong)}"
+    )
+
+
+def test_heavy_libraries_are_imported_inside_functions():
+    wrong = [found for found in IMPORTS if found.at_top and found.target.split(".")[0] in LAZY]
+    assert not wrong, f"import these where they are used, not at import time:{show(wrong)}"
+
+
+def test_kernels_are_imported_inside_functions():
+    wrong = [
+        found
+        for found, target in OUR_ARROWS
+        if found.at_top and room_of(target) == "kernels" and room_of(found.importer) != "kernels"
+    ]
+    assert not wrong, f"kernels load numba: import them in the function that calls:{show(wrong)}"
+
+
+@pytest.mark.parametrize("path", OUR_FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_file_fits_in_one_sitting(path):
+    n_lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert n_lines <= MAX_LINES, f"{n_lines} lines, at most {MAX_LINES}: split by subject"

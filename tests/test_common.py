@@ -1,0 +1,64 @@
+"""Every estimator keeps its manners: scikit-learn's checks with no expected failure, and our own.
+
+Estimators are discovered; tests/common_checks/instances.py holds the settings they are tried in, and
+one file there for each kind of X the checks of our own.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import sklearn
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from subspace_learn import _HEADLINE
+from subspace_learn._discovery import estimators
+from tests.common_checks import table
+from tests.common_checks.instances import instances, kind
+
+CHECKS_OF_KIND = {"table": table}
+INSTANCES = instances()
+ARRAY_API = os.environ.get("SCIPY_ARRAY_API") == "1"
+
+
+def cases(which):
+    """Each instance with each check of its kind."""
+    return [
+        pytest.param(estimator, check, id=f"{estimator!r}-{check.__name__}")
+        for estimator in INSTANCES
+        for check in getattr(CHECKS_OF_KIND[kind(estimator)], which)
+    ]
+
+
+def test_every_estimator_is_of_a_kind_that_has_checks():
+    without = {repr(e): kind(e) for e in INSTANCES if kind(e) not in CHECKS_OF_KIND}
+    assert not without, f"write tests/common_checks/<kind>.py for these: {without}"
+
+
+def test_every_headline_estimator_is_discovered():
+    assert set(_HEADLINE) <= set(estimators())
+
+
+@parametrize_with_checks(INSTANCES)
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize(("estimator", "check"), cases("CHECKS"))
+def test_our_check(estimator, check):
+    check(clone(estimator))
+
+
+@pytest.mark.parametrize(("estimator", "check"), cases("LIBRARY_CHECKS"))
+def test_our_check_in_every_library(estimator, check, xp):
+    check(clone(estimator), xp)
+
+
+if ARRAY_API:  # scikit-learn refuses the flag without it
+
+    @pytest.mark.parametrize(("estimator", "check"), cases("LIBRARY_CHECKS"))
+    def test_our_check_in_every_library_with_array_dispatch(estimator, check, xp):
+        with sklearn.config_context(array_api_dispatch=True):
+            check(clone(estimator), xp)
