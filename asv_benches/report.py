@@ -1,4 +1,4 @@
-"""Print the peer benchmarks as Markdown tables, every peer named: what doc/benchmarks.rst is written from.
+"""Print the peer benchmarks as Markdown tables, every peer named; doc/benchmarks.rst uses them.
 
 python asv_benches/report.py                  # all files
 python asv_benches/report.py grassmann_pca    # one file

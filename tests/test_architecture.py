@@ -1,4 +1,4 @@
-"""The building has storeys, and imports go down only. Read off the sources with ast, nothing is run."""
+"""The building has storeys, and imports go down only: read off the sources, nothing is run."""
 
 from __future__ import annotations
 

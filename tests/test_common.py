@@ -1,7 +1,7 @@
 """Every estimator keeps its manners: scikit-learn's checks with no expected failure, and our own.
 
-Estimators are discovered; tests/common_checks/instances.py holds the settings they are tried in, and
-one file there for each kind of X the checks of our own.
+Estimators are discovered; tests/common_checks/instances.py holds the settings they are tried in,
+and one file there for each kind of X the checks of our own.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def modules_loaded_by(statement):
 
 @functools.cache
 def heavy_modules():
-    """What our rooms must not load; pandas is left to scikit-learn, which loads it where it is found."""
+    """What our rooms must not load, less what scikit-learn loads itself (pandas, where found)."""
     ours_to_avoid = {*NEVER_AT_IMPORT, "pymanopt", "pyriemann", "mne", "pooch"}
     return ours_to_avoid - modules_loaded_by("import sklearn.base")
 

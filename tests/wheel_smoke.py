@@ -1,7 +1,7 @@
 """Tried by `make wheel` in an environment that holds the wheel and its dependencies, nothing else.
 
-Every headline name is imported, fitted and asked for results. Not a test module: pytest and the test
-extra are not there.
+Every headline name is imported, fitted and asked for results. Not a test module: pytest
+and the test extra are not there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ METHODS = ("transform", "predict", "score_samples", "decision_function")
 
 
 def fit_and_ask(cls):
-    """Fit ``cls()`` on a small table and return the names of the methods that gave finite results."""
+    """Fit ``cls()`` on a small table; return the names of the methods that gave finite results."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 8)) * np.arange(8, 0, -1)
     y = (X[:, 0] > 0).astype(int)

@@ -30,8 +30,8 @@ before the call), ``track_ratio_memory`` (that over the input), ``track_score`` 
 ``track_score_gap_to_peers``. ``report.py`` prints the same numbers as a table with every peer.
 
 Ratios are medians of interleaved runs: ours, peer, ours, peer, ..., in one process with the thread
-pools held to `N_THREADS`, so that a machine that slows down slows both. The first call of each, which
-compiles kernels and touches memory, is done in ``setup`` and not counted.
+pools held to `N_THREADS`, so that a machine that slows down slows both. The first call of each,
+which compiles kernels and touches memory, is done in ``setup`` and not counted.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _limit_numba(n_threads):
 
 
 def interleaved_medians(calls, budget):
-    """Median wall seconds of each call, run in turn: a, b, c, a, b, c, ... The calls are warm already."""
+    """Median wall seconds of each (warm) call, run in turn: a, b, c, a, b, c, ..."""
     times = {name: [] for name in calls}
     start = time.perf_counter()
     for done in range(1, MAX_ROUNDS + 1):
@@ -168,7 +168,7 @@ def interleaved_medians(calls, budget):
     return {name: median(values) for name, values in times.items()}
 
 
-# --- memory ----------------------------------------------------------------------------------------
+# --- memory -------------------------------------------------------------------------------------
 
 
 def extra_memory(call):

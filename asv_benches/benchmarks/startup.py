@@ -52,7 +52,7 @@ def _ratio(ours, peer):
 
 
 class Import:
-    """Import times; the package itself should cost next to nothing, a headline name what its peers do."""
+    """The package should cost next to nothing, a headline name what scikit-learn costs."""
 
     timeout = 300.0
 

@@ -135,7 +135,7 @@ class _PlanetoidUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         try:
-            return super().find_class(module, name)
+            return self._allowed[module, name]
         except KeyError:
             raise pickle.UnpicklingError(
                 f"{module}.{name} is not allowed in a Planetoid file."

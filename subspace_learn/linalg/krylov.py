@@ -144,7 +144,8 @@ def block_krylov(
         if space.basis.shape[1] + width > width * max_blocks:
             space = _restarted(space, vectors, residuals, values)
         room = n - space.basis.shape[1]
-        block = orthonormal_against(_live_columns(residuals, scale)[:, :room], space.basis)
+        live = _live_columns(residuals, scale)
+        block = orthonormal_against(live[:, : min(room, live.shape[1])], space.basis)
     return RitzPairs(values[:n_pairs], vectors[:, :n_pairs], norms, max_iter, False)
 
 

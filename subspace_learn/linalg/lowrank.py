@@ -142,7 +142,8 @@ def _truncated_svd(rows: Array, rank: int | None) -> tuple[Array, Array]:
     """Leading singular values and right singular vectors (as columns) of ``rows``."""
     xp = array_namespace(rows)
     _, singular_values, right = xp.linalg.svd(rows, full_matrices=False)
-    return singular_values[:rank], right[:rank, :].T
+    kept = min(rank or singular_values.shape[0], singular_values.shape[0])
+    return singular_values[:kept], right[:kept, :].T
 
 
 def dual_low_rank(table: CentredTable, rank: int | None = None) -> LowRankMoments:

@@ -76,11 +76,13 @@ def table_moments(X: Array, weights: Array | None = None, *, center: bool = True
     memory: one block of 1 MiB and three d x d matrices. Products of float32 blocks are formed in
     float32 and summed in float64, so that the error does not grow with n.
     """
+    sums = _sparse_sums if sp.issparse(X) else _dense_sums
     with np.errstate(over="ignore", invalid="ignore"):  # reported below, once, as an error
-        part = (_sparse_sums if sp.issparse(X) else _dense_sums)(X, weights, center)
+        part = sums(X, weights, center)
         if not _is_finite(part) and not str(X.dtype).endswith("64"):
-            wide = X.astype(np.float64) if is_numpy(X) else array_namespace(X).astype(X, np.float64)
-            part = (_sparse_sums if sp.issparse(X) else _dense_sums)(wide, weights, center)
+            xp = array_namespace(part.mean)
+            wide = X.astype(np.float64) if sp.issparse(X) else xp.astype(X, xp.float64)
+            part = sums(wide, weights, center)
     if not _is_finite(part):
         raise ValueError(
             "The squares of X overflow float64: its largest entries exceed about 1e154. Rescale X, "

@@ -1,7 +1,7 @@
 """Which estimators the common checks run on: every public one, discovered, in one or more settings.
 
-An estimator whose defaults can be fitted needs no row. A row holds the settings that take another way
-through the code (a solver, a score), so that each way passes every check.
+An estimator whose defaults can be fitted needs no row. A row holds the settings that take
+another way through the code (a solver, a score), so that each way passes every check.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Our common checks for estimators of 2-D input: what scikit-learn's own checks do not ask.
 
-Each takes an unfitted estimator; those in ``LIBRARY_CHECKS`` also an array library (fixture ``xp``).
+Each takes an unfitted estimator; those in ``LIBRARY_CHECKS`` also a library (fixture ``xp``).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def rounding(reference):
     return 100 * N_SAMPLES * np.finfo(np.float64).eps * max(size, 1.0)
 
 
-# --- NumPy -----------------------------------------------------------------------------------------
+# --- NumPy --------------------------------------------------------------------------------------
 
 
 def check_input_is_unchanged_and_may_be_read_only(estimator):
@@ -146,7 +146,7 @@ def check_set_output_gives_data_frames(estimator):
         np.testing.assert_array_equal(frame.to_numpy(), wanted)
 
 
-# --- every array library ---------------------------------------------------------------------------
+# --- every array library ------------------------------------------------------------------------
 
 
 def _skip_unless_keeps_library(estimator):

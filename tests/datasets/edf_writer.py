@@ -3,10 +3,10 @@
 import numpy as np
 
 
-def edf_bytes(digital, ch_names, sfreq, annotations=(), *, gain=1.0, reserved="EDF+C"):
+def edf_bytes(digital, ch_names, sfreq, annotations=(), *, gain=1.0, offset=0.0, reserved="EDF+C"):
     """Bytes of an EDF+ file of one-second records: int16 signals and (onset, text) annotations.
 
-    The physical limits are ``gain`` times the digital ones, so a sample of d reads as ``gain * d``.
+    A sample of d stands for ``gain * d + offset``: the physical limits say so.
     """
     n_channels, n_times = digital.shape
     n_records = n_times // sfreq
@@ -18,8 +18,8 @@ def edf_bytes(digital, ch_names, sfreq, annotations=(), *, gain=1.0, reserved="E
         (16, [*ch_names, "EDF Annotations"]),
         (80, [""] * (n_channels + 1)),
         (8, ["uV"] * n_channels + [""]),
-        (8, [f"{-2000 * gain:g}"] * n_channels + ["-1"]),
-        (8, [f"{2000 * gain:g}"] * n_channels + ["1"]),
+        (8, [f"{-2000 * gain + offset:g}"] * n_channels + ["-1"]),
+        (8, [f"{2000 * gain + offset:g}"] * n_channels + ["1"]),
         (8, ["-2000"] * n_channels + ["-32768"]),
         (8, ["2000"] * n_channels + ["32767"]),
         (80, [""] * (n_channels + 1)),

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from subspace_learn.datasets._edf import Annotation, parse_annotations, read_edf
-
-from .edf_writer import edf_bytes
+from tests.datasets.edf_writer import edf_bytes
 
 SFREQ = 16
 NAMES = ["Fc5.", "Cz.."]
@@ -26,10 +25,10 @@ def rng_edf():
 
 def test_written_signals_and_annotations_come_back(tmp_path, digital):
     path = tmp_path / "run.edf"
-    path.write_bytes(edf_bytes(digital, NAMES, SFREQ, EVENTS, gain=0.5))
+    path.write_bytes(edf_bytes(digital, NAMES, SFREQ, EVENTS, gain=0.5, offset=100.0))
     recording = read_edf(path)
-    # Digital numbers times 1/2 are exact in float64; the affine map adds and subtracts 1000.
-    np.testing.assert_array_equal(recording.signals, 0.5 * digital)
+    # Halves of small integers: every step is exact in float64.
+    np.testing.assert_array_equal(recording.signals, 0.5 * digital + 100.0)
     assert recording.ch_names == NAMES
     assert recording.units == ["uV", "uV"]
     assert recording.sfreq == SFREQ
@@ -72,7 +71,7 @@ def test_two_sampling_rates_raise(tmp_path):
 def test_reader_agrees_with_mne(tmp_path, digital):
     mne = pytest.importorskip("mne", reason="MNE-Python is the oracle of this test")
     path = tmp_path / "run.edf"
-    path.write_bytes(edf_bytes(digital, NAMES, SFREQ, EVENTS, gain=0.5))
+    path.write_bytes(edf_bytes(digital, NAMES, SFREQ, EVENTS, gain=0.5, offset=100.0))
     raw = mne.io.read_raw_edf(path, preload=True, verbose="error")
     recording = read_edf(path)
     # MNE gives volts: one more rounding of a product.

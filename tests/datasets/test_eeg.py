@@ -9,8 +9,7 @@ import scipy.signal
 
 from subspace_learn.datasets import _eeg, fetch_motor_imagery, fetch_ssvep
 from subspace_learn.datasets._edf import Annotation
-
-from .edf_writer import edf_bytes, sine
+from tests.datasets.edf_writer import edf_bytes, sine
 
 SFREQ = 160
 MOTOR = "FC5 FC3 FC1 FCz FC2 FC4 FC6 C5 C3 C1 Cz C2 C4 C6 CP5 CP3 CP1 CPz CP2 CP4 CP6".split()

@@ -226,9 +226,13 @@ def test_cached_file_of_other_content_is_named(tmp_path):
 
 
 def test_cached_pickle_is_not_loaded(tmp_path):
-    np.save(tmp_path / "objects.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    objects = np.array([{"a": 1}], dtype=object)
+    np.save(tmp_path / "objects.npy", objects)
+    np.savez(tmp_path / "objects.npz", X=objects)
     with pytest.raises(DatasetUnavailableError, match=r"objects\.npy"):
         _home.read_npy(tmp_path / "objects.npy")
+    with pytest.raises(DatasetUnavailableError, match=r"objects\.npz"):
+        _home.read_npz(tmp_path / "objects.npz", ["X"])
 
 
 @pytest.mark.parametrize("module", ["pooch", "tqdm"])

@@ -1,0 +1,39 @@
+"""Leading eigenpairs and signs."""
+
+import numpy as np
+import pytest
+
+from subspace_learn.linalg.eig import leading_eigenpairs, with_fixed_signs, without_rounding
+
+
+@pytest.mark.parametrize("n_pairs", [1, 3, 12, None])
+def test_pairs_are_those_of_a_known_spectrum(xp, rng, n_pairs):
+    values = np.linspace(1, 12, 12)
+    Q, _ = np.linalg.qr(rng.normal(size=(12, 12)))
+    S = (Q * values) @ Q.T
+    found, vectors = leading_eigenpairs(xp.asarray((S + S.T) / 2), n_pairs)
+    found, vectors = xp.numpy(found), xp.numpy(vectors)
+    count = n_pairs or 12
+    np.testing.assert_allclose(found, values[::-1][:count], atol=1e-13)
+    np.testing.assert_allclose(S @ vectors, vectors * found, atol=1e-13)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(count), atol=1e-13)
+
+
+def test_few_pairs_equal_the_first_of_all(rng):
+    A = rng.normal(size=(40, 40))
+    S = A @ A.T
+    few, _ = leading_eigenpairs(S, 3)
+    every, _ = leading_eigenpairs(S)
+    np.testing.assert_allclose(few, every[:3], rtol=1e-13)
+
+
+def test_signs_make_the_largest_entry_positive_and_do_nothing_else(xp):
+    rows = np.array([[1.0, -3.0, 2.0], [0.5, 0.1, -0.2], [0.0, 0.0, 0.0]])
+    fixed = xp.numpy(with_fixed_signs(xp.asarray(rows)))
+    np.testing.assert_array_equal(fixed, [[-1.0, 3.0, -2.0], [0.5, 0.1, -0.2], [0.0, 0.0, 0.0]])
+
+
+def test_only_values_at_rounding_level_become_zero(xp):
+    values = xp.asarray(np.array([2.0, 1e-3, 1e-15, -1e-16]))
+    cleaned = xp.numpy(without_rounding(values, 4, 2.0**-52))
+    np.testing.assert_array_equal(cleaned, [2.0, 1e-3, 0.0, 0.0])
