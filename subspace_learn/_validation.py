@@ -172,9 +172,4 @@ def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
     host = to_numpy(sample_weight) if is_array(sample_weight) else sample_weight
     rows = np.empty((X.shape[0], 1)) if not sp.issparse(X) else X
     weights = _check_sample_weight(host, rows, dtype=np.float64, ensure_non_negative=True)
-    if not weights.any():
-        raise ValueError(
-            "All sample_weight are zero: no row is left to fit on. Give at least two rows a "
-            "positive weight."
-        )
     return move_like(weights, X) if not is_numpy(X) else weights

@@ -20,6 +20,7 @@ LEFT_OUT -= {"all", "GL08", "PR01", "RT01"}
 
 NAMES = public_names()
 CLASSES = [found for found in NAMES if inspect.isclass(found.value)]
+ESTIMATORS = [found for found in CLASSES if found.name in estimators()]
 FUNCTIONS = [found for found in NAMES if inspect.isfunction(found.value)]
 OURS = [found.path for found in CLASSES + FUNCTIONS] + [
     f"{found.path}.{name}"
@@ -47,6 +48,12 @@ def test_function_is_typed(found):
     if signature.return_annotation is signature.empty:
         bare.append("return")
     assert not bare, f"{found.path}: no annotation on {', '.join(bare)}"
+
+
+@pytest.mark.parametrize("found", [f for f in CLASSES if f.name in estimators()], ids=str)
+def test_html_view_links_to_the_page_of_the_api_reference(found):
+    """The pages are named by doc/_ext/api_pages.py, the link by _base.py: both from the path."""
+    assert found.value()._get_doc_link().endswith(f"/api/generated/{found.path}.html")
 
 
 @pytest.mark.parametrize("name", estimators())

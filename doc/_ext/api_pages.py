@@ -35,7 +35,7 @@ def object_page(found: PublicName) -> str:
             lines.append(f"   :exclude-members: {', '.join(requests)}\n")
         if inherited := inherited_methods(found.value, requests):
             names = ", ".join(f"``{name}``" for name in inherited)
-            lines.append(f"\nFrom scikit-learn, unchanged: {names}.\n")
+            lines.append(f"\nInherited from scikit-learn: {names}.\n")
     else:
         lines.append(f".. autofunction:: {found.name}\n")
     if examples_using(found):

@@ -83,12 +83,17 @@ def table_moments(X: Array, weights: Array | None = None, *, center: bool = True
             xp = array_namespace(part.mean)
             wide = X.astype(np.float64) if sp.issparse(X) else xp.astype(X, xp.float64)
             part = sums(wide, weights, center)
-    if not _is_finite(part):
+    return _finite(part)
+
+
+def _finite(moments: Moments) -> Moments:
+    """Return ``moments`` or say that the squares were too large."""
+    if not _is_finite(moments):
         raise ValueError(
             "The squares of X overflow float64: its largest entries exceed about 1e154. Rescale X, "
             "for example with sklearn.preprocessing.MaxAbsScaler."
         )
-    return part
+    return moments
 
 
 def _is_finite(moments: Moments) -> bool:
@@ -179,6 +184,11 @@ def merged_moments(a: Moments, b: Moments, *, center: bool = True) -> Moments:
     moments : Moments
         In the library and on the device of ``a``.
 
+    Raises
+    ------
+    ValueError
+        If the squared distance of the means overflows float64.
+
     References
     ----------
     T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample variance: analysis
@@ -191,5 +201,7 @@ def merged_moments(a: Moments, b: Moments, *, center: bool = True) -> Moments:
     if center:
         delta = b_mean - a.mean
         mean = a.mean + (b.weight / weight) * delta
-        scatter = scatter + (a.weight * b.weight / weight) * (delta[:, None] * delta[None, :])
-    return Moments(a.n_samples + b.n_samples, weight, mean, scatter)
+        with np.errstate(over="ignore", invalid="ignore"):
+            spread = (a.weight * b.weight / weight) * (delta[:, None] * delta[None, :])
+            scatter = scatter + spread
+    return _finite(Moments(a.n_samples + b.n_samples, weight, mean, scatter))

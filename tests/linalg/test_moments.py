@@ -98,7 +98,7 @@ def test_float32_whose_squares_overflow_is_summed_in_float64(xp):
 
 
 def test_squares_beyond_float64_are_an_error_that_says_what_to_do():
-    with pytest.raises(ValueError, match="overflow float64.*MaxAbsScaler"):
+    with pytest.raises(ValueError, match=r"overflow float64.*MaxAbsScaler"):
         table_moments(np.array([[1e200], [-1e200]]))
 
 
