@@ -6,15 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import scipy.io
 import scipy.signal
 from sklearn.utils import Bunch
 
-from ._edf import Annotation, read_edf
-from ._home import Outputs, local_files, read_npz
+from ._home import Outputs, local_files, optional_import, read_npz
 from ._sources import MOTOR_IMAGERY_RUNS
 
 __all__ = ["convert_motor_imagery", "convert_ssvep", "fetch_motor_imagery", "fetch_ssvep"]
@@ -200,13 +199,42 @@ def fetch_ssvep(
     return (bunch.data, bunch.target) if return_X_y else bunch
 
 
+class Cue(NamedTuple):
+    """One event: its onset in seconds after the start of the recording, and its text."""
+
+    onset: float
+    text: str
+
+
+class Recording(NamedTuple):
+    """A recording: signals (n_channels, n_times) in microvolt, and what goes with them."""
+
+    signals: np.ndarray
+    ch_names: list[str]
+    sfreq: float
+    cues: list[Cue]
+
+
+def read_edf(path: Path) -> Recording:
+    """Read an EDF+ recording with MNE-Python."""
+    mne = optional_import("mne", "Reading EDF recordings")
+    raw = mne.io.read_raw_edf(path, preload=True, verbose="error")
+    marks = zip(raw.annotations.onset, raw.annotations.description, strict=True)
+    return Recording(
+        signals=raw.get_data() * 1e6,  # MNE keeps volts
+        ch_names=list(raw.ch_names),
+        sfreq=float(raw.info["sfreq"]),
+        cues=[Cue(float(onset), str(text)) for onset, text in marks],
+    )
+
+
 def convert_motor_imagery(originals: Mapping[str, Path], subject: int) -> Outputs:
     """Filter the EDF runs of one subject and cut them into epochs, in the order of the runs."""
     epochs, target, mode, runs = [], [], [], []
     for run in MOTOR_IMAGERY_RUNS[subject]:
         recording = read_edf(originals[f"S{subject:03d}R{run:02d}.edf"])
         filtered = band_passed(picked(recording.signals, recording.ch_names), recording.sfreq)
-        cues = [cue for cue in recording.annotations if cue.text in ("T1", "T2")]
+        cues = [cue for cue in recording.cues if cue.text in ("T1", "T2")]
         epochs.append(cut(filtered, cues, recording.sfreq))
         words, how = run_meaning(run)
         target += [words[cue.text] for cue in cues]
@@ -260,7 +288,7 @@ def band_passed(signals: np.ndarray, sfreq: float) -> np.ndarray:
     return scipy.signal.sosfiltfilt(sos, signals, axis=-1)
 
 
-def cut(signals: np.ndarray, cues: Sequence[Annotation], sfreq: float) -> np.ndarray:
+def cut(signals: np.ndarray, cues: Sequence[Cue], sfreq: float) -> np.ndarray:
     """Windows (n_cues, n_channels, n_times) of ``_WINDOW`` seconds after each cue, end excluded."""
     n_times = round((_WINDOW[1] - _WINDOW[0]) * sfreq)
     starts = [round(cue.onset * sfreq) + round(_WINDOW[0] * sfreq) for cue in cues]

@@ -8,7 +8,6 @@ import scipy.io
 import scipy.signal
 
 from subspace_learn.datasets import _eeg, fetch_motor_imagery, fetch_ssvep
-from subspace_learn.datasets._edf import Annotation
 from tests.datasets.edf_writer import edf_bytes, sine
 
 SFREQ = 160
@@ -42,7 +41,7 @@ def test_channels_are_found_whatever_their_case_and_padding():
 
 def test_cut_takes_the_half_open_window_after_each_cue():
     signals = np.arange(10 * SFREQ)[None].repeat(2, axis=0)
-    epochs = _eeg.cut(signals, [Annotation(0.0, "T1"), Annotation(2.1, "T2")], SFREQ)
+    epochs = _eeg.cut(signals, [_eeg.Cue(0.0, "T1"), _eeg.Cue(2.1, "T2")], SFREQ)
     assert epochs.shape == (2, 2, 480)
     assert epochs[0, 0, 0] == 80
     assert epochs[1, 1, [0, -1]].tolist() == [336 + 80, 336 + 80 + 479]
@@ -61,6 +60,7 @@ def test_run_meaning_follows_the_protocol():
 @pytest.fixture
 def home_of_sines(server, set_source, tmp_path):
     """Data home filled from six written runs: channel c carries c + 1 times 100 uV at 16 Hz."""
+    pytest.importorskip("mne", reason="MNE-Python reads EDF: pip install 'subspace-learn[data]'")
     digital = np.rint([sine(16.0, 50.0 * (c + 1), SFREQ, 14) for c in range(21)])
     events = [(0.0, "T0"), (4.0, "T2"), (8.0, "T1")]
     content = edf_bytes(digital, MOTOR, SFREQ, events, gain=2.0)
