@@ -1,6 +1,7 @@
 """Subspaces as points of a Grassmann manifold: principal subspaces and detection by residual."""
 
+from ._displays import DetectorScoreDisplay
 from ._grassmann_pca import GrassmannPCA
 from ._subspace_detector import SubspaceDetector
 
-__all__ = ["GrassmannPCA", "SubspaceDetector"]
+__all__ = ["DetectorScoreDisplay", "GrassmannPCA", "SubspaceDetector"]
