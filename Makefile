@@ -124,7 +124,7 @@ bench-report: $(STAMPS)/dev  ## Markdown tables of ours against the peers (BENCH
 # --- tidying ------------------------------------------------------------------------------------
 
 clean:  ## remove what was built, keep the environments
-	rm -rf build dist demo_output doc/_build doc/api/generated doc/auto_examples \
+	rm -rf build dist demo_output examples/demo_output doc/_build doc/api/generated doc/auto_examples \
 		doc/sg_execution_times.rst asv_benches/.asv .coverage .hypothesis .mypy_cache \
 		.pytest_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

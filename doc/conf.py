@@ -57,7 +57,7 @@ html_sidebars = {"install": [], "tutorial": [], "benchmarks": [], "changelog": [
 sphinx_gallery_conf = {
     "examples_dirs": ["../examples"],
     "gallery_dirs": ["auto_examples"],
-    "filename_pattern": r"plot_",
+    "filename_pattern": r"/(plot_|quickstart)",
     "doc_module": ("subspace_learn",),
     "backreferences_dir": "api/generated/backreferences",
     "reference_url": {"subspace_learn": None},

@@ -34,8 +34,8 @@ def public_names() -> list[PublicName]:
     """Return every public class and function, room by room, each once.
 
     A headline name that lives in a public room is listed there, one from a private module (such as
-    ``_to_device``) at the top. Constants and type aliases are left out: their module's page explains
-    them.
+    ``_to_device``) at the top. Constants and type aliases are left out: the page of their
+    module explains them.
     """
     top = [
         PublicName("subspace_learn", name, getattr(subspace_learn, name))

@@ -1,7 +1,7 @@
 """Write the API pages from the one list of public names, before Sphinx reads its sources.
 
 One page for each room (``subspace_learn.grassmann``) with the docstring of the room and a table of
-its names; one page for each class or function. A name enters by standing in its family's ``__all__``.
+its names; one page for each class or function. A name enters by standing in its room's ``__all__``.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def inherited_methods(cls: type, requests: list[str]) -> list[str]:
 
 
 def examples_using(found: PublicName) -> bool:
-    examples = Path(__file__).resolve().parents[2] / "examples"
-    return any(found.name in path.read_text("utf-8") for path in examples.rglob("plot_*.py"))
+    examples = (Path(__file__).resolve().parents[2] / "examples").rglob("*.py")
+    return any(found.name in path.read_text("utf-8") for path in examples)
 
 
 def room_page(room: str, names: list[PublicName]) -> str:

@@ -1,0 +1,184 @@
+"""GrassmannPCA beside scikit-learn's PCA solvers, IncrementalPCA and sparse PCA."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.linalg import subspace_angles
+from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
+
+from subspace_learn import GrassmannPCA
+from subspace_learn.datasets import fetch_nsl_kdd
+
+from .common import PeerBenchmark
+
+K = 10
+
+
+def spiked(n, d, seed=0):
+    """float32 rows with standard deviations from 3 down to 1 and a mean off the origin."""
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((n, d), dtype=np.float32)
+    return rows * np.linspace(3, 1, d, dtype=np.float32) + np.float32(0.3)
+
+
+def exact_subspace(X):
+    """Leading eigenvectors of the float64 covariance, block by block."""
+    mean = X.mean(axis=0, dtype=np.float64)
+    scatter = np.zeros((X.shape[1], X.shape[1]))
+    for rows in np.array_split(X, max(1, len(X) // 10000)):
+        gap = rows - mean
+        scatter += gap.T @ gap
+    return np.linalg.eigh(scatter)[1][:, -K:]
+
+
+class SubspaceBenchmark(PeerBenchmark):
+    """Scores a fit by its largest principal angle (radians) to the float64 eigenvectors."""
+
+    def make_data(self, case):
+        X = self.table(case)
+        self.truth = exact_subspace(X.toarray() if sp.issparse(X) else X)
+        return X
+
+    def score(self, X, result):
+        components = np.asarray(result.components_, dtype=np.float64)
+        return float(subspace_angles(components.T, self.truth).max())
+
+
+class Batch(SubspaceBenchmark):
+    """One fit of a tall float32 table."""
+
+    param_names = ["shape"]
+    params = [["67343 x 122", "1e6 x 100"]]
+
+    def table(self, case):
+        return spiked(67343, 122) if case == "67343 x 122" else spiked(10**6, 100)
+
+    def ours(self, X):
+        return GrassmannPCA(K).fit(X)
+
+    def peers(self, X):
+        solvers = (
+            ("covariance_eigh", "randomized", "full")
+            if len(X) < 10**5
+            else (
+                "covariance_eigh",
+                "randomized",
+            )
+        )
+        return {
+            f"sklearn {solver}": lambda solver=solver: PCA(
+                K, svd_solver=solver, random_state=0
+            ).fit(X)
+            for solver in solvers
+        }
+
+
+class OffCentre(Batch):
+    """The same rows a hundred standard deviations from the origin."""
+
+    params = [["67343 x 122"]]
+
+    def table(self, case):
+        return spiked(67343, 122) + np.float32(100)
+
+
+class Solvers(SubspaceBenchmark):
+    """What each solver of ours costs on one table; scikit-learn's exact one beside it."""
+
+    param_names = ["solver"]
+    params = [["covariance", "svd", "randomized", "trust_region"]]
+
+    def table(self, case):
+        return spiked(20000, 100)
+
+    def make_data(self, case):
+        self.solver = case
+        return super().make_data(case)
+
+    def ours(self, X):
+        return GrassmannPCA(K, solver=self.solver, random_state=0).fit(X)
+
+    def peers(self, X):
+        return {"sklearn covariance_eigh": lambda: PCA(K, svd_solver="covariance_eigh").fit(X)}
+
+
+class Wide(SubspaceBenchmark):
+    """A wide float64 table with a spectrum that decays: pixels, spectra, expression levels."""
+
+    param_names = ["shape"]
+    params = [["500 x 5000", "2000 x 2000"]]
+
+    def table(self, case):
+        n, d = (int(part) for part in case.split(" x "))
+        rng = np.random.default_rng(1)
+        return rng.standard_normal((n, d)) * (1.0 / np.arange(1, d + 1) ** 0.5)
+
+    def ours(self, X):
+        return GrassmannPCA(K, random_state=0).fit(X)
+
+    def peers(self, X):
+        return {
+            "sklearn full": lambda: PCA(K, svd_solver="full").fit(X),
+            "sklearn arpack": lambda: PCA(K, svd_solver="arpack", random_state=0).fit(X),
+            "sklearn randomized": lambda: PCA(K, svd_solver="randomized", random_state=0).fit(X),
+        }
+
+
+class Stream(SubspaceBenchmark):
+    """67,343 rows of 122 features in batches of 1,000."""
+
+    param_names = ["batch"]
+    params = [[1000]]
+
+    def table(self, case):
+        self.batch = case
+        return spiked(67343, 122)
+
+    def ours(self, X):
+        return self._streamed(GrassmannPCA(K), X)
+
+    def peers(self, X):
+        return {"sklearn IncrementalPCA": lambda: self._streamed(IncrementalPCA(K), X)}
+
+    def _streamed(self, estimator, X):
+        for start in range(0, len(X), self.batch):
+            estimator.partial_fit(X[start : start + self.batch])
+        estimator.components_  # noqa: B018  (ours decomposes when it is asked)
+        return estimator
+
+
+class Sparse(SubspaceBenchmark):
+    """NSL-KDD training normals, categorical columns one-hot, as CSR (real data)."""
+
+    param_names = ["data"]
+    params = [["NSL-KDD one-hot"]]
+
+    def setup(self, case):
+        if not os.environ.get("SUBSPACE_LEARN_DATA"):
+            raise NotImplementedError("set SUBSPACE_LEARN_DATA")  # asv's way to skip
+        super().setup(case)
+
+    def table(self, case):
+        from sklearn.preprocessing import OneHotEncoder
+
+        train = fetch_nsl_kdd("train")
+        rows = train.data[train.target == 0]
+        numeric = np.log1p(np.abs(rows[:, :38]))
+        coded = OneHotEncoder(dtype=np.float32).fit_transform(rows[:, 38:])
+        return sp.hstack([sp.csr_matrix(numeric), coded]).tocsr()
+
+    def nbytes(self, X):
+        return X.data.nbytes + X.indices.nbytes + X.indptr.nbytes
+
+    def ours(self, X):
+        return GrassmannPCA(K).fit(X)
+
+    def peers(self, X):
+        return {
+            "sklearn PCA covariance_eigh": lambda: PCA(K, svd_solver="covariance_eigh").fit(X),
+            "sklearn PCA arpack": lambda: PCA(K, svd_solver="arpack", random_state=0).fit(X),
+            "sklearn TruncatedSVD (not centred)": lambda: TruncatedSVD(K, random_state=0).fit(X),
+        }
