@@ -161,7 +161,8 @@ def condensed(
     if solver == "svd":
         return svd_low_rank(table), None
     if solver == "covariance":
-        return dual_low_rank(table), None
+        kept = n_components + n_oversamples if isinstance(n_components, int) else None
+        return dual_low_rank(table, kept), None
     if solver == "randomized":
         return krylov_low_rank(
             table, n_components, n_oversamples=n_oversamples, tol=tol, max_iter=max_iter, rng=rng

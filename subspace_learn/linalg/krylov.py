@@ -40,18 +40,19 @@ class RitzPairs(NamedTuple):
 def orthonormal_against(block: Array, basis: Array | None) -> Array:
     """Orthonormal basis of the part of ``block`` orthogonal to the columns of ``basis``.
 
-    Classical Gram-Schmidt done twice, so that orthogonality holds to rounding. Directions of the
+    Classical Gram-Schmidt, repeated until orthogonality holds to rounding. Directions of the
     block that lie in the span of ``basis`` come out as some unit vectors orthogonal to the others,
     never as noise along the basis.
     """
     xp = array_namespace(block)
-    for _ in range(2):
-        if basis is not None:
-            block = block - basis @ (basis.T @ block)
-        block, _ = xp.linalg.qr(block, mode="reduced")
-    if basis is not None:  # QR can bring dependent columns back towards the basis: once more
+    if basis is None:
+        return xp.linalg.qr(block, mode="reduced")[0]
+    for _ in range(3):
         block = block - basis @ (basis.T @ block)
         block, _ = xp.linalg.qr(block, mode="reduced")
+        # QR can bring dependent columns back towards the basis: then once more
+        if float(xp.max(xp.abs(basis.T @ block))) < 16 * xp.finfo(block.dtype).eps:
+            break
     return block
 
 

@@ -91,9 +91,14 @@ class CentredTable(NamedTuple):
 
 
 def _mixed_product(A: Any, Q: Array) -> Array:
-    """``A @ Q`` computed in the precision of A, given in float64."""
+    """``A @ Q`` for a thin Q, computed in the precision of A, given in float64.
+
+    Dense: as ``(Q^T A^T)^T``, which OpenBLAS does in half the time of ``A @ Q`` for 20 columns.
+    """
     xp = array_namespace(Q)
-    return xp.astype(A @ xp.astype(Q, A.dtype, copy=False), xp.float64, copy=False)
+    Q = xp.astype(Q, A.dtype, copy=False)
+    product = A @ Q if sp.issparse(A) else (Q.T @ A.T).T
+    return xp.astype(product, xp.float64, copy=False)
 
 
 def centred_table(X: Array, weights: Array | None = None, *, center: bool = True) -> CentredTable:
