@@ -23,6 +23,7 @@ __all__ = [
     "SubspaceEstimator",
     "fit_method",
     "random_generator",
+    "random_seed",
     "routed_fit_params",
 ]
 
@@ -84,6 +85,11 @@ def routed_fit_params(
             "out, or use an estimator that does, such as GrassmannPCA."
         )
     return {**fit_params, "sample_weight": sample_weight}
+
+
+def random_seed(random_state: object) -> int:
+    """Draw one seed from ``random_state``, for work that may have to be done again later."""
+    return int(random_generator(random_state).integers(2**63))
 
 
 class SubspaceEstimator(BaseEstimator):

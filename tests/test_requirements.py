@@ -1,4 +1,4 @@
-"""The floors in pyproject.toml are those that `make test-floors` installs, and CI's pins meet them."""
+"""Floors in pyproject.toml are those `make test-floors` installs; the pins of CI meet them."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ A table is condensed to a summary of its second moments, exact (`Moments`) or of
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ import scipy.sparse as sp
 
 from .._array import Array, array_namespace, is_numpy, library_name
 from ..linalg.eig import leading_eigenpairs, with_fixed_signs, without_rounding
-from ..linalg.krylov import KrylovSpace, RitzPairs, orthonormal_against, ritz_pairs
+from ..linalg.krylov import RitzPairs
 from ..linalg.lowrank import (
     LowRankMoments,
     centred_table,
@@ -27,10 +28,12 @@ from ..linalg.lowrank import (
     svd_low_rank,
 )
 from ..linalg.moments import Moments, merged_moments, row_blocks, table_moments
+from ..linalg.trust_region import trust_region_pairs
 
 __all__ = [
     "EXACT_FEATURES",
     "PrincipalSubspace",
+    "Request",
     "Summary",
     "condensed",
     "merged",
@@ -39,7 +42,6 @@ __all__ = [
     "resolved_solver",
     "squared_residuals",
     "streamed",
-    "trust_region_pairs",
 ]
 
 Summary = Moments | LowRankMoments
@@ -50,6 +52,67 @@ EXACT_FEATURES = 2048
 # block runs at about a third of the speed of a square one: both enter the choice of "auto" only.
 _KRYLOV_PASSES = 12
 _THIN_PENALTY = 3
+
+
+class Request(NamedTuple):
+    """What is asked of a fit: how many directions, about which centre, found how."""
+
+    n_components: float | None
+    """A number (int), a share of the variance (float), or all above rounding (None)."""
+    center: bool = True
+    """Whether the mean is subtracted."""
+    solver: str = "covariance"
+    """Anything but "auto": see :func:`resolved_solver`."""
+    tol: float = 1e-8
+    """Stopping rule of the iterative solvers."""
+    max_iter: int = 200
+    """Most steps of the iterative solvers."""
+    n_oversamples: int = 10
+    """Extra columns of the randomized block; extra directions that low-rank summaries keep."""
+    seed: np.random.SeedSequence | int | None = None
+    """Start of the iterative solvers."""
+
+    def counted(self) -> int:
+        """Return the number of directions, where a share or None cannot be served.
+
+        Returns
+        -------
+        n_components : int
+            The number.
+
+        Raises
+        ------
+        ValueError
+            If ``n_components`` is not an integer.
+        """
+        if not isinstance(self.n_components, int):
+            raise ValueError(
+                f"n_components={self.n_components!r} needs the whole spectrum, but this solver, or "
+                f"a low-rank summary (more than {EXACT_FEATURES} features in a stream, or a fit "
+                "that kept no covariance), finds a given number of directions. Give an integer, or "
+                "use solver='covariance' or 'svd'."
+            )
+        return self.n_components
+
+    def rank(self) -> int:
+        """Return the number of directions that a low-rank summary keeps.
+
+        Returns
+        -------
+        rank : int
+            ``n_components + n_oversamples``.
+        """
+        return self.counted() + self.n_oversamples
+
+    def generator(self) -> np.random.Generator:
+        """Return a generator in its first state: the same request gives the same answer.
+
+        Returns
+        -------
+        rng : numpy.random.Generator
+            Seeded with ``seed``.
+        """
+        return np.random.default_rng(self.seed)
 
 
 class PrincipalSubspace(NamedTuple):
@@ -100,11 +163,8 @@ def resolved_solver(
         exact = short**2 * long + 4 * short**3 // 3
         krylov = _THIN_PENALTY * _KRYLOV_PASSES * 4 * short * long * (n_components + 10)
         return "randomized" if krylov < exact else "covariance"
-    if solver in ("randomized", "trust_region") and not isinstance(n_components, int):
-        raise ValueError(
-            f"solver={solver!r} finds a given number of directions, but n_components="
-            f"{n_components!r}. Give an integer, or use solver='covariance' or 'svd'."
-        )
+    if solver in ("randomized", "trust_region"):
+        Request(n_components).counted()
     if solver == "svd" and sparse:
         raise ValueError(
             "solver='svd' needs dense X, and sparse X is never made dense here. Use "
@@ -114,16 +174,7 @@ def resolved_solver(
 
 
 def condensed(
-    X: Array,
-    weights: Array | None,
-    *,
-    solver: str,
-    n_components: float | None,
-    center: bool,
-    tol: float,
-    max_iter: int,
-    n_oversamples: int,
-    rng: np.random.Generator,
+    X: Array, weights: Array | None, request: Request
 ) -> tuple[Summary, RitzPairs | None]:
     """Condense a table to the statistics from which its principal subspace is read.
 
@@ -133,18 +184,8 @@ def condensed(
         Finite floats.
     weights : array of shape (n_samples,), or None
         Frequencies.
-    solver : {"covariance", "svd", "randomized", "trust_region"}
-        See :func:`resolved_solver`.
-    n_components : int, float or None
-        Directions wanted; an int for "randomized" and "trust_region".
-    center : bool
-        Whether the mean is subtracted.
-    tol, max_iter : float, int
-        Stopping rule of the iterative solvers.
-    n_oversamples : int
-        Extra columns of the randomized solver's block.
-    rng : numpy.random.Generator
-        Source of the starting point.
+    request : Request
+        What is wanted.
 
     Returns
     -------
@@ -154,42 +195,57 @@ def condensed(
     pairs : RitzPairs or None
         What an iterative solver that ran on X itself tells about its end.
     """
-    tall = X.shape[1] <= X.shape[0]
-    if solver in ("covariance", "trust_region") and tall:
+    solver, center = request.solver, request.center
+    if solver in ("covariance", "trust_region") and X.shape[1] <= X.shape[0]:
         return table_moments(X, weights, center=center), None
     table = centred_table(X, weights, center=center)
     if solver == "svd":
         return svd_low_rank(table), None
     if solver == "covariance":
-        kept = n_components + n_oversamples if isinstance(n_components, int) else None
-        return dual_low_rank(table, kept), None
+        counted = isinstance(request.n_components, int)
+        return dual_low_rank(table, request.rank() if counted else None), None
     if solver == "randomized":
         return krylov_low_rank(
-            table, n_components, n_oversamples=n_oversamples, tol=tol, max_iter=max_iter, rng=rng
+            table,
+            request.counted(),
+            n_oversamples=request.n_oversamples,
+            tol=request.tol,
+            max_iter=request.max_iter,
+            rng=request.generator(),
         )
     total = table.total()
-    pairs = trust_region_pairs(
-        table.scatter, table.mean, n_components, total, tol=tol, max_iter=max_iter, rng=rng
-    )
+    pairs = _trust_region(table.scatter, table.mean, total, request)
     root = np.sqrt(np.clip(pairs.values, 0.0, None))
     low = LowRankMoments(table.n_samples, table.weight, table.mean, root, pairs.vectors, total)
     return low, pairs
 
 
-def streamed(
-    X: Array,
-    weights: Array | None,
-    *,
-    n_components: float | None,
-    n_oversamples: int,
-    center: bool,
-) -> Summary:
+def _trust_region(
+    scatter: Callable[[Array], Array], like: Array, total: float, request: Request
+) -> RitzPairs:
+    """Leading eigenpairs on the manifold, from a random point of it."""
+    if not is_numpy(like):
+        raise ValueError(
+            f"solver='trust_region' works on NumPy arrays only (pymanopt), but X is from "
+            f"{library_name(like)}. Use solver='covariance' or 'randomized', or ToDevice('cpu')."
+        )
+    start = request.generator().standard_normal((like.shape[0], request.counted()))
+    return trust_region_pairs(
+        scatter, start, scale=total, tol=request.tol, max_iter=request.max_iter
+    )
+
+
+def streamed(X: Array, weights: Array | None, request: Request) -> Summary:
     """Summary of one batch: exact up to ``EXACT_FEATURES`` columns, of low rank above.
 
     Parameters
     ----------
-    X, weights, n_components, n_oversamples, center
-        As in :func:`condensed`.
+    X : array or sparse matrix of shape (n_samples, n_features)
+        Finite floats.
+    weights : array of shape (n_samples,), or None
+        Frequencies.
+    request : Request
+        What is wanted; the solver does not matter here.
 
     Returns
     -------
@@ -202,42 +258,28 @@ def streamed(
         If the table is too wide for exact statistics and ``n_components`` is not an integer.
     """
     if X.shape[1] <= EXACT_FEATURES:
-        return table_moments(X, weights, center=center)
-    rank = _low_rank(n_components, n_oversamples)
+        return table_moments(X, weights, center=request.center)
+    rank = request.rank()
     step = max(512, rank)  # rows at a time: the cost of a batch stays linear in its rows
-    state: Summary | None = None
+    parts = []
     for start in range(0, X.shape[0], step):
-        rows = slice(start, start + step)
-        part = centred_table(X[rows, :], None if weights is None else weights[rows], center=center)
-        if part.weight == 0:
-            continue
-        low = dual_low_rank(part, rank) if sp.issparse(X) else svd_low_rank(part, rank)
-        state = low if state is None else merged_low_rank(state, low, rank, center=center)
-    return state
+        rows = slice(start, min(start + step, X.shape[0]))
+        w = None if weights is None else weights[rows]
+        if w is None or bool(array_namespace(w).any(w > 0)):
+            part = centred_table(X[rows, :], w, center=request.center)
+            parts.append((dual_low_rank if sp.issparse(X) else svd_low_rank)(part, rank))
+    return reduce(lambda a, b: merged_low_rank(a, b, rank, center=request.center), parts)
 
 
-def _low_rank(n_components: float | None, n_oversamples: int) -> int:
-    """Rank that low-rank statistics keep."""
-    if not isinstance(n_components, int):
-        raise ValueError(
-            f"n_components={n_components!r} needs the whole spectrum, but only low-rank statistics "
-            f"are kept here (X has more than {EXACT_FEATURES} features, or a solver other than "
-            "'covariance' made them). Set n_components to an integer."
-        )
-    return n_components + n_oversamples
-
-
-def merged(
-    a: Summary, b: Summary, *, n_components: float | None, n_oversamples: int, center: bool
-) -> Summary:
+def merged(a: Summary, b: Summary, request: Request) -> Summary:
     """Summary of two sets of rows: exact if both are, else of rank n_components + n_oversamples.
 
     Parameters
     ----------
     a, b : Moments or LowRankMoments
         Of disjoint sets of rows.
-    n_components, n_oversamples, center
-        As in :func:`condensed`.
+    request : Request
+        What is wanted; the solver does not matter here.
 
     Returns
     -------
@@ -250,21 +292,14 @@ def merged(
         If a low-rank update is needed and ``n_components`` is not an integer.
     """
     if isinstance(a, Moments) and isinstance(b, Moments):
-        return merged_moments(a, b, center=center)
-    rank = _low_rank(n_components, n_oversamples)
+        return merged_moments(a, b, center=request.center)
+    rank = request.rank()
     low_a, low_b = (compressed(s, rank) if isinstance(s, Moments) else s for s in (a, b))
-    return merged_low_rank(low_a, low_b, rank, center=center)
+    return merged_low_rank(low_a, low_b, rank, center=request.center)
 
 
 def principal_subspace(
-    state: Summary,
-    n_components: float | None,
-    *,
-    solver: str = "covariance",
-    tol: float = 1e-8,
-    max_iter: int = 200,
-    rng: np.random.Generator | None = None,
-    eps: float = 2.0**-52,
+    state: Summary, request: Request, *, eps: float = 2.0**-52
 ) -> PrincipalSubspace:
     """Read the principal subspace from a summary.
 
@@ -272,13 +307,9 @@ def principal_subspace(
     ----------
     state : Moments or LowRankMoments
         Second moments of the data.
-    n_components : int, float or None
-        How many directions: a number, the smallest number that explains this share of the total
-        variance, or (None) all with variance above rounding.
-    solver : str, default="covariance"
-        "trust_region" optimises on the Grassmann manifold; any other solves the eigenproblem.
-    tol, max_iter, rng
-        For "trust_region".
+    request : Request
+        What is wanted. "trust_region" optimises on the Grassmann manifold, any other solver solves
+        the eigenproblem.
     eps : float, default=2**-52
         Unit of rounding of the data from which the moments were formed.
 
@@ -292,28 +323,21 @@ def principal_subspace(
     ValueError
         If there are fewer than ``n_components`` directions.
     """
+    limit = _n_directions(state)
+    wanted = request.n_components
     if isinstance(state, LowRankMoments):
-        values, basis, total = state.singular_values**2, state.basis, state.total
-        return _cut(values, basis, total, n_components, _n_directions(state))
+        return _cut(state.singular_values**2, state.basis, state.total, wanted, limit)
     xp = array_namespace(state.scatter)
     total = float(xp.linalg.trace(state.scatter))
-    limit = _n_directions(state)
-    if solver == "trust_region":
-        pairs = trust_region_pairs(
-            lambda Q: state.scatter @ Q,
-            state.mean,
-            _checked_count(n_components, limit),
-            total,
-            tol=tol,
-            max_iter=max_iter,
-            rng=rng,
-        )
-        cut = _cut(pairs.values, pairs.vectors, total, n_components, limit)
+    if request.solver == "trust_region":
+        _checked_count(request.counted(), limit)
+        pairs = _trust_region(lambda Q: state.scatter @ Q, state.mean, total, request)
+        cut = _cut(pairs.values, pairs.vectors, total, wanted, limit)
         return cut._replace(n_iter=pairs.n_iter, converged=pairs.converged)
-    wanted = n_components if isinstance(n_components, int) else limit
-    values, vectors = leading_eigenpairs(state.scatter, _checked_count(wanted, limit))
+    count = _checked_count(wanted, limit) if isinstance(wanted, int) else limit
+    values, vectors = leading_eigenpairs(state.scatter, count)
     values = without_rounding(values, state.scatter.shape[0], eps)
-    return _cut(values, vectors, total, n_components, limit)
+    return _cut(values, vectors, total, wanted, limit)
 
 
 def _n_directions(state: Summary) -> int:
@@ -346,95 +370,6 @@ def _cut(
         first = values.shape[0] - int(xp.sum(xp.astype(reached, xp.int64))) + 1
         count = min(first, values.shape[0], limit)
     return PrincipalSubspace(with_fixed_signs(vectors[:, :count].T), values[:count], total)
-
-
-def trust_region_pairs(
-    operator: Callable[[Array], Array],
-    like: Array,
-    n_pairs: int,
-    total: float,
-    *,
-    tol: float,
-    max_iter: int,
-    rng: np.random.Generator,
-) -> RitzPairs:
-    """Leading eigenpairs by a Riemannian trust-region method on Gr(n_pairs, d).
-
-    Minimises ``-tr(U^T S U) / 2`` with Euclidean gradient ``-S U`` and Hessian ``-S H``, which
-    pymanopt turns into Riemannian ones; then Rayleigh-Ritz within the subspace found.
-
-    Parameters
-    ----------
-    operator : callable
-        Maps a NumPy array (d, k) to S times it.
-    like : ndarray of shape (d,)
-        Gives the ambient dimension and shows the array library.
-    n_pairs : int
-        Dimension k of the subspace.
-    total : float
-        Trace of S; the objective is divided by it.
-    tol : float
-        Stop when the gradient norm of the scaled objective is below this.
-    max_iter : int
-        Most outer iterations.
-    rng : numpy.random.Generator
-        Source of the starting point.
-
-    Returns
-    -------
-    pairs : RitzPairs
-        With steps taken and whether ``tol`` was reached.
-
-    Raises
-    ------
-    ValueError
-        If the data are not NumPy arrays: pymanopt's manifolds are written in NumPy.
-    """
-    if not is_numpy(like):
-        raise ValueError(
-            f"solver='trust_region' works on NumPy arrays only (pymanopt), but X is from "
-            f"{library_name(like)}. Use solver='covariance' or 'randomized', or ToDevice('cpu')."
-        )
-    start = orthonormal_against(rng.standard_normal((like.shape[0], n_pairs)), None)
-    scale = total if total > 0 else 1.0
-    U, gradient_norm, n_iter = start, 0.0, 0
-    if n_pairs < like.shape[0]:  # Gr(d, d) is a single point
-        U, gradient_norm, n_iter = _minimised(operator, start, scale, tol, max_iter)
-    values, vectors, residuals = ritz_pairs(KrylovSpace(U, operator(U)), n_pairs)
-    norms = np.linalg.norm(residuals, axis=0)
-    return RitzPairs(values, vectors, norms, n_iter, gradient_norm <= tol)
-
-
-def _minimised(
-    operator: Callable[[Array], Array], start: Array, scale: float, tol: float, max_iter: int
-) -> tuple[Array, float, int]:
-    """Run pymanopt; return the point, its gradient norm and the number of iterations."""
-    import pymanopt
-    from pymanopt.manifolds import Grassmann
-    from pymanopt.optimizers import TrustRegions
-
-    manifold = Grassmann(*start.shape)
-
-    @pymanopt.function.numpy(manifold)
-    def cost(U: Array) -> float:
-        return -0.5 * float(np.sum(U * operator(U))) / scale
-
-    @pymanopt.function.numpy(manifold)
-    def gradient(U: Array) -> Array:
-        return -operator(U) / scale
-
-    @pymanopt.function.numpy(manifold)
-    def hessian(U: Array, H: Array) -> Array:
-        return -operator(H) / scale
-
-    problem = pymanopt.Problem(
-        manifold, cost, euclidean_gradient=gradient, euclidean_hessian=hessian
-    )
-    optimizer = TrustRegions(
-        max_iterations=max_iter, min_gradient_norm=tol, max_time=np.inf, verbosity=0
-    )
-    result = optimizer.run(problem, initial_point=start)
-    return result.point, float(result.gradient_norm), int(result.iterations)
 
 
 def projection_scores(X: Array, mean: Array, components: Array) -> Array:

@@ -7,30 +7,28 @@ from numbers import Integral, Real
 from typing import Any
 
 from scipy.sparse import issparse
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from .._array import Array, array_namespace
-from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, random_generator
-from .._validation import check_sample_weight, check_samples, check_scores
+from .._array import array_namespace
+from .._base import Interval, StrOptions, fit_method, random_seed
+from .._validation import check_sample_weight
 from ..functional.grassmann_pca import (
     PrincipalSubspace,
+    Request,
     condensed,
     merged,
     principal_subspace,
-    projection_scores,
     resolved_solver,
-    squared_residuals,
     streamed,
 )
-from ..linalg.moments import Moments
+from ._subspace_model import SubspaceModel
 
 __all__ = ["GrassmannPCA"]
 
 
-class GrassmannPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEstimator):
+class GrassmannPCA(SubspaceModel):
     r"""Principal subspace of a table: dense or sparse, weighted, streamed, merged, on CPU or GPU.
 
     Finds the point U of the Grassmann manifold Gr(k, d) that keeps most of the variance,
@@ -217,17 +215,8 @@ class GrassmannPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
         wanted = self._wanted(X.shape[1], X.shape[0])
         self.solver_ = resolved_solver(self.solver, X.shape, wanted, sparse=issparse(X))
         self._dtype = X.dtype
-        self._summary, pairs = condensed(
-            X,
-            weights,
-            solver=self.solver_,
-            n_components=wanted,
-            center=self.center,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            n_oversamples=self.n_oversamples,
-            rng=random_generator(self.random_state),
-        )
+        self._seed = random_seed(self.random_state)
+        self._summary, pairs = condensed(X, weights, self._request(wanted))
         subspace = self._decomposed()
         if pairs is not None:
             subspace = subspace._replace(n_iter=pairs.n_iter, converged=pairs.converged)
@@ -260,17 +249,13 @@ class GrassmannPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
         X = self._checked(X, reset=first, method="partial_fit")
         weights = check_sample_weight(sample_weight, X)
         wanted = self._wanted(X.shape[1])
-        sizes = {
-            "n_components": wanted,
-            "n_oversamples": self.n_oversamples,
-            "center": self.center,
-        }
-        batch = streamed(X, weights, **sizes)
         if first:
-            self._dtype, self.solver_ = X.dtype, "covariance"
-            if self.solver == "trust_region":
-                self.solver_ = "trust_region"
-        self._summary = batch if first else merged(self._summary, batch, **sizes)
+            trust_region = self.solver == "trust_region"
+            self.solver_ = "trust_region" if trust_region else "covariance"
+            self._dtype, self._seed = X.dtype, random_seed(self.random_state)
+        request = self._request(wanted)
+        batch = streamed(X, weights, request)
+        self._summary = batch if first else merged(self._summary, batch, request)
         self._subspace = None
         return self
 
@@ -313,130 +298,16 @@ class GrassmannPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
                 "Cannot merge fits whose feature names differ: give both the same columns in the "
                 "same order."
             )
-        self._summary = merged(
-            self._summary,
-            other._summary,
-            n_components=self._wanted(self.n_features_in_),
-            n_oversamples=self.n_oversamples,
-            center=self.center,
-        )
+        request = self._request(self._wanted(self.n_features_in_))
+        self._summary = merged(self._summary, other._summary, request)
         self._subspace = None
         return self
 
-    def transform(self, X: Any) -> Array:
-        """Coordinates of the rows of X in the subspace.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
-            Rows, of the array library and on the device of the fit.
-
-        Returns
-        -------
-        X_new : array of shape (n_samples, n_components)
-            ``(X - mean_) @ components_.T``.
-        """
-        X = self._checked(X, method="transform")
-        return projection_scores(X, self._in(X, self.mean_), self._in(X, self.components_))
-
-    def inverse_transform(self, X: Any) -> Array:
-        """Points of the input space with the given coordinates in the subspace.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, n_components)
-            Coordinates, as `transform` returns them.
-
-        Returns
-        -------
-        X_original : array of shape (n_samples, n_features)
-            ``X @ components_ + mean_``: for transformed rows their projections onto the subspace.
-        """
-        components = self.components_
-        X = check_scores(
-            self, X, n_features=components.shape[0], like=components, method="inverse_transform"
-        )
-        return X @ self._in(X, components) + self._in(X, self.mean_)
-
-    def squared_residual(self, X: Any) -> Array:
-        """Squared distance of each row to the subspace.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        residuals : array of shape (n_samples,)
-            ``|(I - U U^T)(x - mean_)|^2``, nonnegative. For sparse X accurate to about
-            ``eps |x - mean_|^2``.
-        """
-        X = self._checked(X, method="squared_residual")
-        return squared_residuals(X, self._in(X, self.mean_), self._in(X, self.components_))
-
-    def score_samples(self, X: Any) -> Array:
-        """Negative squared distance of each row to the subspace: larger is more normal.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        scores : array of shape (n_samples,)
-            At most 0.
-        """
-        X = self._checked(X, method="score_samples")
-        return -squared_residuals(X, self._in(X, self.mean_), self._in(X, self.components_))
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Mean of `score_samples`.
-
-        It grows with ``n_components`` on any data, new data included: it compares fits of one
-        dimension, it does not choose the dimension.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
-            Rows.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        score : float
-            Negative mean squared residual.
-        """
-        scores = self.score_samples(X)
-        return float(array_namespace(scores).mean(scores))
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_summary")
-
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = self.solver != "svd"
         tags.array_api_support = self.solver != "trust_region"
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-    def _checked(
-        self, X: Any, *, reset: bool = False, method: str = "fit", min_samples: int = 1
-    ) -> Any:
-        """Validate rows; against the fitted ones unless ``reset``."""
-        if not reset:
-            check_is_fitted(self)
-        return check_samples(
-            self,
-            X,
-            reset=reset,
-            like=None if reset else self._summary.mean,
-            method=method,
-            accept_sparse=("csr", "csc"),
-            min_samples=min_samples,
-        )
 
     def _wanted(self, n_features: int, n_samples: int | None = None) -> int | float | None:
         """``n_components`` as a Python number, checked against the size of the data."""
@@ -462,12 +333,20 @@ class GrassmannPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
             )
         return principal_subspace(
             self._summary,
-            self._wanted(self.n_features_in_),
+            self._request(self._wanted(self.n_features_in_)),
+            eps=float(array_namespace(self._summary.mean).finfo(self._dtype).eps),
+        )
+
+    def _request(self, n_components: int | float | None) -> Request:
+        """What is asked for, with the solver that was chosen."""
+        return Request(
+            n_components,
+            center=self.center,
             solver=self.solver_,
             tol=self.tol,
             max_iter=self.max_iter,
-            rng=random_generator(self.random_state),
-            eps=float(array_namespace(self._summary.mean).finfo(self._dtype).eps),
+            n_oversamples=self.n_oversamples,
+            seed=self._seed,
         )
 
     def _store(self, subspace: PrincipalSubspace) -> None:
@@ -494,69 +373,3 @@ class GrassmannPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
                 )
             self._store(self._decomposed())
         return self._subspace
-
-    def _in(self, X: Any, fitted: Array) -> Array:
-        """A fitted array in the float width of ``X``."""
-        return array_namespace(fitted).astype(fitted, X.dtype, copy=False)
-
-    def _given(self, values: Array) -> Array:
-        """Float64 results in the float width of the data of the fit."""
-        return array_namespace(values).astype(values, self._dtype, copy=False)
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.n_components_
-
-    @property
-    def _degrees_of_freedom(self) -> float:
-        return self._summary.weight - (1.0 if self.center else 0.0)
-
-    @property
-    def components_(self) -> Array:
-        return self._given(self._solved().components)
-
-    @property
-    def mean_(self) -> Array:
-        check_is_fitted(self)
-        return self._given(self._summary.mean)
-
-    @property
-    def explained_variance_(self) -> Array:
-        return self._given(self._solved().eigenvalues / self._degrees_of_freedom)
-
-    @property
-    def explained_variance_ratio_(self) -> Array:
-        subspace = self._solved()
-        return self._given(subspace.eigenvalues / (subspace.total or 1.0))
-
-    @property
-    def singular_values_(self) -> Array:
-        subspace = self._solved()
-        return self._given(array_namespace(subspace.eigenvalues).sqrt(subspace.eigenvalues))
-
-    @property
-    def noise_variance_(self) -> float:
-        subspace = self._solved()
-        left_out = min(self.n_samples_seen_, self.n_features_in_) - self.n_components_
-        if left_out <= 0:
-            return 0.0
-        kept = float(array_namespace(subspace.eigenvalues).sum(subspace.eigenvalues))
-        return max(subspace.total - kept, 0.0) / left_out / self._degrees_of_freedom
-
-    @property
-    def n_components_(self) -> int:
-        return int(self._solved().components.shape[0])
-
-    @property
-    def n_samples_seen_(self) -> int:
-        check_is_fitted(self)
-        return self._summary.n_samples
-
-    @property
-    def statistics_(self) -> str:
-        check_is_fitted(self)
-        return "exact" if isinstance(self._summary, Moments) else "low_rank"
-
-    @property
-    def n_iter_(self) -> int:
-        return self._solved().n_iter

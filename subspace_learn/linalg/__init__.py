@@ -1,3 +1,11 @@
 """Matrices and manifolds that two or more methods use: array-API code, batched where it can be."""
 
-__all__ = ["eig", "grassmann", "grassmann_mean", "krylov", "lowrank", "moments"]
+__all__ = [
+    "eig",
+    "grassmann",
+    "grassmann_mean",
+    "krylov",
+    "lowrank",
+    "moments",
+    "trust_region",
+]

@@ -43,6 +43,18 @@ def orthonormal_against(block: Array, basis: Array | None) -> Array:
     Classical Gram-Schmidt, repeated until orthogonality holds to rounding. Directions of the
     block that lie in the span of ``basis`` come out as some unit vectors orthogonal to the others,
     never as noise along the basis.
+
+    Parameters
+    ----------
+    block : array of shape (n, b)
+        Directions to add.
+    basis : array of shape (n, m), or None
+        Orthonormal columns; None means none yet.
+
+    Returns
+    -------
+    added : array of shape (n, b)
+        Orthonormal columns, orthogonal to ``basis``.
     """
     xp = array_namespace(block)
     if basis is None:
@@ -57,7 +69,22 @@ def orthonormal_against(block: Array, basis: Array | None) -> Array:
 
 
 def extended(space: KrylovSpace | None, block: Array, image: Array) -> KrylovSpace:
-    """Return ``space`` with the orthonormal ``block`` and its ``image`` appended."""
+    """Return a Krylov space with one more block.
+
+    Parameters
+    ----------
+    space : KrylovSpace or None
+        What is there; None means nothing yet.
+    block : array of shape (n, b)
+        Orthonormal columns, orthogonal to those of ``space``.
+    image : array of shape (n, b)
+        The operator applied to them.
+
+    Returns
+    -------
+    space : KrylovSpace
+        A new one; the old is unchanged.
+    """
     if space is None:
         return KrylovSpace(block, image)
     xp = array_namespace(block)
@@ -68,6 +95,13 @@ def extended(space: KrylovSpace | None, block: Array, image: Array) -> KrylovSpa
 
 def ritz_pairs(space: KrylovSpace, n_pairs: int) -> tuple[Array, Array, Array]:
     """Rayleigh-Ritz: best eigenpairs of the operator within the span of ``space.basis``.
+
+    Parameters
+    ----------
+    space : KrylovSpace
+        Of m columns.
+    n_pairs : int
+        How many, at most m.
 
     Returns
     -------

@@ -56,28 +56,73 @@ class CentredTable(NamedTuple):
     """Sum of the weights."""
 
     def rows(self) -> Array:
-        """The table written out in float64 (dense X only)."""
+        """Write the table out in float64 (dense X only).
+
+        Returns
+        -------
+        rows : array of shape (n_samples, n_features)
+            ``W^(1/2) (X - 1 m^T)``.
+        """
         xp = array_namespace(self.X)
         return self.root[:, None] * (xp.astype(self.X, xp.float64) - self.mean)
 
     def product(self, Q: Array) -> Array:
-        """Table times Q, in float64; the large product in the precision of X."""
+        """Multiply the table with Q: in float64, the large product in the precision of X.
+
+        Parameters
+        ----------
+        Q : array of shape (n_features, b)
+            Columns.
+
+        Returns
+        -------
+        product : array of shape (n_samples, b)
+            The table times Q.
+        """
         image = _mixed_product(self.X, Q) - (self.mean @ Q)[None, :]
         return self.root[:, None] * image
 
     def adjoint(self, P: Array) -> Array:
-        """Transposed table times P, in float64; the large product in the precision of X."""
+        """Multiply the transposed table with P, as `product` does.
+
+        Parameters
+        ----------
+        P : array of shape (n_samples, b)
+            Columns.
+
+        Returns
+        -------
+        product : array of shape (n_features, b)
+            The transposed table times P.
+        """
         xp = array_namespace(P)
         weighted = self.root[:, None] * P
         column_sums = xp.sum(weighted, axis=0)
         return _mixed_product(self.X.T, weighted) - self.mean[:, None] * column_sums[None, :]
 
     def scatter(self, Q: Array) -> Array:
-        """Scatter matrix times Q: the operator whose leading eigenvectors are wanted."""
+        """Multiply the scatter matrix with Q: the operator whose eigenvectors are wanted.
+
+        Parameters
+        ----------
+        Q : array of shape (n_features, b)
+            Columns.
+
+        Returns
+        -------
+        product : array of shape (n_features, b)
+            The scatter matrix times Q.
+        """
         return self.adjoint(self.product(Q))
 
     def total(self) -> float:
-        """Trace of the scatter matrix; sparse X by |x|^2 - |m|^2, which is exact to eps |x|^2."""
+        """Trace of the scatter matrix; for sparse X exact to ``eps |x|^2``.
+
+        Returns
+        -------
+        total : float
+            Sum of w |x - m|^2.
+        """
         xp = array_namespace(self.X)
         squares = self.root * self.root
         if sp.issparse(self.X):
@@ -130,6 +175,20 @@ def centred_table(X: Array, weights: Array | None = None, *, center: bool = True
 def svd_low_rank(table: CentredTable, rank: int | None = None) -> LowRankMoments:
     """Low-rank moments of a dense table by a thin singular value decomposition.
 
+    Parameters
+    ----------
+    table : CentredTable
+        Dense.
+    rank : int, optional
+        Directions to keep; None keeps all min(n_samples, n_features).
+
+    Returns
+    -------
+    moments : LowRankMoments
+        The leading singular values and directions.
+
+    Notes
+    -----
     Backward stable: singular values down to eps times the largest are found, where a Gram matrix
     loses those below sqrt(eps). Costs ``O(n d min(n, d))`` flops and two float64 copies of X.
     """
@@ -154,6 +213,20 @@ def _truncated_svd(rows: Array, rank: int | None) -> tuple[Array, Array]:
 def dual_low_rank(table: CentredTable, rank: int | None = None) -> LowRankMoments:
     """Low-rank moments of a wide table through the n x n Gram matrix of its rows.
 
+    Parameters
+    ----------
+    table : CentredTable
+        Dense or sparse.
+    rank : int, optional
+        Directions to keep; None keeps all min(n_samples, n_features).
+
+    Returns
+    -------
+    moments : LowRankMoments
+        The leading singular values and directions.
+
+    Notes
+    -----
     ``K u = s^2 u`` gives ``v = A^T u / s`` for the centred, weighted rows A. Singular values below
     sqrt(eps) times the largest are lost; their directions come out as some orthonormal completion.
     Costs ``n^2 d + 9 n^3`` flops; sparse X is never made dense, only the n x n matrix is.
@@ -226,7 +299,20 @@ def krylov_low_rank(
 
 
 def compressed(moments: Moments, rank: int) -> LowRankMoments:
-    """Low-rank moments from exact ones (the way back does not exist)."""
+    """Low-rank moments from exact ones (the way back does not exist).
+
+    Parameters
+    ----------
+    moments : Moments
+        With the full scatter matrix.
+    rank : int
+        Directions to keep.
+
+    Returns
+    -------
+    low : LowRankMoments
+        Mean, weight and total exact.
+    """
     xp = array_namespace(moments.scatter)
     values, basis = leading_eigenpairs(moments.scatter, min(rank, moments.scatter.shape[0]))
     root = xp.sqrt(xp.clip(values, min=0.0))

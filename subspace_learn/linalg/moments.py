@@ -35,7 +35,18 @@ class Moments(NamedTuple):
 
 
 def row_blocks(X: Array) -> Iterator[slice]:
-    """Yield slices that cut the rows of ``X`` into blocks of a size that suits its device."""
+    """Cut the rows of ``X`` into blocks of a size that suits its device.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        Dense or sparse.
+
+    Yields
+    ------
+    rows : slice
+        Of consecutive rows; together all of them.
+    """
     n_rows, n_features = X.shape
     limit = _BLOCK_BYTES if is_numpy(X) else _DEVICE_BLOCK_BYTES
     itemsize = 8 if str(X.dtype).endswith("64") else 4
@@ -103,7 +114,22 @@ def _is_finite(moments: Moments) -> bool:
 
 
 def counted(weights: Array | None, n_rows: int) -> tuple[int, float]:
-    """Number of rows that count, and the sum of their weights."""
+    """Count the rows of positive weight, and add up the weights.
+
+    Parameters
+    ----------
+    weights : array of shape (n_rows,), or None
+        Nonnegative; None means 1 each.
+    n_rows : int
+        Number of rows.
+
+    Returns
+    -------
+    n_samples : int
+        Rows that count.
+    weight : float
+        Sum of the weights.
+    """
     if weights is None:
         return n_rows, float(n_rows)
     xp = array_namespace(weights)

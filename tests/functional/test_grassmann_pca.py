@@ -7,6 +7,7 @@ from scipy.linalg import subspace_angles
 
 import subspace_learn.functional.grassmann_pca as pca
 from subspace_learn.functional.grassmann_pca import (
+    Request,
     condensed,
     merged,
     principal_subspace,
@@ -14,19 +15,19 @@ from subspace_learn.functional.grassmann_pca import (
     resolved_solver,
     squared_residuals,
     streamed,
-    trust_region_pairs,
 )
 from subspace_learn.linalg.moments import Moments
 
 SOLVERS = ["covariance", "svd", "randomized", "trust_region"]
-SETTINGS = {"center": True, "tol": 1e-11, "max_iter": 300, "n_oversamples": 5}
 
 
-def found_subspace(X, w=None, *, solver, n_components, rng, **settings):
-    settings = SETTINGS | settings
-    state, _ = condensed(X, w, solver=solver, n_components=n_components, rng=rng, **settings)
-    inner = {name: settings[name] for name in ("tol", "max_iter")}
-    return principal_subspace(state, n_components, solver=solver, rng=rng, **inner)
+def request(n_components, **settings):
+    return Request(n_components, **({"tol": 1e-11, "max_iter": 300, "n_oversamples": 5} | settings))
+
+
+def found_subspace(X, w=None, *, solver, n_components, **settings):
+    asked = request(n_components, solver=solver, seed=0, **settings)
+    return principal_subspace(condensed(X, w, asked)[0], asked)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -37,7 +38,7 @@ def test_every_solver_finds_the_leading_singular_directions(rng, solver, shape, 
     w = rng.uniform(0.5, 2.0, size=shape[0])
     mean = (w @ X) / w.sum() if center else 0.0
     _, s, Vt = np.linalg.svd(np.sqrt(w)[:, None] * (X - mean), full_matrices=False)
-    found = found_subspace(X, w, solver=solver, n_components=3, rng=rng, center=center)
+    found = found_subspace(X, w, solver=solver, n_components=3, center=center)
     # relative gaps of these spectra exceed 1e-2: angle <= tol / gap
     assert subspace_angles(found.components.T, Vt[:3].T).max() < 1e-8
     np.testing.assert_allclose(found.eigenvalues, s[:3] ** 2, rtol=1e-9)
@@ -50,8 +51,8 @@ def test_every_solver_finds_the_leading_singular_directions(rng, solver, shape, 
 def test_solvers_agree_on_every_array_library(xp, rng, solver, shape):
     X = rng.normal(size=shape) * np.linspace(4, 1, shape[1])
     settings = {"solver": solver, "n_components": 3}
-    reference = found_subspace(X, rng=np.random.default_rng(0), **settings)
-    found = found_subspace(xp.asarray(X), rng=np.random.default_rng(0), **settings)
+    reference = found_subspace(X, **settings)
+    found = found_subspace(xp.asarray(X), **settings)
     assert xp.owns(found.components)
     np.testing.assert_allclose(xp.numpy(found.components), reference.components, atol=1e-8)
 
@@ -60,7 +61,7 @@ def test_solvers_agree_on_every_array_library(xp, rng, solver, shape):
 @pytest.mark.parametrize("shape", [(60, 20), (20, 60)])
 def test_sparse_tables_are_centred_without_being_made_dense(rng, solver, shape, monkeypatch):
     X = sp.random(*shape, density=0.2, random_state=5, format="csr")
-    dense = found_subspace(X.toarray(), solver="svd", n_components=2, rng=rng)
+    dense = found_subspace(X.toarray(), solver="svd", n_components=2)
 
     def refuse(self, *args, **kwargs):
         # the n x n Gram matrix of a wide table is small and may be made dense
@@ -69,58 +70,24 @@ def test_sparse_tables_are_centred_without_being_made_dense(rng, solver, shape, 
 
     original = sp.csr_matrix.toarray
     monkeypatch.setattr(sp.csr_matrix, "toarray", refuse)
-    found = found_subspace(X, solver=solver, n_components=2, rng=rng)
+    found = found_subspace(X, solver=solver, n_components=2)
     assert subspace_angles(found.components.T, dense.components.T).max() < 1e-7
-
-
-def test_trust_region_gradient_and_hessian_agree_with_differences(rng):
-    """pymanopt's own checks of slope 2 and 3, done here on the functions it is given."""
-    import pymanopt
-
-    A = rng.normal(size=(6, 6))
-    S = A @ A.T
-    manifold = pymanopt.manifolds.Grassmann(6, 2)
-    U = np.linalg.qr(rng.normal(size=(6, 2)))[0]
-    H = manifold.projection(U, rng.normal(size=(6, 2)))
-    cost = lambda V: -0.5 * np.sum(V * (S @ V))  # noqa: E731
-    gradient = manifold.projection(U, -S @ U)
-    assert np.abs(U.T @ gradient).max() < 1e-12
-    step = 1e-5
-    slope = (cost(manifold.exp(U, step * H)) - cost(manifold.exp(U, -step * H))) / (2 * step)
-    # central difference: error step^2 * third derivative
-    assert slope == pytest.approx(np.sum(gradient * H), rel=1e-8)
-
-
-def test_trust_region_on_the_whole_space_is_the_point_gr_d_d(rng):
-    pairs = trust_region_pairs(
-        lambda Q: np.diag([3.0, 2.0]) @ Q, np.zeros(2), 2, 5.0, tol=1e-9, max_iter=9, rng=rng
-    )
-    np.testing.assert_allclose(pairs.values, [3.0, 2.0])
-    assert pairs.converged
-
-
-def test_trust_region_leaves_numpys_global_seed_alone(rng):
-    np.random.seed(3)  # noqa: NPY002
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
-    found_subspace(rng.normal(size=(30, 6)), solver="trust_region", n_components=2, rng=rng)
-    np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
 
 
 def test_a_share_takes_the_fewest_directions_that_reach_it():
     X = np.diag([2.0, 1.0, 1.0, 0.0]) * np.sqrt(6)  # uncentred scatter: 24, 6, 6, 0
-    state, _ = condensed(
-        X, None, solver="covariance", n_components=None, rng=None, **(SETTINGS | {"center": False})
-    )
-    counts = [len(principal_subspace(state, s).eigenvalues) for s in (0.6, 24 / 36, 0.7, 0.99)]
+    state, _ = condensed(X, None, request(None, center=False))
+    shares = (0.6, 24 / 36, 0.7, 0.99)
+    counts = [len(principal_subspace(state, request(s)).eigenvalues) for s in shares]
     assert counts == [1, 1, 2, 3]
-    assert len(principal_subspace(state, None).eigenvalues) == 3  # the null direction is left out
+    assert (
+        len(principal_subspace(state, request(None)).eigenvalues) == 3
+    )  # the null direction is left out
 
 
 def test_constant_rows_have_one_direction_of_no_variance():
-    state, _ = condensed(
-        np.ones((5, 3)), None, solver="covariance", n_components=None, rng=None, **SETTINGS
-    )
-    found = principal_subspace(state, None)
+    state, _ = condensed(np.ones((5, 3)), None, request(None))
+    found = principal_subspace(state, request(None))
     assert found.total == 0.0
     np.testing.assert_array_equal(found.eigenvalues, [0.0])
 
@@ -128,32 +95,32 @@ def test_constant_rows_have_one_direction_of_no_variance():
 def test_streaming_wide_tables_is_exact_for_data_of_low_rank(rng, monkeypatch):
     monkeypatch.setattr(pca, "EXACT_FEATURES", 10)
     X = rng.normal(size=(700, 4)) @ rng.normal(size=(4, 30)) + 2.0
-    sizes = {"n_components": 4, "n_oversamples": 3, "center": True}
+    asked = request(4, n_oversamples=3)
     w = rng.integers(0, 3, size=700).astype(float)
-    state = streamed(X[:600], w[:600], **sizes)  # more rows than are taken at a time
-    state = merged(state, streamed(X[600:], w[600:], **sizes), **sizes)
+    state = streamed(X[:600], w[:600], asked)  # more rows than are taken at a time
+    state = merged(state, streamed(X[600:], w[600:], asked), asked)
     assert not isinstance(state, Moments)
-    found = principal_subspace(state, 4)
-    reference = found_subspace(X, w, solver="svd", n_components=4, rng=rng)
+    found = principal_subspace(state, asked)
+    reference = found_subspace(X, w, solver="svd", n_components=4)
     assert subspace_angles(found.components.T, reference.components.T).max() < 1e-10
     np.testing.assert_allclose(found.eigenvalues, reference.eigenvalues, rtol=1e-10)
 
 
 def test_exact_and_low_rank_summaries_merge_to_low_rank(rng):
     X = rng.normal(size=(40, 3)) @ rng.normal(size=(3, 9))
-    sizes = {"n_components": 3, "n_oversamples": 2, "center": True}
-    low, _ = condensed(X[:20], None, solver="svd", n_components=3, rng=rng, **SETTINGS)
-    both = merged(low, streamed(X[20:], None, **sizes), **sizes)
-    reference = found_subspace(X, solver="svd", n_components=3, rng=rng)
+    asked = request(3, n_oversamples=2)
+    low, _ = condensed(X[:20], None, request(3, solver="svd"))
+    both = merged(low, streamed(X[20:], None, asked), asked)
+    reference = found_subspace(X, solver="svd", n_components=3)
     np.testing.assert_allclose(
-        principal_subspace(both, 3).eigenvalues, reference.eigenvalues, rtol=1e-10
+        principal_subspace(both, asked).eigenvalues, reference.eigenvalues, rtol=1e-10
     )
 
 
 def test_low_rank_streams_need_a_number_of_directions(monkeypatch):
     monkeypatch.setattr(pca, "EXACT_FEATURES", 2)
-    with pytest.raises(ValueError, match="Set n_components to an integer"):
-        streamed(np.eye(3), None, n_components=0.9, n_oversamples=2, center=True)
+    with pytest.raises(ValueError, match="Give an integer"):
+        streamed(np.eye(3), None, request(0.9))
 
 
 @pytest.mark.parametrize(
@@ -178,12 +145,7 @@ def test_solvers_that_cannot_serve_say_so():
     with pytest.raises(ValueError, match="Give an integer"):
         resolved_solver("randomized", (5, 5), 0.5, sparse=False)
     with pytest.raises(ValueError, match="at most min"):
-        principal_subspace(condensed_eye(), 4)
-
-
-def condensed_eye():
-    settings = SETTINGS | {"center": False}
-    return condensed(np.eye(3), None, solver="covariance", n_components=3, rng=None, **settings)[0]
+        principal_subspace(condensed(np.eye(3), None, request(3))[0], request(4))
 
 
 @pytest.fixture
