@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.base import OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin, clone
 from sklearn.utils import Tags
 
 from ._array import Array, to_library
@@ -32,7 +32,7 @@ class ToDevice(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimator):
     ----------
     n_features_in_ : int
         Number of features, once fitted.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names, if X had them in `fit`.
 
     Raises
@@ -96,7 +96,9 @@ class ToDevice(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimator):
         X_moved : array of shape (n_samples, n_features)
             X itself if it is there already.
         """
-        X = check_samples(self, X, reset=not hasattr(self, "n_features_in_"), method="transform")
+        fitted = hasattr(self, "n_features_in_")
+        # stateless: without a fit nothing is compared and nothing is noted
+        X = check_samples(self if fitted else clone(self), X, reset=not fitted, method="transform")
         return to_library(X, self.device, self.library)
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -172,4 +172,6 @@ def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
     host = to_numpy(sample_weight) if is_array(sample_weight) else sample_weight
     rows = np.empty((X.shape[0], 1)) if not sp.issparse(X) else X
     weights = _check_sample_weight(host, rows, dtype=np.float64, ensure_non_negative=True)
+    if not weights.any():  # scikit-learn says so itself from 1.9 on
+        raise ValueError("sample_weight must contain at least one non-zero number, but all are 0.")
     return move_like(weights, X) if not is_numpy(X) else weights

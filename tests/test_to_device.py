@@ -32,8 +32,9 @@ def test_a_grid_search_over_numpy_runs_in_torch():
 
 
 def test_it_is_stateless_and_copies_nothing_on_the_spot():
-    X = np.eye(3)
-    assert ToDevice().transform(X) is X
+    X, stateless = np.eye(3), ToDevice()
+    assert stateless.transform(X) is X
+    assert stateless.transform(np.eye(4)).shape == (4, 4)  # nothing was noted
 
 
 def test_moving_to_torch_shares_no_memory_with_the_input():

@@ -94,7 +94,7 @@ class GrassmannPCA(SubspaceModel):
         Number of rows with positive weight.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names, if X had them.
     solver_ : str
         The solver that ran.

@@ -79,7 +79,7 @@ def random_point(
 
     Returns
     -------
-    U : ndarray of shape (*shape, n_features, n_components)
+    U : ndarray of shape (..., n_features, n_components)
         Orthonormal columns, float64.
     """
     return orthonormal_basis(rng.standard_normal((*shape, n_features, n_components)))
@@ -222,7 +222,7 @@ def tangent_projection(U: Array, G: Array) -> Array:
     Returns
     -------
     H : array of shape (..., d, m)
-        ``U^T H = 0`` up to eps |G|. Costs 4 d k m flops.
+        ``U^T H = 0`` up to ``eps |G|``. Costs 4 d k m flops.
     """
     _check_rows(U, G)
     return G - U @ (array_namespace(U, G).matrix_transpose(U) @ G)

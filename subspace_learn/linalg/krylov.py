@@ -28,7 +28,7 @@ class KrylovSpace(NamedTuple):
 
 
 class RitzPairs(NamedTuple):
-    """Approximate eigenpairs with their residual norms |S v - theta v|."""
+    """Approximate eigenpairs with their residual norms ``|S v - theta v|``."""
 
     values: Array
     vectors: Array

@@ -121,7 +121,7 @@ class CentredTable(NamedTuple):
         Returns
         -------
         total : float
-            Sum of w |x - m|^2.
+            Sum of ``w |x - m|^2``.
         """
         xp = array_namespace(self.X)
         squares = self.root * self.root
