@@ -167,31 +167,30 @@ def block_krylov(
     """
     xp = array_namespace(start)
     n, width = start.shape
+    capacity = min(width * max_blocks, n)
     block, space = orthonormal_against(start, None), None
     for n_iter in range(1, max_iter + 1):
-        space = extended(space, block, operator(block))
-        n_ritz = min(width, space.basis.shape[1])
-        values, vectors, residuals = ritz_pairs(space, n_ritz)
-        norms = xp.sqrt(xp.sum(residuals[:, :n_pairs] ** 2, axis=0))
-        scale = xp.abs(values[0])
-        if bool(xp.all(norms <= tol * scale)) or space.basis.shape[1] >= n:
-            return RitzPairs(values[:n_pairs], vectors[:, :n_pairs], norms, n_iter, True)
-        if space.basis.shape[1] + width > width * max_blocks:
-            space = _restarted(space, vectors, residuals, values)
-        room = n - space.basis.shape[1]
-        live = _live_columns(residuals, scale)
-        block = orthonormal_against(live[:, : min(room, live.shape[1])], space.basis)
-    return RitzPairs(values[:n_pairs], vectors[:, :n_pairs], norms, max_iter, False)
+        image = operator(block)
+        space = extended(space, block, image)
+        full = space.basis.shape[1] + width > capacity
+        if full or n_iter % 2 == 0 or n_iter == max_iter:  # Rayleigh-Ritz costs as much as a step
+            values, vectors, residuals = ritz_pairs(space, min(width, space.basis.shape[1]))
+            norms = xp.sqrt(xp.sum(residuals[:, :n_pairs] ** 2, axis=0))
+            converged = bool(xp.all(norms <= tol * xp.abs(values[0]))) or space.basis.shape[1] == n
+            if converged or n_iter == max_iter:
+                break
+        block = _next_block(image, space.basis, n)
+        if full:  # the new block is orthogonal to all of the old basis, so to what is kept of it
+            space = _restarted(vectors, residuals, values)
+    return RitzPairs(values[:n_pairs], vectors[:, :n_pairs], norms, n_iter, converged)
 
 
-def _live_columns(residuals: Array, scale: Array) -> Array:
-    """Residuals above rounding: a pair that is exact has no direction to add."""
-    xp = array_namespace(residuals)
-    norms = xp.sqrt(xp.sum(residuals * residuals, axis=0))
-    (live,) = xp.nonzero(norms > xp.finfo(residuals.dtype).eps * scale)
-    return xp.take(residuals, live, axis=1)
+def _next_block(image: Array, basis: Array, n: int) -> Array:
+    """Orthonormal directions that the newest image adds to the basis."""
+    room = min(image.shape[1], n - basis.shape[1])
+    return orthonormal_against(image[:, :room], basis)
 
 
-def _restarted(space: KrylovSpace, vectors: Array, residuals: Array, values: Array) -> KrylovSpace:
+def _restarted(vectors: Array, residuals: Array, values: Array) -> KrylovSpace:
     """Keep only the Ritz vectors: S v = theta v + residual, so no new product is needed."""
     return KrylovSpace(vectors, residuals + vectors * values[None, :])

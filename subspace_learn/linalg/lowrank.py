@@ -46,8 +46,8 @@ class CentredTable(NamedTuple):
 
     X: Array
     """Dense or sparse, (n_samples, n_features), any float width; never changed."""
-    root: Array
-    """Square roots of the weights, (n_samples,), float64."""
+    root: Array | None
+    """Square roots of the weights, (n_samples,), float64; None for weights of 1."""
     mean: Array
     """(n_features,), float64."""
     n_samples: int
@@ -64,7 +64,7 @@ class CentredTable(NamedTuple):
             ``W^(1/2) (X - 1 m^T)``.
         """
         xp = array_namespace(self.X)
-        return self.root[:, None] * (xp.astype(self.X, xp.float64) - self.mean)
+        return self._weighted(xp.astype(self.X, xp.float64, copy=False) - self.mean)
 
     def product(self, Q: Array) -> Array:
         """Multiply the table with Q: in float64, the large product in the precision of X.
@@ -79,8 +79,7 @@ class CentredTable(NamedTuple):
         product : array of shape (n_samples, b)
             The table times Q.
         """
-        image = _mixed_product(self.X, Q) - (self.mean @ Q)[None, :]
-        return self.root[:, None] * image
+        return self._weighted(_mixed_product(self.X, Q) - (self.mean @ Q)[None, :])
 
     def adjoint(self, P: Array) -> Array:
         """Multiply the transposed table with P, as `product` does.
@@ -96,7 +95,7 @@ class CentredTable(NamedTuple):
             The transposed table times P.
         """
         xp = array_namespace(P)
-        weighted = self.root[:, None] * P
+        weighted = self._weighted(P)
         column_sums = xp.sum(weighted, axis=0)
         return _mixed_product(self.X.T, weighted) - self.mean[:, None] * column_sums[None, :]
 
@@ -124,15 +123,20 @@ class CentredTable(NamedTuple):
             Sum of ``w |x - m|^2``.
         """
         xp = array_namespace(self.X)
-        squares = self.root * self.root
         if sp.issparse(self.X):
-            energy = np.asarray(self.X.multiply(self.X).sum(axis=1), dtype=np.float64).reshape(-1)
-            return float(squares @ (energy - 2 * (self.X @ self.mean) + self.mean @ self.mean))
-        total = 0.0
-        for rows in row_blocks(self.X):
-            block = xp.astype(self.X[rows, :], xp.float64) - self.mean
-            total += float(squares[rows] @ xp.sum(block * block, axis=1))
-        return total
+            energy = np.asarray(self.X.power(2).sum(axis=1), dtype=np.float64).reshape(-1)
+            parts = [energy - 2 * (self.X @ self.mean) + self.mean @ self.mean]
+        else:
+            parts = []
+            for rows in row_blocks(self.X):
+                block = xp.astype(self.X[rows, :], xp.float64, copy=False) - self.mean
+                parts.append(xp.sum(block * block, axis=1))
+        squares = xp.concat(parts)[:, None]
+        return float(xp.sum(self._weighted(self._weighted(squares))))
+
+    def _weighted(self, rows: Array) -> Array:
+        """Rows times the square roots of their weights."""
+        return rows if self.root is None else self.root[:, None] * rows
 
 
 def _mixed_product(A: Any, Q: Array) -> Array:
@@ -164,12 +168,15 @@ def centred_table(X: Array, weights: Array | None = None, *, center: bool = True
         Holds a reference to ``X``.
     """
     xp = array_namespace(X)
+    n_samples, weight = counted(weights, X.shape[0])
     if weights is None:
         place = {} if sp.issparse(X) else {"device": device_of(X)}
-        weights = xp.ones(X.shape[0], dtype=xp.float64, **place)
-    n_samples, weight = counted(weights, X.shape[0])
-    mean = xp.reshape(_mixed_product(X.T, (weights / weight)[:, None]), (-1,))
-    return CentredTable(X, xp.sqrt(weights), mean if center else 0.0 * mean, n_samples, weight)
+        share = xp.full((X.shape[0], 1), 1.0 / weight, dtype=xp.float64, **place)
+    else:
+        share = (weights / weight)[:, None]
+    mean = xp.reshape(_mixed_product(X.T, share), (-1,))
+    root = None if weights is None else xp.sqrt(weights)
+    return CentredTable(X, root, mean if center else 0.0 * mean, n_samples, weight)
 
 
 def svd_low_rank(table: CentredTable, rank: int | None = None) -> LowRankMoments:
@@ -251,7 +258,7 @@ def _row_gram(table: CentredTable) -> Array:
     gram = (table.X @ table.X.T).toarray().astype(np.float64)
     cross = table.X @ table.mean
     gram += table.mean @ table.mean - cross[:, None] - cross[None, :]
-    return table.root[:, None] * gram * table.root[None, :]
+    return gram if table.root is None else table.root[:, None] * gram * table.root[None, :]
 
 
 def krylov_low_rank(

@@ -34,13 +34,15 @@ class Moments(NamedTuple):
     """Sum of w (x - mean)(x - mean)^T, (n_features, n_features), float64."""
 
 
-def row_blocks(X: Array) -> Iterator[slice]:
+def row_blocks(X: Array, *, at_least: int = 256) -> Iterator[slice]:
     """Cut the rows of ``X`` into blocks of a size that suits its device.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
         Dense or sparse.
+    at_least : int, default=256
+        Fewest rows of a block (the last may have fewer).
 
     Yields
     ------
@@ -50,8 +52,7 @@ def row_blocks(X: Array) -> Iterator[slice]:
     n_rows, n_features = X.shape
     limit = _BLOCK_BYTES if is_numpy(X) else _DEVICE_BLOCK_BYTES
     itemsize = 8 if str(X.dtype).endswith("64") else 4
-    # twice as many rows as columns at least: else adding up the d x d products costs more than they
-    step = max(256, 2 * n_features, limit // (n_features * itemsize))
+    step = max(at_least, limit // (n_features * itemsize))
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
 
@@ -142,7 +143,8 @@ def _dense_sums(X: Array, weights: Array | None, center: bool) -> Moments:
     n_samples, weight = counted(weights, X.shape[0])
     shift = _shift(X) if center else None
     scatter, total = 0.0, 0.0
-    for rows in row_blocks(X):
+    # twice as many rows as columns at least: else adding up the d x d products costs more than they
+    for rows in row_blocks(X, at_least=max(256, 2 * X.shape[1])):
         block = X[rows, :] if shift is None else X[rows, :] - shift
         if weights is None:
             ones = xp.ones(block.shape[0], dtype=X.dtype, device=device_of(X))
