@@ -1,3 +1,3 @@
 """The mathematics of each method as pure functions, one module per method."""
 
-__all__ = ["grassmann_pca", "subspace_detector"]
+__all__ = ["grassmann_classifier", "grassmann_pca", "nearest_subspace", "subspace_detector"]
