@@ -15,7 +15,9 @@ __version__ = "0.1.0.dev0"
 
 # The headline names and the room each lives in. Families list their own names in their __all__.
 _HEADLINE = {
+    "GrassmannClassifier": "grassmann",
     "GrassmannPCA": "grassmann",
+    "NearestSubspaceClassifier": "grassmann",
     "SubspaceDetector": "grassmann",
     "ToDevice": "_to_device",
 }

@@ -22,6 +22,7 @@ __all__ = [
     "StrOptions",
     "SubspaceEstimator",
     "fit_method",
+    "progress",
     "random_generator",
     "random_seed",
     "routed_fit_params",
@@ -48,6 +49,15 @@ def fit_method(method: Callable[..., Any]) -> Callable[..., Any]:
             raise
 
     return fit_or_roll_back
+
+
+def progress(estimator: BaseEstimator, message: str) -> None:
+    """Print a line of progress if the estimator's ``verbose`` asks for it; the one place that does.
+
+    Printed, not logged, since that is what users of scikit-learn expect of ``verbose``.
+    """
+    if getattr(estimator, "verbose", False):
+        print(f"[{type(estimator).__name__}] {message}", flush=True)
 
 
 def random_generator(random_state: object) -> np.random.Generator:

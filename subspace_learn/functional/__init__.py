@@ -1,3 +1,9 @@
 """The mathematics of each method as pure functions, one module per method."""
 
-__all__ = ["grassmann_classifier", "grassmann_pca", "nearest_subspace", "subspace_detector"]
+__all__ = [
+    "grassmann_classifier",
+    "grassmann_pca",
+    "grassmann_training",
+    "nearest_subspace",
+    "subspace_detector",
+]

@@ -50,6 +50,15 @@ class Labelled(NamedTuple):
     alpha: float
     """Weight of the energy outside the own subspace."""
 
+    def taken(self, rows: Array) -> Labelled:
+        """Some of the rows, by their numbers."""
+        xp = array_namespace(self.X)
+        return self._replace(
+            X=xp.take(self.X, rows, axis=0),
+            codes=xp.take(self.codes, rows),
+            weights=xp.take(self.weights, rows),
+        )
+
 
 def logits(X: Array, S: Array, gamma: float) -> Array:
     """Logits ``gamma |S_c^T x|`` of rows of length 1.
@@ -314,12 +323,7 @@ def _batches(data: Labelled, batch_size: int, rng: np.random.Generator) -> Itera
     if batch_size >= n_rows:
         yield data
         return
-    xp = array_namespace(data.X)
     order = move_like(rng.permutation(n_rows), data.X)
     for start in range(0, n_rows, batch_size):
         rows = order[start : min(start + batch_size, n_rows)]
-        yield data._replace(
-            X=xp.take(data.X, rows, axis=0),
-            codes=xp.take(data.codes, rows),
-            weights=xp.take(data.weights, rows),
-        )
+        yield data.taken(rows)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._array import Array, array_namespace
-from ..linalg.moments import row_blocks, table_moments
+from ..linalg.moments import row_blocks
 from .grassmann_pca import Request, condensed, principal_subspace
 
 __all__ = [
@@ -20,31 +20,56 @@ __all__ = [
     "projection_norms",
     "row_directions",
     "squared_class_residuals",
+    "weighted_mean",
 ]
 
 
-def row_directions(X: Array) -> tuple[Array, Array]:
+def row_directions(X: Array, smallest: float = 0.0) -> tuple[Array, Array]:
     """Rows divided by their lengths, ``x / |x|``, and which rows have a direction at all.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
         Finite floats; neither overflow nor underflow of squares matters.
+    smallest : float, default=0.0
+        A row without an entry above this in modulus counts as zero (rounding, after a mean was
+        subtracted).
 
     Returns
     -------
     directions : array of shape (n_samples, n_features)
-        Rows of length 1; a zero row stays zero.
+        Rows of length 1; a zero row is zero.
     has_direction : bool array of shape (n_samples,)
         False for zero rows.
     """
     xp = array_namespace(X)
     largest = xp.max(xp.abs(X), axis=1, keepdims=True)
-    has_direction = largest > 0
-    scaled = X / xp.where(has_direction, largest, xp.ones_like(largest))
+    has_direction = largest > smallest
+    scaled = xp.where(has_direction, X / xp.where(has_direction, largest, 1.0), 0.0)
     length = xp.linalg.vector_norm(scaled, axis=1, keepdims=True)
-    length = xp.where(has_direction, length, xp.ones_like(length))
-    return scaled / length, has_direction[:, 0]
+    return scaled / xp.where(has_direction, length, 1.0), has_direction[:, 0]
+
+
+def weighted_mean(X: Array, weights: Array | None = None) -> Array:
+    """Weighted mean of the rows, summed in float64, given in the precision of X.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        Rows.
+    weights : array of shape (n_samples,), optional
+        Frequencies, not all zero.
+
+    Returns
+    -------
+    mean : array of shape (n_features,)
+        ``sum_i w_i x_i / sum_i w_i``.
+    """
+    xp = array_namespace(X)
+    if weights is None:
+        return xp.astype(xp.mean(xp.astype(X, xp.float64), axis=0), X.dtype)
+    share = xp.astype(weights, xp.float64) / xp.sum(xp.astype(weights, xp.float64))
+    return xp.astype(share @ xp.astype(X, xp.float64), X.dtype)
 
 
 def class_subspaces(
@@ -117,8 +142,8 @@ def class_means(X: Array, rows: Sequence[Array], weights: Array | None = None) -
     means = []
     for members in rows:
         w = None if weights is None else xp.take(weights, members)
-        means.append(table_moments(xp.take(X, members, axis=0), w).mean)
-    return xp.astype(xp.stack(means), X.dtype)
+        means.append(weighted_mean(xp.take(X, members, axis=0), w))
+    return xp.stack(means)
 
 
 def coordinates(X: Array, U: Array) -> Array:

@@ -1,7 +1,15 @@
-"""Subspaces as points of a Grassmann manifold: principal subspaces and detection by residual."""
+"""Subspaces as points of a Grassmann manifold: principal subspaces, detection, classification."""
 
 from ._displays import DetectorScoreDisplay
+from ._grassmann_classifier import GrassmannClassifier
 from ._grassmann_pca import GrassmannPCA
+from ._nearest_subspace import NearestSubspaceClassifier
 from ._subspace_detector import SubspaceDetector
 
-__all__ = ["DetectorScoreDisplay", "GrassmannPCA", "SubspaceDetector"]
+__all__ = [
+    "DetectorScoreDisplay",
+    "GrassmannClassifier",
+    "GrassmannPCA",
+    "NearestSubspaceClassifier",
+    "SubspaceDetector",
+]

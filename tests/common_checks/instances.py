@@ -15,6 +15,21 @@ from subspace_learn import GrassmannPCA
 from subspace_learn._discovery import estimators
 
 SETTINGS: dict[str, Callable[[type], list[Any]]] = {
+    # scikit-learn's smallest tables have two features, in which lines through the origin are the
+    # only subspaces. One batch holds all rows: with several, a weight of 2 is not a row given twice.
+    "GrassmannClassifier": lambda cls: [
+        *(
+            cls(1, solver=solver, random_state=0)
+            for solver in ("conjugate_gradient", "trust_region", "rsgd")
+        ),
+        cls(1, solver="rsgd", init="random", center=True, alpha=1.0, random_state=0),
+    ],
+    "NearestSubspaceClassifier": lambda cls: [
+        cls(1),
+        cls(1, center=True),
+        cls(1, metric="residual"),
+        cls(1, metric="residual", center=True),
+    ],
     "GrassmannPCA": lambda cls: [
         cls(),
         cls(n_components=2),

@@ -1,0 +1,502 @@
+"""GrassmannClassifier: softmax regression whose class vectors are subspaces."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
+
+from .._array import Array, array_namespace, device_of, is_numpy, library_name, move_like, to_numpy
+from .._base import Interval, StrOptions, fit_method, progress, random_generator, random_seed
+from .._validation import check_labels
+from ..functional.grassmann_classifier import Labelled, probabilities, rsgd_epoch
+from ..functional.grassmann_training import Plan, Trained, stratified_split, trained
+from ..functional.nearest_subspace import class_subspaces, projection_norms
+from ..linalg.grassmann import random_point
+from ._class_subspaces import ClassSubspaceModel
+
+__all__ = ["GrassmannClassifier"]
+
+
+def _streams(estimator: GrassmannClassifier) -> bool:
+    if estimator.solver != "rsgd":
+        raise AttributeError(
+            f"partial_fit needs solver='rsgd', but solver={estimator.solver!r} reads all rows at "
+            "every step."
+        )
+    return True
+
+
+class GrassmannClassifier(ClassSubspaceModel):
+    r"""Classify rows by their angles to one subspace per class, trained by cross-entropy.
+
+    Class c owns a point of the Grassmann manifold Gr(k, d) with orthonormal basis :math:`S_c`. The
+    logits are :math:`\gamma |S_c^T x| / |x|`, and the weighted mean of
+
+    .. math:: -\log p_{y}(x) + \frac{\alpha}{2} (1 - |S_y^T x|^2 / |x|^2), \qquad
+              p(x) = \operatorname{softmax}_c(\gamma |S_c^T x| / |x|)
+
+    is minimised over all subspaces together.
+
+    Parameters
+    ----------
+    subspace_dim : int, default=4
+        Dimension k of each class's subspace, below n_features. That n_classes * k exceeds
+        n_features is normal: the subspaces may intersect.
+    gamma : float, default=25.0
+        Scale of the logits, which lie in [0, gamma]. Small: every row counts, the loss is smooth.
+        Large: only rows near a border count. Worth a search, with ``alpha``.
+    init : {"class_pca", "random"}, default="class_pca"
+        Start: the principal subspace of each class (the fit of
+        :class:`NearestSubspaceClassifier`; needs k independent rows of each class), or subspaces
+        drawn from the uniform law.
+    solver : {"conjugate_gradient", "trust_region", "rsgd"}, default="conjugate_gradient"
+        - "conjugate_gradient": all rows at every step (pymanopt), NumPy only, in float64. The
+          choice for tables of up to about 1e5 rows.
+        - "trust_region": the same with second derivatives; fewer, dearer steps. For accurate
+          minima.
+        - "rsgd": Riemannian stochastic gradients in batches along geodesics; any array library, any
+          number of rows, and `partial_fit`.
+    learning_rate : float, default=0.01
+        Step size of "rsgd"; in `fit` a half cosine takes it to 0 over ``max_iter`` epochs.
+    momentum : float, default=0.9
+        Of "rsgd", in [0, 1).
+    batch_size : int or "auto", default="auto"
+        Rows of a batch of "rsgd": "auto" is n_samples / 32, but 128 at least and 2048 at most.
+    max_iter : int, default=200
+        Most iterations, or epochs of "rsgd". With 0 the start is the result.
+    tol : float, default=1e-3
+        Stops when the norm of the gradient is below ``tol``; "rsgd" when the loss has not improved
+        by ``tol`` for ``n_iter_no_change`` epochs.
+    center : bool, default=False
+        Whether the mean of the training rows is subtracted before the lengths are taken.
+    alpha : float, default=0.0
+        Weight of the second term above: the energy of a row outside the subspace of its own
+        class. Class PCA is its minimiser, so that a large ``alpha`` keeps the subspaces near those
+        of CLAFIC. (The norm of S is sqrt(k) everywhere on the manifold: an L2 penalty would do
+        nothing.)
+    early_stopping : bool, default=False
+        Whether a part of the rows is set aside, and the iterate with the best accuracy on
+        them is returned (the lower loss decides between equals). The start is among the candidates.
+    validation_fraction : float, default=0.1
+        Share of each class that is set aside with ``early_stopping``.
+    n_iter_no_change : int, default=10
+        Iterations without improvement on those rows that end the training; also the patience of
+        "rsgd" with its own loss.
+    random_state : int, RandomState, Generator or None, default=None
+        For the random start, the batches and the rows set aside.
+    verbose : bool, default=False
+        Whether a line is printed after each iteration.
+
+    Attributes
+    ----------
+    subspaces_ : array of shape (n_classes, n_features, subspace_dim)
+        Orthonormal columns. Only their span means anything.
+    classes_ : array of shape (n_classes,)
+        Class labels, sorted; in the array library of X if they are numbers.
+    mean_ : array of shape (n_features,)
+        Subtracted from every row: mean of the training rows if ``center``, else zeros.
+    n_iter_ : int
+        Iterations or epochs that were run (calls of `partial_fit` count).
+    loss_curve_ : list of float
+        The objective at every iterate, from the start on; for "rsgd" its mean over each epoch.
+    best_iter_ : int
+        Iterate whose subspaces were kept, 0 being the start; ``n_iter_`` without early stopping.
+    validation_scores_ : list of float or None
+        Accuracy on the rows set aside, from the start on; None without early stopping.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, if X had them.
+
+    Raises
+    ------
+    ValueError
+        If X holds NaN, infinity or a row without a direction; if y holds one class only; if a class
+        has fewer than k independent rows (``init="class_pca"``), or k is not below n_features; if X
+        is not NumPy's and the solver is not "rsgd".
+
+    See Also
+    --------
+    NearestSubspaceClassifier : The start, untrained; always report it beside.
+
+    Notes
+    -----
+    An iteration costs about 4 n d C k flops, and C eigenproblems of size k.
+
+    Where it fails: rows x and -x cannot be told apart, and lengths do not matter; if they
+    should, append a constant feature (:func:`sklearn.preprocessing.add_dummy_feature`). The
+    objective is not convex. Training can *lower* the accuracy of a good start on few rows: search
+    over ``gamma`` and ``alpha``, or set ``early_stopping``.
+
+    The published algorithm is "rsgd" with a random start, its momentum kept in the ambient space,
+    and d x k singular value decompositions; here the momentum is carried along the manifold, and
+    the decompositions are k x k.
+
+    References
+    ----------
+    H. Wang, Z. Li, W. Zhang, "Get the Best of Both Worlds: Improving Accuracy and Transferability
+    by Grassmann Class Representation", ICCV 2023, arXiv:2308.01547.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.model_selection import train_test_split
+    >>> from subspace_learn import GrassmannClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=0)
+    >>> clf = GrassmannClassifier(subspace_dim=12, gamma=50, alpha=10).fit(X_train, y_train)
+    >>> clf.score(X_test, y_test) > 0.98
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "subspace_dim": [Interval(Integral, 1, None, closed="left")],
+        "gamma": [Interval(Real, 0, None, closed="neither")],
+        "init": [StrOptions({"class_pca", "random"})],
+        "solver": [StrOptions({"conjugate_gradient", "trust_region", "rsgd"})],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "center": ["boolean"],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state", np.random.Generator],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        subspace_dim=4,
+        *,
+        gamma=25.0,
+        init="class_pca",
+        solver="conjugate_gradient",
+        learning_rate=0.01,
+        momentum=0.9,
+        batch_size="auto",
+        max_iter=200,
+        tol=1e-3,
+        center=False,
+        alpha=0.0,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        random_state=None,
+        verbose=False,
+    ):
+        self.subspace_dim = subspace_dim
+        self.gamma = gamma
+        self.init = init
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.center = center
+        self.alpha = alpha
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @fit_method
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> GrassmannClassifier:
+        """Train the subspaces of the classes.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Rows.
+        y : array of shape (n_samples,)
+            Class of each row; numbers or words.
+        sample_weight : array of shape (n_samples,), default=None
+            Frequencies. Batches of "rsgd" hold rows, whatever their weights.
+
+        Returns
+        -------
+        self : GrassmannClassifier
+            Fitted.
+        """
+        X, labels, weights = self._table(X, y, sample_weight, reset=True, method="fit")
+        self._check_library(X)
+        classes, codes = self._classes_of(labels, X)
+        rng = random_generator(self.random_state)
+        self.mean_ = self._mean(X, weights, self.center)
+        data = self._labelled(X, codes, weights, "fit")
+        training, validation = self._split(data, codes, rng)
+        result = trained(
+            self._start(training, classes, rng),
+            training,
+            self._plan(training),
+            rng,
+            validation=validation,
+            report=functools.partial(progress, self),
+        )
+        self.classes_ = classes
+        self._store(result, X.dtype)
+        self._begin_stream(float(array_namespace(X).sum(data.weights)), rng)
+        return self
+
+    @available_if(_streams)
+    @fit_method
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> GrassmannClassifier:
+        """Go once through a batch of rows, in steps of constant length (``solver="rsgd"``).
+
+        The first call makes the start from its rows; a class with fewer than k independent ones
+        among them starts at random. With ``center`` the mean of all rows so far is subtracted.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Any number of rows.
+        y : array of shape (n_samples,)
+            Class of each row.
+        classes : array of shape (n_classes,), default=None
+            All classes that will come; needed in the first call, optional later.
+        sample_weight : array of shape (n_samples,), default=None
+            Frequencies.
+
+        Returns
+        -------
+        self : GrassmannClassifier
+            Updated; unchanged if the batch raised an error.
+        """
+        first = not hasattr(self, "subspaces_")
+        X, labels, weights = self._table(
+            X, y, sample_weight, reset=first, method="partial_fit"
+        )
+        known = self._known_classes(X, classes)
+        codes = self._known_codes(labels, to_numpy(known))
+        if first:
+            rng = random_generator(self.random_state)
+            self.mean_ = self._mean(X, weights, self.center)
+            data = self._labelled(X, codes, weights, "partial_fit")
+            self.subspaces_ = self._patient_start(data, codes, known, rng)
+            self.classes_, self.n_iter_, self.loss_curve_ = known, 0, []
+            self.best_iter_, self.validation_scores_ = 0, None
+            self._begin_stream(0.0, rng)
+        self._absorb(X, codes, weights)
+        return self
+
+    def transform(self, X: Any) -> Array:
+        """Cosine of the angle between each row and each class's subspace.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        X_new : array of shape (n_samples, n_classes)
+            ``|S_c^T x| / |x|``, in [0, 1].
+        """
+        return self._cosines(X, "transform")
+
+    def predict_proba(self, X: Any) -> Array:
+        """Softmax of the logits: what the loss was computed from, not calibrated.
+
+        The scale ``gamma`` is set, not learnt, and no difference of logits can exceed it, so the
+        probabilities are too timid for a small gamma and too bold for a large one. Where they
+        are to be read as frequencies, wrap the classifier in
+        :class:`sklearn.calibration.CalibratedClassifierCV`.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        probabilities : array of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``; rows sum to 1.
+        """
+        return probabilities(self.gamma * self._cosines(X, "predict_proba"))
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Logarithm of `predict_proba`.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        log_probabilities : array of shape (n_samples, n_classes)
+            At most 0, at least about ``-gamma``.
+        """
+        scores = self.gamma * self._cosines(X, "predict_log_proba")
+        return array_namespace(scores).log(probabilities(scores))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = self.solver == "rsgd"
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _cosines(self, X: Any, method: str) -> Array:
+        X = self._checked(X, method)
+        return projection_norms(self._directions(X, method), self._in(X, self.subspaces_))
+
+    def _scores(self, X: Any, method: str) -> Array:
+        return self.gamma * self._cosines(X, method)
+
+    def _check_library(self, X: Array) -> None:
+        if self.solver != "rsgd" and not is_numpy(X):
+            raise ValueError(
+                f"solver={self.solver!r} works on NumPy arrays only (pymanopt), but X is from "
+                f"{library_name(X)}. Use solver='rsgd', or ToDevice('cpu')."
+            )
+
+    def _labelled(self, X: Array, codes: np.ndarray, weights: Array | None, method: str) -> Labelled:
+        """Directions of the rows with all that the objective needs; full batches in float64."""
+        xp = array_namespace(X)
+        if self.solver != "rsgd":
+            X = xp.astype(X, xp.float64)
+        X = self._directions(X, method)
+        if weights is None:
+            weights = xp.ones(X.shape[0], dtype=X.dtype, device=device_of(X))
+        weights = xp.astype(weights, X.dtype)
+        codes = move_like(codes.astype(np.int64), X)
+        return Labelled(X, codes, weights, float(self.gamma), float(self.alpha))
+
+    def _split(
+        self, data: Labelled, codes: np.ndarray, rng: np.random.Generator
+    ) -> tuple[Labelled, Labelled | None]:
+        """Training and validation rows."""
+        if not self.early_stopping:
+            return data, None
+        parts = stratified_split(codes, self.validation_fraction, rng)
+        return tuple(data.taken(move_like(rows, data.X)) for rows in parts)
+
+    def _plan(self, data: Labelled) -> Plan:
+        automatic = min(max(data.X.shape[0] // 32, 128), 2048)
+        return Plan(
+            solver=self.solver,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            batch_size=automatic if self.batch_size == "auto" else self.batch_size,
+            learning_rate=self.learning_rate,
+            momentum=self.momentum,
+        )
+
+    def _start(self, data: Labelled, classes: Array, rng: np.random.Generator) -> Array:
+        """The subspaces from which the training sets out."""
+        if self.init == "random":
+            return self._random_start(data.X, classes.shape[0], rng)
+        rows = self._class_rows(to_numpy(data.codes), classes)
+        return self._class_pca(data.X, rows, data.weights, classes)
+
+    def _random_start(self, X: Array, n_classes: int, rng: np.random.Generator) -> Array:
+        start = random_point(X.shape[1], self.subspace_dim, rng, shape=(n_classes,))
+        return array_namespace(X).astype(move_like(start, X), X.dtype)
+
+    def _store(self, result: Trained, dtype: Any) -> None:
+        """Keep the outcome, in the precision of the data; tell if it is not converged."""
+        xp = array_namespace(result.subspaces)
+        self.subspaces_ = xp.astype(result.subspaces, dtype)
+        self.n_iter_, self.loss_curve_ = result.n_iter, result.losses
+        self.best_iter_, self.validation_scores_ = result.best_iter, result.validation_scores
+        if not result.converged:
+            warnings.warn(
+                f"solver={self.solver!r} did not reach tol={self.tol} in {result.n_iter} "
+                "iterations. Increase max_iter or tol, or set early_stopping.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    # --- streams ---------------------------------------------------------------------------------
+
+    def _begin_stream(self, weight: float, rng: np.random.Generator) -> None:
+        """What `partial_fit` goes on from."""
+        self._weight, self._n_batches, self._seed = weight, 0, random_seed(rng)
+        self._velocity = array_namespace(self.subspaces_).zeros_like(self.subspaces_)
+
+    def _known_classes(self, X: Array, classes: Any) -> Array:
+        """``classes_``, from the argument in the first call; later it may be repeated."""
+        fitted = getattr(self, "classes_", None)
+        if classes is None:
+            if fitted is None:
+                raise ValueError("classes must be given in the first call of partial_fit.")
+            return fitted
+        labels = check_labels(self, classes, len(classes))
+        given, _ = self._classes_of(labels, X)
+        if fitted is not None and not np.array_equal(to_numpy(fitted), to_numpy(given)):
+            raise ValueError(
+                f"classes={to_numpy(given)} are not those of the first call of partial_fit or of "
+                f"fit: {to_numpy(fitted)}. Leave them out, or make a new estimator."
+            )
+        return given
+
+    def _known_codes(self, labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        """Number of each label's class; a label of no class raises."""
+        unknown = np.setdiff1d(labels, classes)
+        if len(unknown):
+            raise ValueError(
+                f"y holds classes that were not announced: {unknown[:5]}. The classes are "
+                f"{classes}; give all of them in the first call of partial_fit."
+            )
+        return np.searchsorted(classes, labels)
+
+    def _patient_start(
+        self, data: Labelled, codes: np.ndarray, classes: Array, rng: np.random.Generator
+    ) -> Array:
+        """Class PCA where the batch allows it, else random subspaces."""
+        start = self._random_start(data.X, classes.shape[0], rng)
+        if self.init == "random":
+            return start
+        xp = array_namespace(start)
+        bases = []
+        for c in range(classes.shape[0]):
+            rows = np.flatnonzero(codes == c)
+            found = start[c : c + 1, ...]
+            if len(rows) >= self.subspace_dim:
+                pca, [rank] = class_subspaces(
+                    data.X, [move_like(rows, data.X)], self.subspace_dim, data.weights
+                )
+                found = pca if rank == self.subspace_dim else found
+            bases.append(found)
+        return xp.concat(bases)
+
+    def _absorb(self, X: Array, codes: np.ndarray, weights: Array | None) -> None:
+        """One epoch on a batch of rows."""
+        weight = float(X.shape[0] if weights is None else array_namespace(X).sum(weights))
+        if weight == 0:  # rows of weight zero only
+            return
+        self._weight = self._weight + weight
+        if self.center:
+            gap = self._mean(X, weights, True) - self.mean_
+            self.mean_ = self.mean_ + gap * (weight / self._weight)
+        data = self._labelled(X, codes, weights, "partial_fit")
+        plan = self._plan(data)
+        rng = np.random.default_rng([self._seed, self._n_batches])
+        self.subspaces_, self._velocity, loss = rsgd_epoch(
+            self._in(X, self.subspaces_),
+            self._in(X, self._velocity),
+            data,
+            batch_size=plan.batch_size,
+            learning_rate=plan.learning_rate,
+            momentum=plan.momentum,
+            rng=rng,
+        )
+        self._n_batches = self._n_batches + 1
+        self.n_iter_ = self.best_iter_ = self.n_iter_ + 1
+        self.loss_curve_ = [*self.loss_curve_, loss]
+        progress(self, f"batch {self.n_iter_}: loss {loss:.6f}")
