@@ -166,9 +166,7 @@ def _hessian_sum(S: Array, H: Array, part: Labelled) -> Array:
 
 def _in_blocks(data: Labelled) -> Iterator[Labelled]:
     for rows in row_blocks(data.X):
-        yield data._replace(
-            X=data.X[rows, :], codes=data.codes[rows], weights=data.weights[rows]
-        )
+        yield data._replace(X=data.X[rows, :], codes=data.codes[rows], weights=data.weights[rows])
 
 
 def loss_and_gradient(S: Array, data: Labelled) -> tuple[Array, Array]:
@@ -302,8 +300,8 @@ def rsgd_epoch(
 
     Notes
     -----
-    Flops: ``4 n d C k`` in two products per batch, which is the bound, and ``24 d k^2 + 25 k^3`` for
-    each class in each step, below the products for batches of more than about ``6 k`` rows.
+    Flops: ``4 n d C k`` in two products per batch, which is the bound, and about ``24 d k^2`` for
+    each class in each step, fewer than in the products for batches of more than ``6 k`` rows.
     """
     xp = array_namespace(S)
     n_rows = data.X.shape[0]

@@ -175,9 +175,7 @@ class _History:
         """Close the book: the best point with validation rows, else the last one."""
         if self.validation is None:
             return Trained(last, n_iter, converged, self.losses, None, n_iter)
-        return Trained(
-            self.best_point, n_iter, converged, self.losses, self.scores, self.best_iter
-        )
+        return Trained(self.best_point, n_iter, converged, self.losses, self.scores, self.best_iter)
 
 
 def _accuracy(S: Array, rows: Labelled) -> float:
@@ -209,7 +207,8 @@ def _descended(start: Array, data: Labelled, plan: Plan, history: _History) -> T
         max_iter=plan.max_iter,
         monitor=monitor,
     )
-    n_iter = len(history.losses) - 1
+    # scikit-learn counts at least one: the look at a start that needs no step is an iteration
+    n_iter = max(len(history.losses) - 1, 1)
     return history.result(last, n_iter, converged=converged or stopped_by_validation)
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "class_means",
     "class_subspaces",
     "coordinates",
+    "gaps",
     "projection_norms",
     "row_directions",
     "squared_class_residuals",
@@ -24,28 +25,46 @@ __all__ = [
 ]
 
 
-def row_directions(X: Array, smallest: float = 0.0) -> tuple[Array, Array]:
+def gaps(X: Array, means: Array) -> Array:
+    """Rows minus a mean; a row that differs from it by rounding only gives zeros.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        Rows.
+    means : array of shape (n_features,) or (n_samples, n_features)
+        One mean for all rows, or one for each.
+
+    Returns
+    -------
+    gaps : array of shape (n_samples, n_features)
+        ``X - means``, with rows set to 0 whose largest entry is below 8 eps times that of the mean.
+    """
+    xp = array_namespace(X)
+    gap = X - means
+    rounding = 8 * float(xp.finfo(X.dtype).eps) * xp.max(xp.abs(means), axis=-1, keepdims=True)
+    return xp.where(xp.max(xp.abs(gap), axis=1, keepdims=True) > rounding, gap, 0.0)
+
+
+def row_directions(X: Array) -> tuple[Array, Array]:
     """Rows divided by their lengths, ``x / |x|``, and which rows have a direction at all.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
         Finite floats; neither overflow nor underflow of squares matters.
-    smallest : float, default=0.0
-        A row without an entry above this in modulus counts as zero (rounding, after a mean was
-        subtracted).
 
     Returns
     -------
     directions : array of shape (n_samples, n_features)
-        Rows of length 1; a zero row is zero.
+        Rows of length 1; a zero row stays zero.
     has_direction : bool array of shape (n_samples,)
         False for zero rows.
     """
     xp = array_namespace(X)
     largest = xp.max(xp.abs(X), axis=1, keepdims=True)
-    has_direction = largest > smallest
-    scaled = xp.where(has_direction, X / xp.where(has_direction, largest, 1.0), 0.0)
+    has_direction = largest > 0
+    scaled = X / xp.where(has_direction, largest, 1.0)
     length = xp.linalg.vector_norm(scaled, axis=1, keepdims=True)
     return scaled / xp.where(has_direction, length, 1.0), has_direction[:, 0]
 
@@ -94,10 +113,10 @@ def class_subspaces(
     Returns
     -------
     U : array of shape (n_classes, n_features, subspace_dim)
-        Orthonormal columns by descending energy, signs fixed, in the precision of X.
+        Orthonormal columns by descending energy, signs fixed, in the precision of X. Columns beyond
+        the rank are zero: a class whose rows span less has a smaller subspace.
     ranks : list of int
-        How many of the k directions carry energy above rounding in each class; the others are
-        arbitrary.
+        How many columns are not zero, in each class.
 
     Notes
     -----
@@ -116,8 +135,9 @@ def class_subspaces(
         w = None if weights is None else xp.take(weights, members)
         summary, _ = condensed(xp.take(X, members, axis=0), w, request)
         found = principal_subspace(summary, request, eps=eps)
-        bases.append(xp.astype(found.components.T, X.dtype))
-        ranks.append(int(xp.sum(xp.astype(found.eigenvalues > 0, xp.int64))))
+        spanned = found.eigenvalues > 0
+        bases.append(xp.astype(xp.where(spanned, found.components.T, 0.0), X.dtype))
+        ranks.append(int(xp.sum(xp.astype(spanned, xp.int64))))
     return xp.stack(bases), ranks
 
 

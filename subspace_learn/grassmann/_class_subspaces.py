@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._array import Array, array_namespace, device_of, is_array, is_numpy, move_like, to_numpy
 from .._base import SubspaceEstimator
 from .._validation import check_labels, check_sample_weight, check_samples
-from ..functional.nearest_subspace import class_subspaces, row_directions, weighted_mean
+from ..functional.nearest_subspace import gaps, row_directions, weighted_mean
 
 __all__ = ["ClassSubspaceModel", "Table"]
 
@@ -35,8 +34,8 @@ class ClassSubspaceModel(
 ):
     """Labels in, labels out; a subclass says in `_scores` how rows are scored by class.
 
-    A subclass has the parameter ``subspace_dim`` and sets ``subspaces_``, ``classes_``, and
-    ``mean_`` if its rows are divided by their lengths.
+    A subclass has the parameters ``subspace_dim`` and ``constant`` and sets ``subspaces_``,
+    ``classes_``, and ``mean_`` if its rows are divided by their lengths.
     """
 
     @abstractmethod
@@ -123,12 +122,18 @@ class ClassSubspaceModel(
         return Table(X, labels, xp.astype(weights, X.dtype))
 
     def _check_dimension(self, n_features: int) -> None:
-        if self.subspace_dim >= n_features:
+        appended = self._n_appended()
+        if self.subspace_dim >= n_features + appended:
+            plus = " (one more with the constant)" if appended else ""
             raise ValueError(
-                f"subspace_dim={self.subspace_dim} must be below n_features={n_features}: a "
+                f"subspace_dim={self.subspace_dim} must be below n_features={n_features}{plus}: a "
                 "subspace that is the whole space holds every row, of any class. Choose a smaller "
                 "subspace_dim."
             )
+
+    def _n_appended(self) -> int:
+        """Number of constant features that are appended to a row."""
+        return int(self.constant != 0)
 
     def _classes_of(self, labels: np.ndarray, X: Array) -> tuple[Array, np.ndarray]:
         """``classes_``, in the library of X where it can be, and the number of each label's."""
@@ -160,22 +165,6 @@ class ClassSubspaceModel(
             )
         return rows
 
-    def _class_pca(
-        self, X: Array, rows: Sequence[np.ndarray], weights: Array | None, classes: Array
-    ) -> Array:
-        """Subspaces of CLAFIC, each of them spanned by the rows of its class."""
-        on_device = [move_like(members, X) for members in rows]
-        subspaces, ranks = class_subspaces(X, on_device, self.subspace_dim, weights)
-        flat = [c for c, rank in enumerate(ranks) if rank < self.subspace_dim]
-        if flat:
-            names = ", ".join(f"{to_numpy(classes)[c]!r} ({ranks[c]})" for c in flat[:5])
-            raise ValueError(
-                f"The rows of these classes span fewer than subspace_dim={self.subspace_dim} "
-                f"directions (in brackets): {names}. Choose a smaller subspace_dim, or give more "
-                "distinct rows."
-            )
-        return subspaces
-
     def _mean(self, X: Array, weights: Array | None, center: bool) -> Array:
         """Mean that is subtracted from every row before its direction is taken, or zeros."""
         if center:
@@ -185,15 +174,18 @@ class ClassSubspaceModel(
     def _directions(self, X: Array, method: str) -> Array:
         """Rows minus ``mean_``, divided by their lengths; a row without a direction raises."""
         xp = array_namespace(X)
-        mean = self._in(X, self.mean_)
-        rounding = 8 * float(xp.finfo(X.dtype).eps) * float(xp.max(xp.abs(mean)))
-        directions, has_direction = row_directions(X - mean, rounding)
+        X = gaps(X, self._in(X, self.mean_))
+        if self.constant:
+            column = xp.full((X.shape[0], 1), self.constant, dtype=X.dtype, device=device_of(X))
+            X = xp.concat([X, column], axis=1)
+        directions, has_direction = row_directions(X)
         if not bool(xp.all(has_direction)):
             first = int(xp.argmin(xp.astype(has_direction, xp.int8)))
-            reason = "equals the mean of the training rows" if rounding else "is zero"
+            reason = "is the mean of the training rows" if self.center else "is zero"
             raise ValueError(
                 f"{type(self).__name__}.{method} compares directions, and row {first} of X has "
-                f"none: it {reason}. Leave such rows out, or append a constant feature."
+                f"none: it {reason}. Leave such rows out, or set constant=1.0, with which every "
+                "row has a direction."
             )
         return directions
 

@@ -72,10 +72,15 @@ class GrassmannClassifier(ClassSubspaceModel):
     max_iter : int, default=200
         Most iterations, or epochs of "rsgd". With 0 the start is the result.
     tol : float, default=1e-3
-        Stops when the norm of the gradient is below ``tol``; "rsgd" when the loss has not improved
-        by ``tol`` for ``n_iter_no_change`` epochs.
+        Stops when the norm of the gradient is below ``tol``, or ten iterations improve the
+        objective by less than its square; "rsgd" when the loss has not improved by ``tol`` for
+        ``n_iter_no_change`` epochs.
     center : bool, default=False
         Whether the mean of the training rows is subtracted before the lengths are taken.
+    constant : float, default=0.0
+        Value of a constant feature appended to every row before its length is taken; 0 appends
+        none. With it x and -x are told apart, and a zero row has a direction; choose it near the
+        typical length of a row.
     alpha : float, default=0.0
         Weight of the second term above: the energy of a row outside the subspace of its own
         class. Class PCA is its minimiser, so that a large ``alpha`` keeps the subspaces near those
@@ -97,7 +102,8 @@ class GrassmannClassifier(ClassSubspaceModel):
     Attributes
     ----------
     subspaces_ : array of shape (n_classes, n_features, subspace_dim)
-        Orthonormal columns. Only their span means anything.
+        Orthonormal columns, with one more row at the end if a constant is appended. Only their
+        span means anything.
     classes_ : array of shape (n_classes,)
         Class labels, sorted; in the array library of X if they are numbers.
     mean_ : array of shape (n_features,)
@@ -118,9 +124,9 @@ class GrassmannClassifier(ClassSubspaceModel):
     Raises
     ------
     ValueError
-        If X holds NaN, infinity or a row without a direction; if y holds one class only; if a class
-        has fewer than k independent rows (``init="class_pca"``), or k is not below n_features; if X
-        is not NumPy's and the solver is not "rsgd".
+        If X holds NaN, infinity, or a row without a direction; if y holds one class only; if a
+        class has fewer than k independent rows (``init="class_pca"``), or k is not below
+        n_features; if X is not NumPy's and the solver is not "rsgd".
 
     See Also
     --------
@@ -130,10 +136,11 @@ class GrassmannClassifier(ClassSubspaceModel):
     -----
     An iteration costs about 4 n d C k flops, and C eigenproblems of size k.
 
-    Where it fails: rows x and -x cannot be told apart, and lengths do not matter; if they
-    should, append a constant feature (:func:`sklearn.preprocessing.add_dummy_feature`). The
-    objective is not convex. Training can *lower* the accuracy of a good start on few rows: search
-    over ``gamma`` and ``alpha``, or set ``early_stopping``.
+    Where it fails: rows x and -x cannot be told apart, and lengths do not matter; set
+    ``constant`` where they should. The objective is not convex, and has kinks where a row is
+    orthogonal to a subspace. With k = 1 minima lie at such points; the full-batch solvers then end
+    by the second rule of ``tol``. Training can *lower* the accuracy of a good start on few rows:
+    search over ``gamma`` and ``alpha``, or set ``early_stopping``.
 
     The published algorithm is "rsgd" with a random start, its momentum kept in the ambient space,
     and d x k singular value decompositions; here the momentum is carried along the manifold, and
@@ -167,6 +174,7 @@ class GrassmannClassifier(ClassSubspaceModel):
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "center": ["boolean"],
+        "constant": [Interval(Real, 0, None, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -188,6 +196,7 @@ class GrassmannClassifier(ClassSubspaceModel):
         max_iter=200,
         tol=1e-3,
         center=False,
+        constant=0.0,
         alpha=0.0,
         early_stopping=False,
         validation_fraction=0.1,
@@ -205,6 +214,7 @@ class GrassmannClassifier(ClassSubspaceModel):
         self.max_iter = max_iter
         self.tol = tol
         self.center = center
+        self.constant = constant
         self.alpha = alpha
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -277,9 +287,7 @@ class GrassmannClassifier(ClassSubspaceModel):
             Updated; unchanged if the batch raised an error.
         """
         first = not hasattr(self, "subspaces_")
-        X, labels, weights = self._table(
-            X, y, sample_weight, reset=first, method="partial_fit"
-        )
+        X, labels, weights = self._table(X, y, sample_weight, reset=first, method="partial_fit")
         known = self._known_classes(X, classes)
         codes = self._known_codes(labels, to_numpy(known))
         if first:
@@ -347,6 +355,9 @@ class GrassmannClassifier(ClassSubspaceModel):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.array_api_support = self.solver == "rsgd"
+        # scikit-learn asks for an accuracy of 0.83 on three blobs in the plane around the origin
+        # (the definition of this tag): lines, the only subspaces there, hold them badly.
+        tags.classifier_tags.poor_score = self.constant == 0
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
@@ -364,7 +375,9 @@ class GrassmannClassifier(ClassSubspaceModel):
                 f"{library_name(X)}. Use solver='rsgd', or ToDevice('cpu')."
             )
 
-    def _labelled(self, X: Array, codes: np.ndarray, weights: Array | None, method: str) -> Labelled:
+    def _labelled(
+        self, X: Array, codes: np.ndarray, weights: Array | None, method: str
+    ) -> Labelled:
         """Directions of the rows with all that the objective needs; full batches in float64."""
         xp = array_namespace(X)
         if self.solver != "rsgd":
@@ -402,7 +415,16 @@ class GrassmannClassifier(ClassSubspaceModel):
         if self.init == "random":
             return self._random_start(data.X, classes.shape[0], rng)
         rows = self._class_rows(to_numpy(data.codes), classes)
-        return self._class_pca(data.X, rows, data.weights, classes)
+        on_device = [move_like(members, data.X) for members in rows]
+        start, ranks = class_subspaces(data.X, on_device, self.subspace_dim, data.weights)
+        if min(ranks) < self.subspace_dim:
+            c = int(np.argmin(ranks))
+            raise ValueError(
+                f"The rows of class {to_numpy(classes)[c]!r} span {ranks[c]} direction(s) only, "
+                f"and init='class_pca' needs subspace_dim={self.subspace_dim}. Choose a smaller "
+                "subspace_dim, give more distinct rows, or use init='random'."
+            )
+        return start
 
     def _random_start(self, X: Array, n_classes: int, rng: np.random.Generator) -> Array:
         start = random_point(X.shape[1], self.subspace_dim, rng, shape=(n_classes,))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 from sklearn.utils import Tags
@@ -11,6 +11,8 @@ from .._array import Array, array_namespace, device_of, move_like
 from .._base import Interval, StrOptions, fit_method
 from ..functional.nearest_subspace import (
     class_means,
+    class_subspaces,
+    gaps,
     projection_norms,
     squared_class_residuals,
 )
@@ -31,8 +33,8 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
     Parameters
     ----------
     subspace_dim : int, default=4
-        Dimension k of each class's subspace: below n_features, and at most the number of linearly
-        independent rows of each class.
+        Dimension k of each class's subspace: below n_features, and at most the number of rows of
+        each class.
     metric : {"projection", "residual"}, default="projection"
         "projection": rows are divided by their lengths, in `fit` too, and compared by the cosine of
         their angle to each subspace; the lengths and signs of rows do not matter. "residual": rows
@@ -43,11 +45,16 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
         each class has a mean of its own, :math:`m_c`, through which its (affine) subspace passes;
         without it :math:`m_c = 0`, and a row has the same nearest subspace by both
         metrics when the subspaces are the same.
+    constant : float, default=0.0
+        Value of a constant feature appended to every row before its length is taken
+        ("projection"); 0 appends none. With it x and -x are told apart, and a zero row has a
+        direction; choose it near the typical length of a row.
 
     Attributes
     ----------
     subspaces_ : array of shape (n_classes, n_features, subspace_dim)
-        Orthonormal columns by descending energy.
+        Orthonormal columns by descending energy, with one more row at the end if a constant is
+        appended. Where the rows of a class span less than k directions the other columns are zero.
     classes_ : array of shape (n_classes,)
         Class labels, sorted; in the array library of X if they are numbers.
     mean_ : array of shape (n_features,)
@@ -62,8 +69,8 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
     Raises
     ------
     ValueError
-        If X holds NaN or infinity; with "projection", a row without a direction; if y holds one
-        class only; if a class has fewer than k independent rows, or k is not below n_features.
+        If X holds NaN or infinity, or with "projection" a row without a direction; if y holds one
+        class only; if a class has fewer than k rows, or k is not below n_features.
 
     See Also
     --------
@@ -99,12 +106,14 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
         "subspace_dim": [Interval(Integral, 1, None, closed="left")],
         "metric": [StrOptions({"projection", "residual"})],
         "center": ["boolean"],
+        "constant": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, subspace_dim=4, *, metric="projection", center=False):
+    def __init__(self, subspace_dim=4, *, metric="projection", center=False, constant=0.0):
         self.subspace_dim = subspace_dim
         self.metric = metric
         self.center = center
+        self.constant = constant
 
     @fit_method
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> NearestSubspaceClassifier:
@@ -132,8 +141,10 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
             X = self._directions(X, "fit")
         else:
             self.means_ = self._class_centres(X, rows, weights)
-            X = X - array_namespace(X).take(self.means_, move_like(codes, X), axis=0)
-        self.subspaces_ = self._class_pca(X, rows, weights, classes)
+            own = array_namespace(X).take(self.means_, move_like(codes, X), axis=0)
+            X = gaps(X, own)
+        on_device = [move_like(members, X) for members in rows]
+        self.subspaces_, _ = class_subspaces(X, on_device, self.subspace_dim, weights)
         self.classes_ = classes
         return self
 
@@ -153,6 +164,9 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
         scores = self._scores(X, "transform")
         return scores if self.metric == "projection" else -scores
 
+    def _n_appended(self) -> int:
+        return super()._n_appended() if self.metric == "projection" else 0
+
     def _class_centres(self, X: Array, rows: list, weights: Array | None) -> Array:
         if self.center:
             return class_means(X, [move_like(members, X) for members in rows], weights)
@@ -170,5 +184,8 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.array_api_support = True
+        # scikit-learn asks for an accuracy of 0.83 on three blobs in the plane around the origin
+        # (the definition of this tag): lines, the only subspaces there, hold them badly.
+        tags.classifier_tags.poor_score = self._n_appended() == 0
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

@@ -11,6 +11,10 @@ from .grassmann import exponential
 
 __all__ = ["subspaces_minimising"]
 
+PATIENCE = 10
+# Tentative points in a row that are all refused: a trust region has shrunk by 4^20 by then.
+_REFUSALS = 20
+
 Values = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
@@ -41,7 +45,9 @@ def subspaces_minimising(
     solver : {"conjugate_gradient", "trust_region"}
         Hestenes-Stiefel directions with an adaptive line search, or truncated Newton steps.
     tol : float
-        Stop when the norm of the Riemannian gradient is below this.
+        Stop when the norm of the Riemannian gradient is below this, or when `PATIENCE` iterations
+        improve the objective by less than its square: what a gradient of that size is worth near
+        the minimum of a smooth function. A minimum at a kink is found by the second rule only.
     max_iter : int
         Most iterations, positive.
     monitor : callable
@@ -53,7 +59,7 @@ def subspaces_minimising(
     U : ndarray of shape (C, d, k)
         The last accepted point.
     converged : bool
-        Whether ``tol`` was reached, or the line search can descend no further.
+        Whether ``tol`` was reached, or no step leads further down.
 
     Notes
     -----
@@ -71,7 +77,7 @@ def subspaces_minimising(
     n_subspaces, n_features, subspace_dim = start.shape
     manifold = Grassmann(n_features, subspace_dim, k=n_subspaces)
     manifold.retraction = exponential
-    path = _Path(values, monitor)
+    path = _Path(values, monitor, tol**2)
     on_manifold = pymanopt.function.numpy(manifold)
     problem = pymanopt.Problem(
         manifold,
@@ -84,9 +90,9 @@ def subspaces_minimising(
         try:
             result = _optimizer(solver, tol, max_iter).run(problem, initial_point=start)
         except _Stopped:
-            return path.accepted, False
-    stalled = "step_size" in result.stopping_criterion
-    return path.accepted, bool(result.gradient_norm <= tol or stalled)
+            return path.accepted, path.stalled
+    refused = "step_size" in result.stopping_criterion
+    return path.accepted, bool(result.gradient_norm <= tol or refused)
 
 
 def _optimizer(solver: str, tol: float, max_iter: int) -> Any:
@@ -105,10 +111,15 @@ class _Path:
     pymanopt asks for costs of tentative points and for gradients of accepted ones.
     """
 
-    def __init__(self, values: Values, monitor: Callable[[np.ndarray, float], bool]) -> None:
-        self.values, self.monitor = values, monitor
+    def __init__(
+        self, values: Values, monitor: Callable[[np.ndarray, float], bool], least: float
+    ) -> None:
+        self.values, self.monitor, self.least = values, monitor, least
         self.accepted: Any = None
         self.known: list[tuple[np.ndarray, float, np.ndarray]] = []
+        self.objective: list[float] = []  # at accepted points
+        self.refused = 0
+        self.stalled = False
 
     def evaluated(self, U: np.ndarray) -> tuple[float, np.ndarray]:
         for point, value, gradient in self.known:
@@ -121,12 +132,19 @@ class _Path:
         return value, gradient
 
     def cost(self, U: np.ndarray) -> float:
+        self.refused += 1
+        if self.refused > _REFUSALS:
+            self.stalled = True
+            raise _Stopped
         return self.evaluated(U)[0]
 
     def gradient(self, U: np.ndarray) -> np.ndarray:
         value, gradient = self.evaluated(U)
         if U is not self.accepted:
-            self.accepted = U
-            if self.monitor(U, value):
+            self.accepted, self.refused = U, 0
+            self.objective.append(value)
+            recent = self.objective[-1 - PATIENCE :]
+            self.stalled = len(recent) > PATIENCE and recent[0] - value < self.least
+            if self.monitor(U, value) or self.stalled:
                 raise _Stopped
         return gradient
