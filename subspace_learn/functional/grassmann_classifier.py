@@ -28,6 +28,7 @@ from .nearest_subspace import coordinates, projection_norms
 __all__ = [
     "Labelled",
     "hessian_product",
+    "labelled_rows",
     "logits",
     "loss_and_gradient",
     "probabilities",
@@ -50,14 +51,28 @@ class Labelled(NamedTuple):
     alpha: float
     """Weight of the energy outside the own subspace."""
 
-    def taken(self, rows: Array) -> Labelled:
-        """Some of the rows, by their numbers."""
-        xp = array_namespace(self.X)
-        return self._replace(
-            X=xp.take(self.X, rows, axis=0),
-            codes=xp.take(self.codes, rows),
-            weights=xp.take(self.weights, rows),
-        )
+
+def labelled_rows(data: Labelled, rows: Array) -> Labelled:
+    """Some of the rows with their classes and weights.
+
+    Parameters
+    ----------
+    data : Labelled
+        All rows.
+    rows : int array
+        Row numbers.
+
+    Returns
+    -------
+    part : Labelled
+        Copies.
+    """
+    xp = array_namespace(data.X)
+    return data._replace(
+        X=xp.take(data.X, rows, axis=0),
+        codes=xp.take(data.codes, rows),
+        weights=xp.take(data.weights, rows),
+    )
 
 
 def logits(X: Array, S: Array, gamma: float) -> Array:
@@ -324,4 +339,4 @@ def _batches(data: Labelled, batch_size: int, rng: np.random.Generator) -> Itera
     order = move_like(rng.permutation(n_rows), data.X)
     for start in range(0, n_rows, batch_size):
         rows = order[start : min(start + batch_size, n_rows)]
-        yield data.taken(rows)
+        yield labelled_rows(data, rows)

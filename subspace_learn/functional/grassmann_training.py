@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import cos, inf, pi
 from typing import NamedTuple
 
 import numpy as np
 
-from .._array import Array, array_namespace
+from .._array import Array, array_namespace, move_like
 from ..linalg.product_descent import subspaces_minimising
 from .grassmann_classifier import (
     Labelled,
@@ -16,9 +16,17 @@ from .grassmann_classifier import (
     loss_and_gradient,
     rsgd_epoch,
 )
-from .nearest_subspace import projection_norms
+from .nearest_subspace import class_subspaces, projection_norms
 
-__all__ = ["Plan", "Trained", "stratified_split", "trained"]
+__all__ = [
+    "Plan",
+    "Stream",
+    "Trained",
+    "absorbed",
+    "class_starts",
+    "stratified_split",
+    "trained",
+]
 
 
 class Plan(NamedTuple):
@@ -55,6 +63,85 @@ class Trained(NamedTuple):
     """Accuracy on the validation rows, from the start on; None without such rows."""
     best_iter: int
     """Iterate (0 is the start) that ``subspaces`` is."""
+
+
+class Stream(NamedTuple):
+    """Where a stream of batches stands."""
+
+    subspaces: Array
+    """Orthonormal columns, (n_classes, n_features, subspace_dim)."""
+    velocity: Array
+    """Of the momentum, of the same shape."""
+    seed: int
+    """Shuffles the rows of each batch, together with its number."""
+    n_batches: int = 0
+    """Batches seen."""
+
+
+def class_starts(
+    data: Labelled, rows: Sequence[np.ndarray], random_start: Array
+) -> tuple[Array, list[int]]:
+    """Principal subspace of each class, and a given one for classes that span too little.
+
+    Parameters
+    ----------
+    data : Labelled
+        Rows.
+    rows : sequence of int ndarrays
+        Row numbers of each class; may be empty.
+    random_start : array of shape (n_classes, n_features, subspace_dim)
+        Taken for a class whose rows do not span subspace_dim directions.
+
+    Returns
+    -------
+    start : array of shape (n_classes, n_features, subspace_dim)
+        Orthonormal columns.
+    without : list of int
+        Classes that got the given subspace.
+    """
+    k = random_start.shape[-1]
+    bases, without = [], []
+    for c, members in enumerate(rows):
+        found, rank = random_start[c : c + 1, ...], 0
+        if len(members) >= k:
+            pca, [rank] = class_subspaces(data.X, [move_like(members, data.X)], k, data.weights)
+            found = pca if rank == k else found
+        if rank < k:
+            without.append(c)
+        bases.append(found)
+    return array_namespace(random_start).concat(bases), without
+
+
+def absorbed(stream: Stream, data: Labelled, plan: Plan) -> tuple[Stream, float]:
+    """Go once through a batch of rows, in steps of constant length.
+
+    Parameters
+    ----------
+    stream : Stream
+        Where the stream stands.
+    data : Labelled
+        The batch, cut further if it exceeds ``plan.batch_size``.
+    plan : Plan
+        Step size, momentum, batch size.
+
+    Returns
+    -------
+    stream : Stream
+        Where it stands now.
+    loss : float
+        Mean objective of the rows, each before the step of its part.
+    """
+    xp = array_namespace(data.X)
+    S, velocity, loss = rsgd_epoch(
+        xp.astype(stream.subspaces, data.X.dtype),
+        xp.astype(stream.velocity, data.X.dtype),
+        data,
+        batch_size=plan.batch_size,
+        learning_rate=plan.learning_rate,
+        momentum=plan.momentum,
+        rng=np.random.default_rng([stream.seed, stream.n_batches]),
+    )
+    return Stream(S, velocity, stream.seed, stream.n_batches + 1), loss
 
 
 def trained(

@@ -152,6 +152,32 @@ class ClassSubspaceModel(
             return classes
         return move_like(to_numpy(classes), X)
 
+    def _known_classes(self, X: Array, classes: Any) -> Array:
+        """``classes_`` of a stream: the argument of the first call, which later ones may repeat."""
+        fitted = getattr(self, "classes_", None)
+        if classes is None:
+            if fitted is None:
+                raise ValueError("classes must be given in the first call of partial_fit.")
+            return fitted
+        given, _ = self._classes_of(check_labels(self, classes, len(classes)), X)
+        if fitted is not None and not np.array_equal(to_numpy(fitted), to_numpy(given)):
+            raise ValueError(
+                f"classes={to_numpy(given)} are not those of the first call of partial_fit or of "
+                f"fit: {to_numpy(fitted)}. Leave them out, or make a new estimator."
+            )
+        return given
+
+    @staticmethod
+    def _known_codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        """Number of each label's class; a label of no class raises."""
+        unknown = np.setdiff1d(labels, classes)
+        if len(unknown):
+            raise ValueError(
+                f"y holds classes that were not announced: {unknown[:5]}. The classes are "
+                f"{classes}; give all of them in the first call of partial_fit."
+            )
+        return np.searchsorted(classes, labels)
+
     def _class_rows(self, codes: np.ndarray, classes: Array) -> list[np.ndarray]:
         """Row numbers of each class, none with fewer rows than its subspace needs."""
         rows = [np.flatnonzero(codes == c) for c in range(classes.shape[0])]

@@ -10,30 +10,26 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
-from sklearn.utils.metaestimators import available_if
 
 from .._array import Array, array_namespace, device_of, is_numpy, library_name, move_like, to_numpy
-from .._base import Interval, StrOptions, fit_method, progress, random_generator, random_seed
-from .._validation import check_labels
-from ..functional.grassmann_classifier import Labelled, probabilities, rsgd_epoch
-from ..functional.grassmann_training import Plan, Trained, stratified_split, trained
-from ..functional.nearest_subspace import class_subspaces, projection_norms
+from .._base import Interval, StrOptions, fit_method, progress, random_generator
+from ..functional.grassmann_classifier import Labelled, labelled_rows, probabilities
+from ..functional.grassmann_training import (
+    Plan,
+    Trained,
+    class_starts,
+    stratified_split,
+    trained,
+)
+from ..functional.nearest_subspace import projection_norms
 from ..linalg.grassmann import random_point
 from ._class_subspaces import ClassSubspaceModel
+from ._grassmann_stream import StreamOfBatches
 
 __all__ = ["GrassmannClassifier"]
 
 
-def _streams(estimator: GrassmannClassifier) -> bool:
-    if estimator.solver != "rsgd":
-        raise AttributeError(
-            f"partial_fit needs solver='rsgd', but solver={estimator.solver!r} reads all rows at "
-            "every step."
-        )
-    return True
-
-
-class GrassmannClassifier(ClassSubspaceModel):
+class GrassmannClassifier(StreamOfBatches, ClassSubspaceModel):
     r"""Classify rows by their angles to one subspace per class, trained by cross-entropy.
 
     Class c owns a point of the Grassmann manifold Gr(k, d) with orthonormal basis :math:`S_c`. The
@@ -246,11 +242,12 @@ class GrassmannClassifier(ClassSubspaceModel):
         rng = random_generator(self.random_state)
         self.mean_ = self._mean(X, weights, self.center)
         data = self._labelled(X, codes, weights, "fit")
-        training, validation = self._split(data, codes, rng)
+        part, validation = self._split(data, codes, rng)
+        start = self._start(part, to_numpy(part.codes), classes, rng)
         result = trained(
-            self._start(training, classes, rng),
-            training,
-            self._plan(training),
+            start,
+            part,
+            self._plan(part),
             rng,
             validation=validation,
             report=functools.partial(progress, self),
@@ -258,47 +255,6 @@ class GrassmannClassifier(ClassSubspaceModel):
         self.classes_ = classes
         self._store(result, X.dtype)
         self._begin_stream(float(array_namespace(X).sum(data.weights)), rng)
-        return self
-
-    @available_if(_streams)
-    @fit_method
-    def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> GrassmannClassifier:
-        """Go once through a batch of rows, in steps of constant length (``solver="rsgd"``).
-
-        The first call makes the start from its rows; a class with fewer than k independent ones
-        among them starts at random. With ``center`` the mean of all rows so far is subtracted.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, n_features)
-            Any number of rows.
-        y : array of shape (n_samples,)
-            Class of each row.
-        classes : array of shape (n_classes,), default=None
-            All classes that will come; needed in the first call, optional later.
-        sample_weight : array of shape (n_samples,), default=None
-            Frequencies.
-
-        Returns
-        -------
-        self : GrassmannClassifier
-            Updated; unchanged if the batch raised an error.
-        """
-        first = not hasattr(self, "subspaces_")
-        X, labels, weights = self._table(X, y, sample_weight, reset=first, method="partial_fit")
-        known = self._known_classes(X, classes)
-        codes = self._known_codes(labels, to_numpy(known))
-        if first:
-            rng = random_generator(self.random_state)
-            self.mean_ = self._mean(X, weights, self.center)
-            data = self._labelled(X, codes, weights, "partial_fit")
-            self.subspaces_ = self._patient_start(data, codes, known, rng)
-            self.classes_, self.n_iter_, self.loss_curve_ = known, 0, []
-            self.best_iter_, self.validation_scores_ = 0, None
-            self._begin_stream(0.0, rng)
-        self._absorb(X, codes, weights)
         return self
 
     def transform(self, X: Any) -> Array:
@@ -396,7 +352,8 @@ class GrassmannClassifier(ClassSubspaceModel):
         if not self.early_stopping:
             return data, None
         parts = stratified_split(codes, self.validation_fraction, rng)
-        return tuple(data.taken(move_like(rows, data.X)) for rows in parts)
+        training, validation = (labelled_rows(data, move_like(rows, data.X)) for rows in parts)
+        return training, validation
 
     def _plan(self, data: Labelled) -> Plan:
         automatic = min(max(data.X.shape[0] // 32, 128), 2048)
@@ -410,25 +367,31 @@ class GrassmannClassifier(ClassSubspaceModel):
             momentum=self.momentum,
         )
 
-    def _start(self, data: Labelled, classes: Array, rng: np.random.Generator) -> Array:
-        """The subspaces from which the training sets out."""
-        if self.init == "random":
-            return self._random_start(data.X, classes.shape[0], rng)
-        rows = self._class_rows(to_numpy(data.codes), classes)
-        on_device = [move_like(members, data.X) for members in rows]
-        start, ranks = class_subspaces(data.X, on_device, self.subspace_dim, data.weights)
-        if min(ranks) < self.subspace_dim:
-            c = int(np.argmin(ranks))
+    def _start(
+        self, data: Labelled, codes: np.ndarray, classes: Array, rng: np.random.Generator
+    ) -> Array:
+        """The subspaces from which `fit` sets out."""
+        if self.init == "class_pca":
+            self._class_rows(codes, classes)
+        start, without = self._started(data, codes, classes, rng)
+        if without and self.init == "class_pca":
             raise ValueError(
-                f"The rows of class {to_numpy(classes)[c]!r} span {ranks[c]} direction(s) only, "
-                f"and init='class_pca' needs subspace_dim={self.subspace_dim}. Choose a smaller "
-                "subspace_dim, give more distinct rows, or use init='random'."
+                f"The rows of class {to_numpy(classes)[without[0]]!r} span fewer than "
+                f"subspace_dim={self.subspace_dim} directions. Choose a smaller subspace_dim, give "
+                "more distinct rows, or use init='random'."
             )
         return start
 
-    def _random_start(self, X: Array, n_classes: int, rng: np.random.Generator) -> Array:
-        start = random_point(X.shape[1], self.subspace_dim, rng, shape=(n_classes,))
-        return array_namespace(X).astype(move_like(start, X), X.dtype)
+    def _started(
+        self, data: Labelled, codes: np.ndarray, classes: Array, rng: np.random.Generator
+    ) -> tuple[Array, list[int]]:
+        """Subspaces by class PCA where the rows of a class allow it, else random ones."""
+        n_classes = classes.shape[0]
+        drawn = random_point(data.X.shape[1], self.subspace_dim, rng, shape=(n_classes,))
+        start = array_namespace(data.X).astype(move_like(drawn, data.X), data.X.dtype)
+        if self.init == "random":
+            return start, []
+        return class_starts(data, [np.flatnonzero(codes == c) for c in range(n_classes)], start)
 
     def _store(self, result: Trained, dtype: Any) -> None:
         """Keep the outcome, in the precision of the data; tell if it is not converged."""
@@ -443,82 +406,3 @@ class GrassmannClassifier(ClassSubspaceModel):
                 ConvergenceWarning,
                 stacklevel=4,
             )
-
-    # --- streams ---------------------------------------------------------------------------------
-
-    def _begin_stream(self, weight: float, rng: np.random.Generator) -> None:
-        """What `partial_fit` goes on from."""
-        self._weight, self._n_batches, self._seed = weight, 0, random_seed(rng)
-        self._velocity = array_namespace(self.subspaces_).zeros_like(self.subspaces_)
-
-    def _known_classes(self, X: Array, classes: Any) -> Array:
-        """``classes_``, from the argument in the first call; later it may be repeated."""
-        fitted = getattr(self, "classes_", None)
-        if classes is None:
-            if fitted is None:
-                raise ValueError("classes must be given in the first call of partial_fit.")
-            return fitted
-        labels = check_labels(self, classes, len(classes))
-        given, _ = self._classes_of(labels, X)
-        if fitted is not None and not np.array_equal(to_numpy(fitted), to_numpy(given)):
-            raise ValueError(
-                f"classes={to_numpy(given)} are not those of the first call of partial_fit or of "
-                f"fit: {to_numpy(fitted)}. Leave them out, or make a new estimator."
-            )
-        return given
-
-    def _known_codes(self, labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        """Number of each label's class; a label of no class raises."""
-        unknown = np.setdiff1d(labels, classes)
-        if len(unknown):
-            raise ValueError(
-                f"y holds classes that were not announced: {unknown[:5]}. The classes are "
-                f"{classes}; give all of them in the first call of partial_fit."
-            )
-        return np.searchsorted(classes, labels)
-
-    def _patient_start(
-        self, data: Labelled, codes: np.ndarray, classes: Array, rng: np.random.Generator
-    ) -> Array:
-        """Class PCA where the batch allows it, else random subspaces."""
-        start = self._random_start(data.X, classes.shape[0], rng)
-        if self.init == "random":
-            return start
-        xp = array_namespace(start)
-        bases = []
-        for c in range(classes.shape[0]):
-            rows = np.flatnonzero(codes == c)
-            found = start[c : c + 1, ...]
-            if len(rows) >= self.subspace_dim:
-                pca, [rank] = class_subspaces(
-                    data.X, [move_like(rows, data.X)], self.subspace_dim, data.weights
-                )
-                found = pca if rank == self.subspace_dim else found
-            bases.append(found)
-        return xp.concat(bases)
-
-    def _absorb(self, X: Array, codes: np.ndarray, weights: Array | None) -> None:
-        """One epoch on a batch of rows."""
-        weight = float(X.shape[0] if weights is None else array_namespace(X).sum(weights))
-        if weight == 0:  # rows of weight zero only
-            return
-        self._weight = self._weight + weight
-        if self.center:
-            gap = self._mean(X, weights, True) - self.mean_
-            self.mean_ = self.mean_ + gap * (weight / self._weight)
-        data = self._labelled(X, codes, weights, "partial_fit")
-        plan = self._plan(data)
-        rng = np.random.default_rng([self._seed, self._n_batches])
-        self.subspaces_, self._velocity, loss = rsgd_epoch(
-            self._in(X, self.subspaces_),
-            self._in(X, self._velocity),
-            data,
-            batch_size=plan.batch_size,
-            learning_rate=plan.learning_rate,
-            momentum=plan.momentum,
-            rng=rng,
-        )
-        self._n_batches = self._n_batches + 1
-        self.n_iter_ = self.best_iter_ = self.n_iter_ + 1
-        self.loss_curve_ = [*self.loss_curve_, loss]
-        progress(self, f"batch {self.n_iter_}: loss {loss:.6f}")

@@ -15,6 +15,8 @@ PATIENCE = 10
 # Tentative points in a row that are all refused: a trust region has shrunk by 4^20 by then.
 _REFUSALS = 20
 
+_EPS = 2.0**-52
+
 Values = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
@@ -144,7 +146,8 @@ class _Path:
             self.accepted, self.refused = U, 0
             self.objective.append(value)
             recent = self.objective[-1 - PATIENCE :]
-            self.stalled = len(recent) > PATIENCE and recent[0] - value < self.least
+            least = max(self.least, 4 * _EPS * abs(value))
+            self.stalled = len(recent) > PATIENCE and recent[0] - value < least
             if self.monitor(U, value) or self.stalled:
                 raise _Stopped
         return gradient

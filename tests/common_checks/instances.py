@@ -20,8 +20,8 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     # is not a row given twice. The penalty and a small tol make the minimum one that rounding
     # (the order of rows) cannot move.
     "GrassmannClassifier": lambda cls: [
-        cls(1, constant=1.0, alpha=20.0, random_state=0),
-        cls(1, solver="trust_region", constant=1.0, alpha=20.0, tol=1e-8, random_state=0),
+        cls(1, constant=1.0, alpha=100.0, random_state=0),
+        cls(1, solver="trust_region", constant=1.0, alpha=100.0, tol=1e-8, random_state=0),
         cls(1, solver="rsgd", constant=1.0, random_state=0),
         cls(1, solver="rsgd", constant=1.0, init="random", center=True, random_state=0),
     ],
