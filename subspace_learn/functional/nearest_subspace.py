@@ -128,7 +128,7 @@ def class_subspaces(
     Pattern Recognition (1973); E. Oja, "Subspace methods of pattern recognition" (1983), ch. 4.
     """
     xp = array_namespace(X)
-    request = Request(subspace_dim, center=False, solver="covariance")
+    request = Request(subspace_dim, center=False, solver="covariance", n_oversamples=0)
     eps = float(xp.finfo(X.dtype).eps)
     bases, ranks = [], []
     for members in rows:

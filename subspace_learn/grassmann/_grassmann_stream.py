@@ -70,8 +70,6 @@ class StreamOfBatches:
     def _absorb(self, X: Array, codes: np.ndarray, weights: Array | None) -> None:
         """Bring in a batch of a stream: mean, then subspaces."""
         weight = float(X.shape[0] if weights is None else array_namespace(X).sum(weights))
-        if weight == 0:  # rows of weight zero only
-            return
         self._weight = self._weight + weight
         if self.center:
             gap = self._mean(X, weights, True) - self.mean_
