@@ -187,8 +187,8 @@ def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
     return move_like(weights, X) if not is_numpy(X) else weights
 
 
-def check_labels(estimator: Any, y: Any, n_samples: int) -> np.ndarray:
-    """Check class labels ``y`` against the number of rows of X; return them as a NumPy array.
+def check_labels(estimator: Any, y: Any, n_samples: int | None = None) -> np.ndarray:
+    """Check class labels ``y``, and their number if it is given; return them as a NumPy array.
 
     Labels may be an array of any library, a list, or a Series; numbers or words.
 
@@ -206,5 +206,6 @@ def check_labels(estimator: Any, y: Any, n_samples: int) -> np.ndarray:
     labels = column_or_1d(to_numpy(y) if is_array(y) else y, warn=True)
     assert_all_finite(labels, input_name="y", estimator_name=type(estimator).__name__)
     check_classification_targets(labels)
-    check_consistent_length(np.empty(n_samples), labels)
+    if n_samples is not None:
+        check_consistent_length(np.empty(n_samples), labels)
     return labels

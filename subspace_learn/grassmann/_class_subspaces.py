@@ -141,7 +141,7 @@ class ClassSubspaceModel(
         if len(classes) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs rows of at least two classes, but y holds one class "
-                f"only (among rows of positive weight): {classes[0]!r}."
+                f"only (among rows of positive weight): {classes.tolist()[0]!r}."
             )
         return self._in_library(classes, X), codes
 
@@ -159,7 +159,7 @@ class ClassSubspaceModel(
             if fitted is None:
                 raise ValueError("classes must be given in the first call of partial_fit.")
             return fitted
-        given, _ = self._classes_of(check_labels(self, classes, len(classes)), X)
+        given, _ = self._classes_of(check_labels(self, classes), X)
         if fitted is not None and not np.array_equal(to_numpy(fitted), to_numpy(given)):
             raise ValueError(
                 f"classes={to_numpy(given)} are not those of the first call of partial_fit or of "
@@ -183,7 +183,8 @@ class ClassSubspaceModel(
         rows = [np.flatnonzero(codes == c) for c in range(classes.shape[0])]
         few = [c for c, members in enumerate(rows) if len(members) < self.subspace_dim]
         if few:
-            names = ", ".join(f"{to_numpy(classes)[c]!r} ({len(rows[c])})" for c in few[:5])
+            words = to_numpy(classes).tolist()
+            names = ", ".join(f"{words[c]!r} ({len(rows[c])})" for c in few[:5])
             raise ValueError(
                 f"A subspace of subspace_dim={self.subspace_dim} needs as many rows, but these "
                 f"classes have fewer (in brackets): {names}. Choose a smaller subspace_dim, or "

@@ -376,7 +376,7 @@ class GrassmannClassifier(StreamOfBatches, ClassSubspaceModel):
         start, without = self._started(data, codes, classes, rng)
         if without and self.init == "class_pca":
             raise ValueError(
-                f"The rows of class {to_numpy(classes)[without[0]]!r} span fewer than "
+                f"The rows of class {to_numpy(classes).tolist()[without[0]]!r} span fewer than "
                 f"subspace_dim={self.subspace_dim} directions. Choose a smaller subspace_dim, give "
                 "more distinct rows, or use init='random'."
             )
