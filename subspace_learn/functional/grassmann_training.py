@@ -166,7 +166,8 @@ def trained(
     rng : numpy.random.Generator
         Shuffles the rows of "rsgd".
     validation : Labelled, optional
-        Rows that choose the iterate, the start included: by accuracy, then by the objective.
+        Rows that choose the iterate: the lowest objective among those, the start included, whose
+        accuracy is not below that of the start.
     report : callable, optional
         Takes a line of text after each iteration.
 
@@ -253,8 +254,10 @@ class _History:
     def _score(self, point: Array, iteration: int) -> None:
         assert self.validation is not None
         accuracy = _accuracy(point, self.validation)
-        reached = (accuracy, -float(loss_and_gradient(point, self.validation)[0]))
         self.scores.append(accuracy)
+        loss = float(loss_and_gradient(point, self.validation)[0])
+        # Few rows cannot rank accuracies above that of the start; the loss is smoother.
+        reached = (min(accuracy, self.scores[0]), -loss)
         if reached > self.best:
             self.best, self.best_point, self.best_iter = reached, point, iteration
 

@@ -83,8 +83,9 @@ class GrassmannClassifier(StreamOfBatches, ClassSubspaceModel):
         of CLAFIC. (The norm of S is sqrt(k) everywhere on the manifold: an L2 penalty would do
         nothing.)
     early_stopping : bool, default=False
-        Whether a part of the rows is set aside, and the iterate with the best accuracy on
-        them is returned (the lower loss decides between equals). The start is among the candidates.
+        Whether a part of the rows is set aside to choose the iterate that is returned: the one of
+        lowest loss among those, the start included, whose accuracy on them is not below that of
+        the start.
     validation_fraction : float, default=0.1
         Share of each class that is set aside with ``early_stopping``.
     n_iter_no_change : int, default=10

@@ -194,7 +194,6 @@ def test_early_stopping_returns_no_iterate_worse_than_the_start(digits, solver):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         clf.fit(X, y)
-    assert clf.validation_scores_[clf.best_iter_] == max(clf.validation_scores_)
     assert clf.validation_scores_[clf.best_iter_] >= clf.validation_scores_[0]
 
 
