@@ -22,6 +22,7 @@ __all__ = [
     "StrOptions",
     "SubspaceEstimator",
     "fit_method",
+    "progress",
     "random_generator",
     "random_seed",
     "routed_fit_params",
@@ -90,6 +91,12 @@ def routed_fit_params(
 def random_seed(random_state: object) -> int:
     """Draw one seed from ``random_state``, for work that may have to be done again later."""
     return int(random_generator(random_state).integers(2**63))
+
+
+def progress(estimator: BaseEstimator, message: str) -> None:
+    """Tell the user how far a long fit is, if ``estimator.verbose`` asks for it."""
+    if estimator.verbose:
+        print(f"[{type(estimator).__name__}] {message}", flush=True)
 
 
 class SubspaceEstimator(BaseEstimator):

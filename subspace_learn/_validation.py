@@ -31,7 +31,7 @@ from ._array import (
     to_numpy,
 )
 
-__all__ = ["check_like", "check_sample_weight", "check_samples", "check_scores"]
+__all__ = ["check_groups", "check_like", "check_sample_weight", "check_samples", "check_scores"]
 
 _FLOATS = [np.float64, np.float32]
 
@@ -175,3 +175,44 @@ def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
     if not weights.any():  # scikit-learn says so itself from 1.9 on
         raise ValueError("sample_weight must contain at least one non-zero number, but all are 0.")
     return move_like(weights, X) if not is_numpy(X) else weights
+
+
+def check_groups(groups: Any, n_samples: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Check the group (client, session, subject) of each row.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_samples,), or None
+        Names; None means that all rows are one group.
+    n_samples : int
+        Number of rows.
+
+    Returns
+    -------
+    names : ndarray of shape (n_groups,)
+        Sorted.
+    rows : list of ndarray
+        Indices of the rows of each group, ascending.
+
+    Raises
+    ------
+    ValueError
+        If the length is wrong, or a name is missing (None or NaN).
+    """
+    if groups is None:
+        return np.array([0]), [np.arange(n_samples)]
+    groups = to_numpy(groups) if is_array(groups) else np.asarray(groups)
+    if groups.shape != (n_samples,):
+        raise ValueError(
+            f"groups has shape {groups.shape}, but X has {n_samples} rows. Give one group name for "
+            "each row."
+        )
+    missing = np.array([g is None or g != g for g in groups.tolist()])
+    if missing.any():
+        raise ValueError(
+            f"groups has {int(missing.sum())} missing name(s), the first at row "
+            f"{int(missing.argmax())}. Name the group of every row."
+        )
+    names, index = np.unique(groups, return_inverse=True)
+    order = np.argsort(index, kind="stable")
+    return names, np.split(order, np.cumsum(np.bincount(index))[:-1])
