@@ -56,7 +56,8 @@ def client_update(
     Returns
     -------
     update : dict
-        The answer under the name of the task, ``weight`` (sum of weights) and ``n_samples``.
+        The answer under the name of the task, ``weight`` (sum of weights), ``n_samples``, and
+        ``trace`` (of the scatter matrix; not for "moments").
     memory : dict
         To be handed in with the next message.
 
@@ -105,12 +106,13 @@ def _standardised(message: Message, X: Array, weights: Array | None) -> Memory:
     rows = (X - mean) / scale
     if X.shape[1] <= _SCATTER_FEATURES:
         found = table_moments(rows, weights, center=False)
-        return {"scatter": found.scatter} | _size(found.n_samples, found.weight)
+        trace = float(xp.linalg.trace(found.scatter))
+        return {"scatter": found.scatter, "trace": trace} | _size(found.n_samples, found.weight)
     if weights is not None:
         rows = xp.sqrt(weights)[:, None] * rows
     count = X.shape[0] if weights is None else int(xp.sum(xp.astype(weights > 0, xp.int64)))
     weight = float(X.shape[0]) if weights is None else float(xp.sum(weights))
-    return {"rows": rows} | _size(count, weight)
+    return {"rows": rows, "trace": float(xp.sum(rows * rows))} | _size(count, weight)
 
 
 def _scatter_times(memory: Memory, Q: Array) -> Array:
@@ -120,7 +122,8 @@ def _scatter_times(memory: Memory, Q: Array) -> Array:
 
 
 def _answer(name: str, value: Array, memory: Memory) -> Message:
-    return {name: value} | _size(memory["n_samples"], memory["weight"])
+    size = _size(memory["n_samples"], memory["weight"])
+    return {name: value, "trace": memory["trace"]} | size
 
 
 def _scatter(message: Message, X: Array, weights: Array | None, memory: Memory) -> Message:

@@ -156,18 +156,18 @@ def _averaged(updates: Updates, name: str) -> Array:
     return sum((update["weight"] / weight) * move_like(update[name], first) for update in updates)
 
 
-def _noted(state: State, basis: Array, captured: float, weight: float, updates: Updates) -> State:
-    """Add a line to the history: what the round reached."""
+def _noted(state: State, basis: Array, captured: float, updates: Updates) -> State:
+    """Add a line to the history: what the round reached on the clients that answered."""
     xp = array_namespace(basis)
     before = state.get("consensus")
-    share = captured / weight / (state["total"] / state["weight"]) if state["total"] else 0.0
+    trace = sum(update["trace"] for update in updates)
     angle = float(xp.max(largest_principal_angle(before, basis))) if before is not None else None
     state["history"] = [
         *state["history"],
         {
             "round": state["round"],
-            "objective": (1 - share) * state["total"] / state["weight"],
-            "explained_variance_ratio": share,
+            "objective": (trace - captured) / _weight(updates),
+            "explained_variance_ratio": captured / trace if trace else 0.0,
             "angle": angle,
             "n_clients": len(updates),
         },
@@ -193,7 +193,7 @@ def _after_scatter(state: State, updates: Updates) -> State:
         _summed(updates, "scatter"), state["request"]["n_components"]
     )
     weight = _weight(updates)
-    state = _noted(state, basis, _total(values), weight, updates)
+    state = _noted(state, basis, _total(values), updates)
     return _finished(state, values, basis, weight)
 
 
@@ -227,7 +227,7 @@ def _after_product(state: State, updates: Updates) -> State:
     space = KrylovSpace(basis, sum(list(images.values())[1:], next(iter(images.values()))))
     values, vectors, residuals = ritz_pairs(space, request["n_components"])
     weight = _weight(stayed)
-    state = _noted(state, vectors, _total(values), weight, stayed)
+    state = _noted(state, vectors, _total(values), stayed)
     worst = float(xp.max(xp.sqrt(xp.sum(residuals * residuals, axis=0))))
     full = basis.shape[1] == basis.shape[0]
     converged = full or worst <= request["tol"] * float(xp.max(xp.abs(values)))
@@ -266,7 +266,7 @@ def _after_last(state: State, updates: Updates) -> State:
     basis, weight = state["message"]["basis"], _weight(updates)
     values, rotation = leading_eigenpairs(_summed(updates, "compression"))
     if not state["history"]:
-        state = _noted(state, basis @ rotation, _total(values), weight, updates)
+        state = _noted(state, basis @ rotation, _total(values), updates)
     return _finished(state, values, basis @ rotation, weight)
 
 
@@ -320,8 +320,7 @@ def _after_line_search(state: State, updates: Updates) -> State:
     )  # columns of the new consensus in the basis B
     values, rotation = leading_eigenpairs(turn.T @ T @ turn)
     basis = xp.concat([plane["start"], plane["ahead"]], axis=1) @ (turn @ rotation)
-    weight = _weight(updates)
-    state = _noted(state, basis, _total(values), weight, updates)
+    state = _noted(state, basis, _total(values), updates)
     moved = float(xp.max(xp.abs(angle))) if room else 0.0
     converged = moved <= request["tol"]
     if converged or len(state["history"]) >= request["n_rounds"]:
@@ -346,9 +345,9 @@ def _after_euclidean(state: State, updates: Updates) -> State:
 
 
 def _after_euclidean_score(state: State, updates: Updates) -> State:
-    basis, weight, request = state["message"]["basis"], _weight(updates), state["request"]
+    basis, request = state["message"]["basis"], state["request"]
     values, rotation = leading_eigenpairs(_summed(updates, "compression"))
-    state = _noted(state, basis @ rotation, _total(values), weight, updates)
+    state = _noted(state, basis @ rotation, _total(values), updates)
     if len(state["history"]) >= request["n_rounds"]:
         return _ask_all(state | {"converged": False}, basis)
     return _ask_euclidean(state, state["euclidean_mean"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from numbers import Integral, Real
 from typing import Any
@@ -95,9 +96,10 @@ class FederatedGrassmannPCA(SubspaceModel):
     n_components_ : int
         The dimension k.
     history_ : list of dict
-        For each round: ``objective`` (mean squared residual), ``explained_variance_ratio``,
-        ``angle`` (largest principal angle to the previous consensus, radians), ``bytes_sent``
-        (by the client that sent most), ``n_clients``, ``failed`` (names).
+        For each round: ``objective`` (mean squared residual) and ``explained_variance_ratio`` of
+        the clients that took part, ``angle`` (largest principal angle to the previous consensus,
+        radians), ``bytes_sent`` (by the client that sent most), ``n_clients``, ``failed`` (names),
+        ``seconds``.
     clients_ : list of length n_clients
         Names of the clients, sorted.
     n_iter_ : int
@@ -237,7 +239,7 @@ class FederatedGrassmannPCA(SubspaceModel):
         history: list[dict[str, Any]] = []
         everyone = asked = list(range(len(clients)))
         failed: list[Any] = []
-        sent = [0] * len(clients)
+        sent, start = [0] * len(clients), time.perf_counter()
         while not state["done"]:
             message = state["message"]
             if message["task"] in _ROUND_STARTS:
@@ -258,9 +260,10 @@ class FederatedGrassmannPCA(SubspaceModel):
             if message["task"] == "moments":  # who has no moments has no say later either
                 everyone, asked = asked, self._drawn(asked, rng)
             if len(state["history"]) > len(history):
-                history.append(state["history"][-1] | {"bytes_sent": max(sent), "failed": failed})
+                spent = {"bytes_sent": max(sent), "seconds": time.perf_counter() - start}
+                history.append(state["history"][-1] | spent | {"failed": failed})
                 self._report(history[-1])
-                failed, sent = [], [0] * len(clients)
+                failed, sent, start = [], [0] * len(clients), time.perf_counter()
         return state, history
 
     def _request(self, seed: int) -> FederatedRequest:
