@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .._array import Array, array_namespace
+from .._array import Array, array_namespace, move_like
 from ..linalg.eig import leading_eigenpairs
 from ..linalg.grassmann import exponential, logarithm, qr_retraction, tangent_projection
 from ..linalg.moments import table_moments
@@ -193,7 +193,7 @@ def _euclidean(message: Message, X: Array, weights: Array | None, memory: Memory
     if "local" in memory:
         dual = dual + rho * (U - Z)
     bound_dual = memory.get("bound_dual", xp.zeros_like(Z.T @ Z))
-    identity = xp.eye(Z.shape[1], dtype=Z.dtype)
+    identity = move_like(xp.eye(Z.shape[1], dtype=Z.dtype), Z)
     if "largest" not in memory:
         memory["largest"] = _largest_eigenvalue(memory)
     step = 1.0 / (6 * memory["largest"] + rho or 1.0)
