@@ -231,7 +231,8 @@ def main():
 
 
 PAGE = """Digits: rows divided by their lengths, half of them for training, mean and standard
-deviation over five splits; every parameter chosen by five-fold cross-validation on the training half.
+deviation over five splits; every parameter chosen by five-fold cross-validation on the training
+half.
 
 {digits}
 With up to 36 candidates that differ by a row or two in cross-validation, the choice itself is

@@ -51,15 +51,6 @@ def fit_method(method: Callable[..., Any]) -> Callable[..., Any]:
     return fit_or_roll_back
 
 
-def progress(estimator: BaseEstimator, message: str) -> None:
-    """Print a line of progress if the estimator's ``verbose`` asks for it; the one place that does.
-
-    Printed, not logged, since that is what users of scikit-learn expect of ``verbose``.
-    """
-    if getattr(estimator, "verbose", False):
-        print(f"[{type(estimator).__name__}] {message}", flush=True)
-
-
 def random_generator(random_state: object) -> np.random.Generator:
     """Turn ``random_state`` (None, int, RandomState or Generator) into one Generator.
 
@@ -100,6 +91,12 @@ def routed_fit_params(
 def random_seed(random_state: object) -> int:
     """Draw one seed from ``random_state``, for work that may have to be done again later."""
     return int(random_generator(random_state).integers(2**63))
+
+
+def progress(estimator: BaseEstimator, message: str) -> None:
+    """Tell the user how far a long fit is, if ``estimator.verbose`` asks for it."""
+    if estimator.verbose:
+        print(f"[{type(estimator).__name__}] {message}", flush=True)
 
 
 class SubspaceEstimator(BaseEstimator):

@@ -36,6 +36,7 @@ from ._array import (
 )
 
 __all__ = [
+    "check_groups",
     "check_labels",
     "check_like",
     "check_sample_weight",
@@ -209,3 +210,44 @@ def check_labels(estimator: Any, y: Any, n_samples: int | None = None) -> np.nda
     if n_samples is not None:
         check_consistent_length(np.empty(n_samples), labels)
     return labels
+
+
+def check_groups(groups: Any, n_samples: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Check the group (client, session, subject) of each row.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_samples,), or None
+        Names; None means that all rows are one group.
+    n_samples : int
+        Number of rows.
+
+    Returns
+    -------
+    names : ndarray of shape (n_groups,)
+        Sorted.
+    rows : list of ndarray
+        Indices of the rows of each group, ascending.
+
+    Raises
+    ------
+    ValueError
+        If the length is wrong, or a name is missing (None or NaN).
+    """
+    if groups is None:
+        return np.array([0]), [np.arange(n_samples)]
+    groups = to_numpy(groups) if is_array(groups) else np.asarray(groups)
+    if groups.shape != (n_samples,):
+        raise ValueError(
+            f"groups has shape {groups.shape}, but X has {n_samples} rows. Give one group name for "
+            "each row."
+        )
+    missing = np.array([g is None or g != g for g in groups.tolist()])
+    if missing.any():
+        raise ValueError(
+            f"groups has {int(missing.sum())} missing name(s), the first at row "
+            f"{int(missing.argmax())}. Name the group of every row."
+        )
+    names, index = np.unique(groups, return_inverse=True)
+    order = np.argsort(index, kind="stable")
+    return names, np.split(order, np.cumsum(np.bincount(index))[:-1])

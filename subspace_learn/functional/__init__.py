@@ -1,6 +1,8 @@
 """The mathematics of each method as pure functions, one module per method."""
 
 __all__ = [
+    "federated_client",
+    "federated_pca",
     "grassmann_classifier",
     "grassmann_pca",
     "grassmann_training",

@@ -50,7 +50,7 @@ class SubspaceModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceE
             ``(X - mean_) @ components_.T``.
         """
         X = self._checked(X, method="transform")
-        return projection_scores(X, self._in(X, self.mean_), self._in(X, self.components_))
+        return projection_scores(X, self._in(X, self._centre()), self._in(X, self.components_))
 
     def inverse_transform(self, X: Any) -> Array:
         """Points of the input space with the given coordinates in the subspace.
@@ -69,7 +69,7 @@ class SubspaceModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceE
         X = check_scores(
             self, X, n_features=components.shape[0], like=components, method="inverse_transform"
         )
-        return X @ self._in(X, components) + self._in(X, self.mean_)
+        return X @ self._in(X, components) + self._in(X, self._centre())
 
     def squared_residual(self, X: Any) -> Array:
         """Squared distance of each row to the subspace.
@@ -86,7 +86,7 @@ class SubspaceModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceE
             ``eps |x - mean_|^2``.
         """
         X = self._checked(X, method="squared_residual")
-        return squared_residuals(X, self._in(X, self.mean_), self._in(X, self.components_))
+        return squared_residuals(X, self._in(X, self._centre()), self._in(X, self.components_))
 
     def score_samples(self, X: Any) -> Array:
         """Negative squared distance of each row to the subspace: larger is more normal.
@@ -102,7 +102,7 @@ class SubspaceModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceE
             At most 0.
         """
         X = self._checked(X, method="score_samples")
-        return -squared_residuals(X, self._in(X, self.mean_), self._in(X, self.components_))
+        return -squared_residuals(X, self._in(X, self._centre()), self._in(X, self.components_))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean of `score_samples`.
@@ -150,6 +150,10 @@ class SubspaceModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceE
             accept_sparse=("csr", "csc"),
             min_samples=min_samples,
         )
+
+    def _centre(self) -> Array:
+        """The point of the subspace that checked rows are measured from."""
+        return self._given(self._summary.mean)
 
     def _in(self, X: Any, fitted: Array) -> Array:
         """A fitted array in the float width of ``X``."""

@@ -44,6 +44,10 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(),
         cls(GrassmannPCA(n_components=1), statistic="residual", quantile=0.9),
     ],
+    "FederatedGrassmannPCA": lambda cls: [
+        cls(n_components=1, aggregation=aggregation, random_state=0)
+        for aggregation in ("covariance", "krylov", "chordal", "karcher", "admm", "euclidean")
+    ],
     "ToDevice": lambda cls: [cls()],
 }
 
