@@ -1,4 +1,4 @@
-"""partial_fit of GrassmannClassifier: rows that come in batches."""
+"""Partial fits of GrassmannClassifier: rows that come in batches."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class StreamOfBatches:
     ) -> StreamOfBatches:
         """Go once through a batch of rows, in steps of constant length (``solver="rsgd"``).
 
-        The first call makes the start from its rows; a class with fewer than k independent ones
-        among them starts at random. With ``center`` the mean of all rows so far is subtracted.
+        The first call makes the start from its rows, of which there should be several times k in
+        each class; a class with fewer than k independent ones starts at random. With ``center`` the mean of all rows so far is subtracted.
 
         Parameters
         ----------
