@@ -34,7 +34,8 @@ class StreamOfBatches:
         """Go once through a batch of rows, in steps of constant length (``solver="rsgd"``).
 
         The first call makes the start from its rows, of which there should be several times k in
-        each class; a class with fewer than k independent ones starts at random. With ``center`` the mean of all rows so far is subtracted.
+        each class; a class with fewer than k independent ones starts at random. With ``center`` the
+        mean of all rows so far is subtracted.
 
         Parameters
         ----------
