@@ -29,6 +29,7 @@ __all__ = [
     "Labelled",
     "hessian_product",
     "labelled_rows",
+    "log_probabilities",
     "logits",
     "loss_and_gradient",
     "probabilities",
@@ -95,6 +96,24 @@ def logits(X: Array, S: Array, gamma: float) -> Array:
     return gamma * projection_norms(X, S)
 
 
+def log_probabilities(logits: Array) -> Array:
+    """Logarithm of the softmax ``exp(l_c) / sum_b exp(l_b)`` along the last axis.
+
+    Parameters
+    ----------
+    logits : array of shape (..., n_classes)
+        Any finite numbers.
+
+    Returns
+    -------
+    log_probabilities : array of shape (..., n_classes)
+        Finite, at most 0.
+    """
+    xp = array_namespace(logits)
+    shifted = logits - xp.max(logits, axis=-1, keepdims=True)
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))
+
+
 def probabilities(logits: Array) -> Array:
     """Softmax ``exp(l_c) / sum_b exp(l_b)`` along the last axis, without overflow.
 
@@ -108,9 +127,7 @@ def probabilities(logits: Array) -> Array:
     probabilities : array of shape (..., n_classes)
         Nonnegative, sums 1.
     """
-    xp = array_namespace(logits)
-    powers = xp.exp(logits - xp.max(logits, axis=-1, keepdims=True))
-    return powers / xp.sum(powers, axis=-1, keepdims=True)
+    return array_namespace(logits).exp(log_probabilities(logits))
 
 
 class _Forward(NamedTuple):

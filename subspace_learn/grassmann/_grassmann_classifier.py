@@ -13,7 +13,12 @@ from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, device_of, is_numpy, library_name, move_like, to_numpy
 from .._base import Interval, StrOptions, fit_method, progress, random_generator
-from ..functional.grassmann_classifier import Labelled, labelled_rows, probabilities
+from ..functional.grassmann_classifier import (
+    Labelled,
+    labelled_rows,
+    log_probabilities,
+    probabilities,
+)
 from ..functional.grassmann_training import (
     Plan,
     Trained,
@@ -306,8 +311,7 @@ class GrassmannClassifier(StreamOfBatches, ClassSubspaceModel):
         log_probabilities : array of shape (n_samples, n_classes)
             At most 0, at least about ``-gamma``.
         """
-        scores = self.gamma * self._cosines(X, "predict_log_proba")
-        return array_namespace(scores).log(probabilities(scores))
+        return log_probabilities(self.gamma * self._cosines(X, "predict_log_proba"))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

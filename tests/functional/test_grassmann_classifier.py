@@ -8,6 +8,7 @@ from subspace_learn.functional.grassmann_classifier import (
     Labelled,
     hessian_product,
     labelled_rows,
+    log_probabilities,
     logits,
     loss_and_gradient,
     probabilities,
@@ -110,7 +111,9 @@ def test_lines_and_positive_cosines_give_the_predictions_of_a_spherical_softmax(
 
 def test_probabilities_survive_large_logits(xp):
     found = xp.numpy(probabilities(xp.asarray(np.array([[1e4, 0.0], [0.0, 0.0]]))))
-    np.testing.assert_array_equal(found, [[1.0, 0.0], [0.5, 0.5]])
+    np.testing.assert_allclose(found, [[1.0, 0.0], [0.5, 0.5]], rtol=1e-15)
+    logs = log_probabilities(xp.asarray(np.array([[1e4, 0.0]])))
+    np.testing.assert_array_equal(xp.numpy(logs), [[0.0, -1e4]])
 
 
 # --- derivatives ----------------------------------------------------------------------------------
