@@ -34,7 +34,7 @@ if os.environ.get("SUBSPACE_LEARN_INTERSPHINX") == "1":
         "sklearn": ("https://scikit-learn.org/stable", None),
     }
 
-exclude_patterns = ["_build", "_tables"]  # tables are included by pages
+exclude_patterns = ["_build", "_tables", "user_guide/_*"]  # these are included by pages
 default_role = "literal"  # `fit` in a docstring is code
 autosummary_generate = False
 autodoc_typehints = "none"  # the docstrings say it better

@@ -16,7 +16,9 @@ __version__ = "0.1.0.dev0"
 # The headline names and the room each lives in. Families list their own names in their __all__.
 _HEADLINE = {
     "FederatedGrassmannPCA": "grassmann",
+    "GrassmannClassifier": "grassmann",
     "GrassmannPCA": "grassmann",
+    "NearestSubspaceClassifier": "grassmann",
     "SubspaceDetector": "grassmann",
     "ToDevice": "_to_device",
 }

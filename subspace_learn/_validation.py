@@ -12,10 +12,14 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_sample_weight,
+    assert_all_finite,
     check_array,
+    check_consistent_length,
+    column_or_1d,
     validate_data,
 )
 
@@ -32,7 +36,14 @@ from ._array import (
     to_numpy,
 )
 
-__all__ = ["check_groups", "check_like", "check_sample_weight", "check_samples", "check_scores"]
+__all__ = [
+    "check_groups",
+    "check_labels",
+    "check_like",
+    "check_sample_weight",
+    "check_samples",
+    "check_scores",
+]
 
 _FLOATS = [np.float64, np.float32]
 
@@ -176,6 +187,30 @@ def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
     if not weights.any():  # scikit-learn says so itself from 1.9 on
         raise ValueError("sample_weight must contain at least one non-zero number, but all are 0.")
     return move_like(weights, X) if not is_numpy(X) else weights
+
+
+def check_labels(estimator: Any, y: Any, n_samples: int | None = None) -> np.ndarray:
+    """Check class labels ``y``, and their number if it is given; return them as a NumPy array.
+
+    Labels may be an array of any library, a list, or a Series; numbers or words.
+
+    Raises
+    ------
+    ValueError
+        If there are none, they are not classes, not finite, not 1-D, or of another number than the
+        rows.
+    """
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None. Give "
+            "one class label for each row of X."
+        )
+    labels = column_or_1d(to_numpy(y) if is_array(y) else y, warn=True)
+    assert_all_finite(labels, input_name="y", estimator_name=type(estimator).__name__)
+    check_classification_targets(labels)
+    if n_samples is not None:
+        check_consistent_length(np.empty(n_samples), labels)
+    return labels
 
 
 def check_groups(groups: Any, n_samples: int) -> tuple[np.ndarray, list[np.ndarray]]:

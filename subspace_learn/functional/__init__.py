@@ -3,6 +3,9 @@
 __all__ = [
     "federated_client",
     "federated_pca",
+    "grassmann_classifier",
     "grassmann_pca",
+    "grassmann_training",
+    "nearest_subspace",
     "subspace_detector",
 ]

@@ -7,5 +7,6 @@ __all__ = [
     "krylov",
     "lowrank",
     "moments",
+    "product_descent",
     "trust_region",
 ]
