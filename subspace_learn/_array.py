@@ -19,6 +19,7 @@ __all__ = [
     "Array",
     "array_namespace",
     "as_float",
+    "detached",
     "device_of",
     "faster",
     "float_dtype",
@@ -75,6 +76,11 @@ def is_float(x: Array) -> bool:
     if sp.issparse(x):
         return bool(np.issubdtype(x.dtype, np.floating))
     return bool(array_namespace(x).isdtype(x.dtype, "real floating"))
+
+
+def detached(x: Array) -> Array:
+    """Return ``x`` without its history: nothing here is differentiated by torch's autograd."""
+    return x.detach() if is_torch_array(x) else x
 
 
 def float_dtype(x: Array) -> Any:
@@ -138,6 +144,11 @@ def to_library(x: Array, device: str, library: str | None = None) -> Array:
         If the library cannot use that device on this machine.
     """
     kind, _, index = device.partition(":")
+    if kind not in ("cpu", "cuda") or not (index.isdecimal() or device == kind):
+        raise ValueError(
+            f"device={device!r} is not known here. Use 'cpu', 'cuda', or 'cuda:<index>' such as "
+            "'cuda:0'."
+        )
     library = library or ("numpy" if kind == "cpu" else _gpu_library())
     if library == "torch":
         return _to_torch(x, device)

@@ -27,6 +27,7 @@ from ._array import (
     Array,
     array_namespace,
     as_float,
+    detached,
     device_of,
     is_array,
     is_numpy,
@@ -127,7 +128,7 @@ def _check_foreign_table(X: Array, *, name: str, min_samples: int) -> Array:
             f"{tuple(X.shape)}) while a minimum of {max(min_samples, 1)} sample(s) and 1 feature "
             f"is required by {name}."
         )
-    X = as_float(X)
+    X = as_float(detached(X))
     if not bool(xp.all(xp.isfinite(X))):
         raise ValueError(f"Input X contains NaN or infinity. {name} needs finite values.")
     return X

@@ -52,10 +52,16 @@ def test_an_absent_gpu_is_reported_with_what_to_do():
         ToDevice("cuda", library="torch").fit_transform(np.eye(2))
 
 
-@pytest.mark.parametrize(("device", "library"), [("cuda", "numpy"), ("tpu", "numpy")])
+@pytest.mark.parametrize(("device", "library"), [("cuda", "numpy"), ("cpu", "cupy")])
 def test_impossible_combinations_are_refused(device, library):
     with pytest.raises(ValueError, match="cannot hold arrays on device"):
         ToDevice(device, library=library).fit_transform(np.eye(2))
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", ""])
+def test_unknown_devices_are_refused(device):
+    with pytest.raises(ValueError, match="is not known here"):
+        ToDevice(device).fit_transform(np.eye(2))
 
 
 @pytest.mark.gpu

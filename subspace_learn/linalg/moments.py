@@ -80,7 +80,7 @@ def table_moments(X: Array, weights: Array | None = None, *, center: bool = True
     Raises
     ------
     ValueError
-        If squares of ``X`` overflow float64.
+        If squares of ``X`` overflow float64, or all underflow though rows differ.
 
     Notes
     -----
@@ -96,7 +96,20 @@ def table_moments(X: Array, weights: Array | None = None, *, center: bool = True
             xp = array_namespace(part.mean)
             wide = X.astype(np.float64) if sp.issparse(X) else xp.astype(X, xp.float64)
             part = sums(wide, weights, center)
+    if not sp.issparse(X) and center and _has_underflowed(part, X):
+        raise ValueError(
+            "The squares of X underflow float64: its rows differ by less than about 1e-162. "
+            "Rescale X, for example with sklearn.preprocessing.MaxAbsScaler."
+        )
     return _finite(part)
+
+
+def _has_underflowed(part: Moments, X: Array) -> bool:
+    """Whether rows differ and the scatter matrix does not see it."""
+    xp = array_namespace(X)
+    if float(xp.linalg.trace(part.scatter)) != 0.0 or part.n_samples < X.shape[0]:
+        return False
+    return bool(xp.any(X != X[:1, :]))
 
 
 def _finite(moments: Moments) -> Moments:

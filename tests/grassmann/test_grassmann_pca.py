@@ -148,6 +148,12 @@ def test_float32_stays_float32_and_keeps_its_accuracy(xp, digits):
     assert angle_np(xp, ours, GrassmannPCA(4).fit(digits)) < 1e-5
 
 
+def test_tensors_that_require_gradients_are_detached(digits):
+    torch = pytest.importorskip("torch")
+    ours = GrassmannPCA(2).fit(torch.asarray(digits).requires_grad_())
+    assert not ours.components_.requires_grad
+
+
 def test_other_libraries_do_not_mix_with_the_fit(digits):
     torch = pytest.importorskip("torch")
     ours = GrassmannPCA(2).fit(digits)

@@ -102,6 +102,12 @@ def test_squares_beyond_float64_are_an_error_that_says_what_to_do():
         table_moments(np.array([[1e200], [-1e200]]))
 
 
+def test_squares_below_float64_are_an_error_too():
+    with pytest.raises(ValueError, match="underflow float64"):
+        table_moments(np.array([[1e-200], [-1e-200]]))
+    assert not table_moments(np.array([[1e-200], [1e-200]])).scatter.any()  # constant: nothing lost
+
+
 def test_blocks_cover_every_row_once(monkeypatch):
     monkeypatch.setattr(moments_module, "_BLOCK_BYTES", 1)
     rows = [np.arange(1000)[block] for block in row_blocks(np.empty((1000, 9)))]
