@@ -18,7 +18,7 @@ def leading_eigenpairs(S: Array, n_pairs: int | None = None) -> tuple[Array, Arr
     S : array of shape (n, n)
         Symmetric; only numerical symmetry is assumed.
     n_pairs : int, optional
-        How many pairs; None means all n.
+        How many pairs; None, or more than n, means all n.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def leading_eigenpairs(S: Array, n_pairs: int | None = None) -> tuple[Array, Arr
     array([3., 2.])
     """
     n = S.shape[0]
-    n_pairs = n if n_pairs is None else n_pairs
+    n_pairs = n if n_pairs is None else min(n_pairs, n)
     few = 4 * n_pairs <= n  # above a quarter of the spectrum divide-and-conquer on all of it wins
     special = faster("leading_eigenpairs", S) if few else None
     if special is not None:

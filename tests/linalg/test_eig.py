@@ -6,14 +6,14 @@ import pytest
 from subspace_learn.linalg.eig import leading_eigenpairs, with_fixed_signs, without_rounding
 
 
-@pytest.mark.parametrize("n_pairs", [1, 3, 12, None])
+@pytest.mark.parametrize("n_pairs", [1, 3, 12, 15, None])
 def test_pairs_are_those_of_a_known_spectrum(xp, rng, n_pairs):
     values = np.linspace(1, 12, 12)
     Q, _ = np.linalg.qr(rng.normal(size=(12, 12)))
     S = (Q * values) @ Q.T
     found, vectors = leading_eigenpairs(xp.asarray((S + S.T) / 2), n_pairs)
     found, vectors = xp.numpy(found), xp.numpy(vectors)
-    count = n_pairs or 12
+    count = min(n_pairs or 12, 12)
     np.testing.assert_allclose(found, values[::-1][:count], atol=1e-13)
     np.testing.assert_allclose(S @ vectors, vectors * found, atol=1e-13)
     np.testing.assert_allclose(vectors.T @ vectors, np.eye(count), atol=1e-13)
