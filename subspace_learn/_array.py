@@ -192,7 +192,7 @@ def _to_cupy(x: Array, index: int) -> Array:
 # name -> library -> "module:function". No entry for a library means: use the portable code.
 # ---------------------------------------------------------------------------------------------
 _FASTER: dict[str, dict[str, str]] = {
-    # LAPACK evr on a range of eigenvalues: 1.5-3x faster than all of them when few are wanted.
+    # LAPACK evr on a range of eigenvalues: 3x faster than all of them when few of many are wanted.
     "leading_eigenpairs": {"numpy": "subspace_learn.linalg.eig:scipy_leading_eigenpairs"},
 }
 

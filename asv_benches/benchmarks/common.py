@@ -48,6 +48,9 @@ from threadpoolctl import threadpool_limits
 
 N_THREADS = 2
 MIN_ROUNDS, MAX_ROUNDS = 3, 51
+# The idle threads of a BLAS spin for some 25 ms after a call. NumPy and SciPy bring one each, so
+# without a pause a call pays for the library that the call before it used.
+PAUSE = 0.06
 
 
 class PeerBenchmark(ABC):
@@ -160,6 +163,7 @@ def interleaved_medians(calls, budget):
     for done in range(1, MAX_ROUNDS + 1):
         for name, call in calls.items():
             gc.collect()
+            time.sleep(PAUSE)
             begin = time.perf_counter()
             call()
             times[name].append(time.perf_counter() - begin)
