@@ -20,7 +20,7 @@ def test_pairs_are_those_of_a_known_spectrum(xp, rng, n_pairs):
 
 
 def test_few_pairs_equal_the_first_of_all(rng):
-    A = rng.normal(size=(400, 400))  # from this size on with a body of its own on NumPy
+    A = rng.normal(size=(700, 700))  # from this size on with a body of its own on NumPy
     S = A @ A.T
     few, _ = leading_eigenpairs(S, 3)
     every, _ = leading_eigenpairs(S)
