@@ -1,10 +1,10 @@
 r"""Softmax regression whose class vectors are subspaces: objective, derivatives, one SGD step.
 
-Class c owns a point of Gr(k, d) with orthonormal basis ``S_c``. For rows x of length 1
+Class c owns a point of Gr(k, d) with orthonormal basis ``S_c``. For rows x of length 1::
 
     logit_c(x) = gamma |z_c|,   z_c = S_c^T x,   p = softmax(logit),
 
-and the objective over a stack S of shape (C, d, k) is the weighted mean
+and the objective over a stack S of shape (C, d, k) is the weighted mean::
 
     f(S) = sum_i w_i [ -log p_{y_i}(x_i) + (alpha / 2) (1 - |S_{y_i}^T x_i|^2) ] / sum_i w_i.
 

@@ -43,7 +43,7 @@ def gaps(X: Array, means: Array) -> Array:
     xp = array_namespace(X)
     gap = X - means
     rounding = 8 * float(xp.finfo(X.dtype).eps) * xp.max(xp.abs(means), axis=-1, keepdims=True)
-    return xp.where(xp.max(xp.abs(gap), axis=1, keepdims=True) > rounding, gap, 0.0)
+    return xp.where(xp.max(xp.abs(gap), axis=1, keepdims=True) > rounding, gap, xp.zeros_like(gap))
 
 
 def row_directions(X: Array) -> tuple[Array, Array]:
@@ -64,9 +64,9 @@ def row_directions(X: Array) -> tuple[Array, Array]:
     xp = array_namespace(X)
     largest = xp.max(xp.abs(X), axis=1, keepdims=True)
     has_direction = largest > 0
-    scaled = X / xp.where(has_direction, largest, 1.0)
+    scaled = X / xp.where(has_direction, largest, xp.ones_like(largest))
     length = xp.linalg.vector_norm(scaled, axis=1, keepdims=True)
-    return scaled / xp.where(has_direction, length, 1.0), has_direction[:, 0]
+    return scaled / xp.where(has_direction, length, xp.ones_like(length)), has_direction[:, 0]
 
 
 def weighted_mean(X: Array, weights: Array | None = None) -> Array:
@@ -136,7 +136,8 @@ def class_subspaces(
         summary, _ = condensed(xp.take(X, members, axis=0), w, request)
         found = principal_subspace(summary, request, eps=eps)
         spanned = found.eigenvalues > 0
-        bases.append(xp.astype(xp.where(spanned, found.components.T, 0.0), X.dtype))
+        basis = found.components.T
+        bases.append(xp.astype(xp.where(spanned, basis, xp.zeros_like(basis)), X.dtype))
         ranks.append(int(xp.sum(xp.astype(spanned, xp.int64))))
     return xp.stack(bases), ranks
 

@@ -64,7 +64,8 @@ def hotelling_statistic(scores: Array, variances: Array) -> Array:
     xp = array_namespace(scores)
     floor = xp.finfo(variances.dtype).eps * xp.max(variances)
     spread = variances > floor
-    inverse = xp.where(spread, 1.0 / xp.where(spread, variances, 1.0), 0.0)
+    ones = xp.ones_like(variances)
+    inverse = xp.where(spread, ones / xp.where(spread, variances, ones), xp.zeros_like(ones))
     return xp.sum(scores * scores * inverse[None, :], axis=1)
 
 

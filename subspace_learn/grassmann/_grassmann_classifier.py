@@ -120,7 +120,7 @@ class GrassmannClassifier(StreamOfBatches, ClassSubspaceModel):
         Accuracy on the rows set aside, from the start on; None without early stopping.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names, if X had them.
 
     Raises

@@ -63,7 +63,7 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
         Mean of each class, or zeros ("residual").
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names, if X had them.
 
     Raises
