@@ -22,7 +22,6 @@ __all__ = [
     "detached",
     "device_of",
     "faster",
-    "float_dtype",
     "is_array",
     "is_float",
     "is_numpy",
@@ -81,13 +80,6 @@ def is_float(x: Array) -> bool:
 def detached(x: Array) -> Array:
     """Return ``x`` without its history: nothing here is differentiated by torch's autograd."""
     return x.detach() if is_torch_array(x) else x
-
-
-def float_dtype(x: Array) -> Any:
-    """Dtype in which results for ``x`` are given: its own if floating, else float64."""
-    if is_float(x):
-        return x.dtype
-    return array_namespace(x).float64
 
 
 def as_float(x: Array) -> Array:

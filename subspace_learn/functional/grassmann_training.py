@@ -238,24 +238,23 @@ class _History:
     def begin(self, point: Array) -> None:
         """Score the start."""
         if self.validation is not None:
-            self._score(point, 0)
+            self._score(self.validation, point, 0)
 
     def add(self, point: Array, loss: float, iteration: int) -> bool:
         """Note an iterate and tell whether validation rows ask for an end."""
         self.losses.append(loss)
         message = f"iteration {iteration}: loss {loss:.6f}"
         if self.validation is not None and iteration > 0:
-            self._score(point, iteration)
+            self._score(self.validation, point, iteration)
             message += f", validation accuracy {self.scores[-1]:.4f}"
         self.report(message)
         waited = iteration - self.best_iter
         return self.validation is not None and waited >= self.plan.n_iter_no_change
 
-    def _score(self, point: Array, iteration: int) -> None:
-        assert self.validation is not None
-        accuracy = _accuracy(point, self.validation)
+    def _score(self, validation: Labelled, point: Array, iteration: int) -> None:
+        accuracy = _accuracy(point, validation)
         self.scores.append(accuracy)
-        loss = float(loss_and_gradient(point, self.validation)[0])
+        loss = float(loss_and_gradient(point, validation)[0])
         # Few rows cannot rank accuracies above that of the start; the loss is smoother.
         reached = (min(accuracy, self.scores[0]), -loss)
         if reached > self.best:
