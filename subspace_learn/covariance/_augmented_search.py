@@ -1,0 +1,98 @@
+"""Choice of order and lag for AugmentedCovarianceClassifier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
+
+from ..functional.augmented_covariance import LaggedTrials
+from ._heads import MeansHead, Split, TangentHead
+
+__all__ = ["Cell", "candidate_cells", "folds", "searched", "simplest_of_the_best"]
+
+
+class Cell(NamedTuple):
+    """Order and lag in samples."""
+
+    order: int
+    lag: int
+
+
+def candidate_cells(
+    orders: Iterable[int], lags: Iterable[int], n_channels: int, n_times: int
+) -> list[Cell]:
+    """Distinct cells, by order and lag: order 1 once, and those with more times than rows."""
+    wanted = {Cell(order, lag) for order in orders for lag in lags if order > 1}
+    fitting = {
+        cell
+        for cell in wanted
+        if n_times - (cell.order - 1) * cell.lag >= max(2, cell.order * n_channels)
+    }
+    return [Cell(1, min(lags)), *sorted(fitting)]
+
+
+def folds(cv: Any, y: np.ndarray, groups: np.ndarray | None) -> list[Split]:
+    """Folds of the training trials: stratified, in order of time, groups kept together.
+
+    An int is lowered to the number of groups, or of trials in the smallest class.
+    """
+    if not isinstance(cv, int):
+        return list(check_cv(cv, y, classifier=True).split(np.zeros(len(y)), y, groups))
+    labels, counts = np.unique(y, return_counts=True)
+    if counts.min() < 2:
+        raise ValueError(
+            f"Class {labels[counts.argmin()]!r} has one trial: order and lag cannot be chosen by "
+            "cross-validation. Give two trials of each class or more, or set order and lag."
+        )
+    n_splits = int(min(cv, counts.min()))
+    if groups is None:
+        return list(StratifiedKFold(n_splits).split(np.zeros(len(y)), y))
+    n_groups = len(np.unique(groups))
+    if n_groups < 2:
+        raise ValueError(
+            "groups has one value only: order and lag cannot be chosen across groups. Leave groups "
+            "out, or set order and lag."
+        )
+    splitter = StratifiedGroupKFold(min(n_splits, n_groups))
+    return list(splitter.split(np.zeros(len(y)), y, groups))
+
+
+def searched(
+    trials: LaggedTrials,
+    y: np.ndarray,
+    weight: np.ndarray | None,
+    cells: Sequence[Cell],
+    splits: Sequence[Split],
+    head: TangentHead | MeansHead,
+    estimator: str,
+    structure: str,
+    report: Callable[[str], None],
+) -> tuple[Cell, dict[str, Any]]:
+    """Score every cell on every fold; return the choice and a table like GridSearchCV's.
+
+    Each lagged product is computed once, and forgotten after the last cell that needs it.
+    """
+    scores = np.empty((len(cells), len(splits)))
+    for i, cell in enumerate(cells):
+        points = head.geometry.points(trials, cell.order, cell.lag, estimator, structure)
+        scores[i] = head.cross_scores(points, y, weight, splits)
+        trials.keep_only(k * later.lag for later in cells[i + 1 :] for k in range(later.order))
+        report(
+            f"cell {i + 1} of {len(cells)}: order={cell.order}, lag={cell.lag}, "
+            f"accuracy {scores[i].mean():.3f}"
+        )
+    chosen = simplest_of_the_best(scores, [cell.order for cell in cells])
+    means = scores.mean(axis=1)
+    table = {
+        "params": [cell._asdict() for cell in cells],
+        "param_order": np.array([cell.order for cell in cells]),
+        "param_lag": np.array([cell.lag for cell in cells]),
+        **{f"split{k}_test_score": scores[:, k] for k in range(len(splits))},
+        "mean_test_score": means,
+        "std_test_score": scores.std(axis=1),
+        "rank_test_score": 1 + np.sum(means[:, None] < means[None, :], axis=1),
+    }
+    return cells[chosen], table

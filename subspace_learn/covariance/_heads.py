@@ -1,0 +1,147 @@
+"""The two ways to classify covariance points: a classifier on tangent vectors, or nearest means.
+
+A head is fitted to points (see `functional.covariance_geometry`) and holds what it learns. It is
+not an estimator: AugmentedCovarianceClassifier is, and shows what its head holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.metrics import accuracy_score
+from sklearn.utils.validation import has_fit_parameter
+
+from .._array import Array, array_namespace, move_like, to_numpy
+from ..functional.covariance_geometry import CovarianceGeometry
+
+__all__ = ["MeansHead", "Split", "TangentHead"]
+
+Split = tuple[np.ndarray, np.ndarray]
+
+
+class TangentHead:
+    """A scikit-learn classifier on the tangent vectors at a reference point.
+
+    ``rotation_free`` says that the classifier gives the same answers in any orthonormal
+    coordinates (linear, with an L2 penalty), so that a search may hand it fewer of them.
+    """
+
+    def __init__(
+        self,
+        geometry: CovarianceGeometry,
+        prototype: BaseEstimator,
+        reference: str,
+        rotation_free: bool,
+    ) -> None:
+        self.geometry, self.prototype = geometry, prototype
+        self.reference_rule, self.rotation_free = reference, rotation_free
+
+    def fit(self, points: Array, y: np.ndarray, weight: np.ndarray | None) -> TangentHead:
+        """Find the reference and train the classifier."""
+        self.reference, self.converged = self._reference(points, weight)
+        self.classifier = self._trained(self.features(points), y, weight)
+        return self
+
+    def features(self, points: Array) -> np.ndarray:
+        """Tangent vectors at the reference, on the host, where scikit-learn works."""
+        return to_numpy(self.geometry.tangent_vectors(points, self.reference))
+
+    def cross_scores(
+        self, points: Array, y: np.ndarray, weight: np.ndarray | None, splits: Sequence[Split]
+    ) -> list[float]:
+        """Accuracy on each fold. The reference is that of all points: it sees no label."""
+        self.reference, self.converged = self._reference(points, weight)
+        features = self.features(points)
+        if self.rotation_free and features.shape[1] > features.shape[0]:
+            features = isometric_coordinates(features)
+        scores = []
+        for train, test in splits:
+            classifier = self._trained(features[train], y[train], taken(weight, train))
+            predicted = classifier.predict(features[test])
+            scores.append(accuracy_score(y[test], predicted, sample_weight=taken(weight, test)))
+        return scores
+
+    def _reference(self, points: Array, weight: np.ndarray | None) -> tuple[Array, bool]:
+        weight = None if weight is None else move_like(weight, points)
+        if self.reference_rule == "arithmetic":
+            return self.geometry.arithmetic_mean(points, weight), True
+        result = self.geometry.mean(points, weight)
+        return result.mean, result.converged
+
+    def _trained(
+        self, features: np.ndarray, y: np.ndarray, weight: np.ndarray | None
+    ) -> BaseEstimator:
+        classifier = clone(self.prototype)
+        if weight is None:
+            return classifier.fit(features, y)
+        if not has_fit_parameter(classifier, "sample_weight"):
+            raise TypeError(
+                f"sample_weight was given, but {type(classifier).__name__}.fit does not take it. "
+                "Leave it out, or use classifier='svm', 'lr' or 'mdm'."
+            )
+        return classifier.fit(features, y, sample_weight=weight)
+
+
+class MeansHead:
+    """Minimum distance to mean: one Frechet mean for each class."""
+
+    def __init__(self, geometry: CovarianceGeometry) -> None:
+        self.geometry = geometry
+
+    def fit(
+        self,
+        points: Array,
+        y: np.ndarray,
+        weight: np.ndarray | None,
+        start: dict[Any, Array] | None = None,
+    ) -> MeansHead:
+        """Find the class means; ``start`` may hold points near them, by class."""
+        xp = array_namespace(points)
+        self.classes = np.unique(y)
+        means, self.converged = [], True
+        for label in self.classes.tolist():
+            rows = np.flatnonzero(y == label)
+            weights = None if weight is None else move_like(weight[rows], points)
+            result = self.geometry.mean(
+                xp.take(points, move_like(rows, points), axis=0),
+                weights,
+                None if start is None else start[label],
+            )
+            means.append(result.mean)
+            self.converged = self.converged and result.converged
+        self.means = xp.stack(means)
+        return self
+
+    def squared_distances(self, points: Array) -> np.ndarray:
+        """Squared distances to the class means, (n, n_classes), on the host."""
+        return to_numpy(self.geometry.squared_distances(points, self.means))
+
+    def cross_scores(
+        self, points: Array, y: np.ndarray, weight: np.ndarray | None, splits: Sequence[Split]
+    ) -> list[float]:
+        """Accuracy on each fold. The means of all points are where those of a fold start."""
+        xp = array_namespace(points)
+        self.fit(points, y, weight)
+        start = dict(zip(self.classes.tolist(), list(self.means), strict=True))
+        scores = []
+        for train, test in splits:
+            parts = [xp.take(points, move_like(rows, points), axis=0) for rows in (train, test)]
+            fold = MeansHead(self.geometry).fit(parts[0], y[train], taken(weight, train), start)
+            predicted = fold.classes[np.argmin(fold.squared_distances(parts[1]), axis=1)]
+            scores.append(accuracy_score(y[test], predicted, sample_weight=taken(weight, test)))
+        return scores
+
+
+def isometric_coordinates(features: np.ndarray) -> np.ndarray:
+    """At most n coordinates of n rows, with the same inner products."""
+    values, vectors = np.linalg.eigh(features @ features.T)
+    kept = values > values[-1] * len(values) * np.finfo(values.dtype).eps
+    return vectors[:, kept] * np.sqrt(values[kept])
+
+
+def taken(weight: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    """Weights of some rows; None stays None."""
+    return None if weight is None else weight[rows]
