@@ -22,7 +22,7 @@ _HEADLINE = {
     "SubspaceDetector": "grassmann",
     "ToDevice": "_to_device",
 }
-_ROOMS = ("datasets", "functional", "grassmann", "linalg")
+_ROOMS = ("covariance", "datasets", "functional", "grassmann", "linalg")
 
 __all__ = [*_HEADLINE, *_ROOMS, "__version__"]
 

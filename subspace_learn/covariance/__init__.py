@@ -1,0 +1,6 @@
+"""Epochs as covariance matrices on manifolds: augmented covariances and their classification."""
+
+from ._augmented_covariances import AugmentedCovariances
+from ._gbw_normalizer import GBWNormalizer
+
+__all__ = ["AugmentedCovariances", "GBWNormalizer"]
