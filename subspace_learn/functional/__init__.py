@@ -1,11 +1,15 @@
 """The mathematics of each method as pure functions, one module per method."""
 
 __all__ = [
+    "augmented_covariance",
+    "covariance_geometry",
+    "embedding_selection",
     "federated_client",
     "federated_pca",
     "grassmann_classifier",
     "grassmann_pca",
     "grassmann_training",
     "nearest_subspace",
+    "siegel",
     "subspace_detector",
 ]
