@@ -96,3 +96,16 @@ def searched(
         "rank_test_score": 1 + np.sum(means[:, None] < means[None, :], axis=1),
     }
     return cells[chosen], table
+
+
+def simplest_of_the_best(scores: np.ndarray, orders: Sequence[int]) -> int:
+    """Row within one standard error of the best mean score that has the lowest order.
+
+    Among equal orders the best mean, then the first. Scores have shape (n_cells, n_folds).
+    """
+    means = scores.mean(axis=1)
+    best = int(np.argmax(means))
+    n_folds = scores.shape[1]
+    error = scores[best].std(ddof=1) / np.sqrt(n_folds) if n_folds > 1 else 0.0
+    good = np.flatnonzero(means >= means[best] - error)
+    return int(min(good, key=lambda row: (orders[row], -means[row], row)))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Any
 
-from .._array import Array
-from .._validation import check_epochs
+import numpy as np
 
-__all__ = ["checked_epochs", "lag_in_samples"]
+from .._array import Array, array_namespace, move_like, to_numpy
+from .._validation import check_epochs, check_sample_weight
+
+__all__ = ["checked_epochs", "lag_in_samples", "weighted_rows"]
 
 
 def checked_epochs(
@@ -59,3 +61,15 @@ def lag_in_samples(lag: Any, sfreq: float | None) -> int:
             f"{1 / sfreq:.4g} s."
         )
     return samples
+
+
+def weighted_rows(
+    X: Array, y: np.ndarray, groups: np.ndarray | None, sample_weight: Any
+) -> tuple[Array, np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Epochs of positive weight; a weight of 0 is an epoch left out."""
+    if sample_weight is None:
+        return X, y, groups, None
+    weight = to_numpy(check_sample_weight(sample_weight, X))
+    rows = np.flatnonzero(weight)
+    X = array_namespace(X).take(X, move_like(rows, X), axis=0)
+    return X, y[rows], None if groups is None else groups[rows], weight[rows]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import has_fit_parameter
@@ -41,7 +42,7 @@ class TangentHead:
 
     def fit(self, points: Array, y: np.ndarray, weight: np.ndarray | None) -> TangentHead:
         """Find the reference and train the classifier."""
-        self.reference, self.converged = self._reference(points, weight)
+        self.reference = self._reference(points, weight)
         self.classifier = self._trained(self.features(points), y, weight)
         return self
 
@@ -49,11 +50,23 @@ class TangentHead:
         """Tangent vectors at the reference, on the host, where scikit-learn works."""
         return to_numpy(self.geometry.tangent_vectors(points, self.reference))
 
+    def predict(self, points: Array) -> np.ndarray:
+        """Labels."""
+        return self.classifier.predict(self.features(points))
+
+    def decision_function(self, points: Array) -> np.ndarray:
+        """Scores of the classifier."""
+        return self.classifier.decision_function(self.features(points))
+
+    def predict_proba(self, points: Array) -> np.ndarray:
+        """Probabilities of the classifier."""
+        return self.classifier.predict_proba(self.features(points))
+
     def cross_scores(
         self, points: Array, y: np.ndarray, weight: np.ndarray | None, splits: Sequence[Split]
     ) -> list[float]:
         """Accuracy on each fold. The reference is that of all points: it sees no label."""
-        self.reference, self.converged = self._reference(points, weight)
+        self.reference = self._reference(points, weight)
         features = self.features(points)
         if self.rotation_free and features.shape[1] > features.shape[0]:
             features = isometric_coordinates(features)
@@ -64,12 +77,11 @@ class TangentHead:
             scores.append(accuracy_score(y[test], predicted, sample_weight=taken(weight, test)))
         return scores
 
-    def _reference(self, points: Array, weight: np.ndarray | None) -> tuple[Array, bool]:
+    def _reference(self, points: Array, weight: np.ndarray | None) -> Array:
         weight = None if weight is None else move_like(weight, points)
         if self.reference_rule == "arithmetic":
-            return self.geometry.arithmetic_mean(points, weight), True
-        result = self.geometry.mean(points, weight)
-        return result.mean, result.converged
+            return self.geometry.arithmetic_mean(points, weight)
+        return self.geometry.mean(points, weight)
 
     def _trained(
         self, features: np.ndarray, y: np.ndarray, weight: np.ndarray | None
@@ -101,23 +113,36 @@ class MeansHead:
         """Find the class means; ``start`` may hold points near them, by class."""
         xp = array_namespace(points)
         self.classes = np.unique(y)
-        means, self.converged = [], True
+        means = []
         for label in self.classes.tolist():
             rows = np.flatnonzero(y == label)
             weights = None if weight is None else move_like(weight[rows], points)
-            result = self.geometry.mean(
-                xp.take(points, move_like(rows, points), axis=0),
-                weights,
-                None if start is None else start[label],
-            )
-            means.append(result.mean)
-            self.converged = self.converged and result.converged
+            part = xp.take(points, move_like(rows, points), axis=0)
+            init = None if start is None else start[label]
+            means.append(self.geometry.mean(part, weights, init))
         self.means = xp.stack(means)
         return self
 
     def squared_distances(self, points: Array) -> np.ndarray:
         """Squared distances to the class means, (n, n_classes), on the host."""
         return to_numpy(self.geometry.squared_distances(points, self.means))
+
+    def features(self, points: Array) -> np.ndarray:
+        """Distances to the class means."""
+        return np.sqrt(self.squared_distances(points))
+
+    def predict(self, points: Array) -> np.ndarray:
+        """Class of the nearest mean."""
+        return self.classes[np.argmin(self.squared_distances(points), axis=1)]
+
+    def decision_function(self, points: Array) -> np.ndarray:
+        """Minus the squared distances; of two classes the difference."""
+        scores = -self.squared_distances(points)
+        return scores[:, 1] - scores[:, 0] if len(self.classes) == 2 else scores
+
+    def predict_proba(self, points: Array) -> np.ndarray:
+        """Softmax of minus the squared distances."""
+        return softmax(-self.squared_distances(points), axis=1)
 
     def cross_scores(
         self, points: Array, y: np.ndarray, weight: np.ndarray | None, splits: Sequence[Split]
@@ -130,7 +155,7 @@ class MeansHead:
         for train, test in splits:
             parts = [xp.take(points, move_like(rows, points), axis=0) for rows in (train, test)]
             fold = MeansHead(self.geometry).fit(parts[0], y[train], taken(weight, train), start)
-            predicted = fold.classes[np.argmin(fold.squared_distances(parts[1]), axis=1)]
+            predicted = fold.predict(parts[1])
             scores.append(accuracy_score(y[test], predicted, sample_weight=taken(weight, test)))
         return scores
 

@@ -9,19 +9,24 @@ from __future__ import annotations
 from typing import Protocol
 
 from .._array import Array, array_namespace
-from ..linalg.spd import distance
+from ..linalg.spd import pairwise_distance
 from ..linalg.spd_mean import mean_spd
 from ..linalg.spd_tangent import tangent_vectors
 from .augmented_covariance import LaggedTrials, block_toeplitz
 from .siegel import (
-    SiegelMean,
     siegel_distances,
     siegel_mean,
     siegel_tangent_vectors,
     verblunsky_coefficients,
 )
 
-__all__ = ["CovarianceGeometry", "DelegatedGeometry", "SPDGeometry", "SiegelGeometry", "geometry_of"]
+__all__ = [
+    "CovarianceGeometry",
+    "DelegatedGeometry",
+    "SPDGeometry",
+    "SiegelGeometry",
+    "geometry_of",
+]
 
 OWN_METRICS = ("riemann", "logeuclid", "wasserstein")
 
@@ -34,8 +39,8 @@ class CovarianceGeometry(Protocol):
     ) -> Array:
         """Covariance points of trials, one along the first axis for each trial."""
 
-    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> SiegelMean:
-        """Frechet mean: ``mean``, ``n_iter``, ``converged``."""
+    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> Array:
+        """Weighted Frechet mean; ``init`` is a point near it."""
 
     def arithmetic_mean(self, points: Array, weight: Array | None) -> Array:
         """Weighted arithmetic mean, a point of the same kind."""
@@ -73,9 +78,9 @@ class SPDGeometry:
             return block_toeplitz(trials.toeplitz(order, lag, estimator))
         return trials.covariances(order, lag, estimator)
 
-    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> SiegelMean:
+    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> Array:
         """Frechet mean of the metric."""
-        result = mean_spd(
+        return mean_spd(
             points,
             self.metric,
             sample_weight=weight,
@@ -83,8 +88,7 @@ class SPDGeometry:
             tol=self.tol,
             max_iter=self.max_iter,
             n_jobs=self.n_jobs,
-        )
-        return SiegelMean(*result)
+        ).mean
 
     def arithmetic_mean(self, points: Array, weight: Array | None) -> Array:
         """Weighted average of the matrices."""
@@ -96,9 +100,7 @@ class SPDGeometry:
 
     def squared_distances(self, points: Array, means: Array) -> Array:
         """Squared distances of the metric."""
-        xp = array_namespace(points, means)
-        columns = [distance(points, means[c, :, :], self.metric) for c in range(means.shape[0])]
-        return xp.stack(columns, axis=1) ** 2
+        return pairwise_distance(points, means, self.metric, n_jobs=self.n_jobs) ** 2
 
 
 class SiegelGeometry:
@@ -121,9 +123,9 @@ class SiegelGeometry:
         """SPD matrix and contractions of each trial, (n, p, C, C)."""
         return verblunsky_coefficients(trials.toeplitz(order, lag, estimator))
 
-    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> SiegelMean:
+    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> Array:
         """Frechet mean of the product metric."""
-        return siegel_mean(points, weight, init=init, tol=self.tol, max_iter=self.max_iter)
+        return siegel_mean(points, weight, init=init, tol=self.tol, max_iter=self.max_iter).mean
 
     def arithmetic_mean(self, points: Array, weight: Array | None) -> Array:
         """Weighted average of each factor: both kinds of factor form a convex set."""
@@ -141,11 +143,11 @@ class SiegelGeometry:
 class DelegatedGeometry(SPDGeometry):
     """Full matrices under a metric of pyRiemann, by its own functions."""
 
-    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> SiegelMean:
-        """Mean of pyRiemann; it reports neither iterations nor convergence."""
+    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> Array:
+        """Mean of pyRiemann, which takes neither a start nor a tolerance for every metric."""
         from pyriemann.geometry.mean import gmean
 
-        return SiegelMean(gmean(points, metric=self.metric, sample_weight=weight), 0, True)
+        return gmean(points, metric=self.metric, sample_weight=weight)
 
     def tangent_vectors(self, points: Array, reference: Array) -> Array:
         """Tangent vectors of pyRiemann."""

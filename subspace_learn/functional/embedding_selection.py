@@ -175,9 +175,9 @@ def mdop_delays(
     """Channels and delays that MDOP adds to the first coordinate of one trial.
 
     The embedding starts from the channel of largest variance. Each round takes the channel and
-    delay whose values at nearest neighbours lie farthest apart (geometric mean of the ratio to their
-    distance) and ends when fewer than ``threshold`` of the neighbours were false: moved apart by
-    more than ``ratio``. Channels are standardised.
+    delay whose values at nearest neighbours lie farthest apart (geometric mean of the ratio to
+    their distance) and ends when fewer than ``threshold`` of the neighbours were false: moved apart
+    by more than ``ratio``. Channels are standardised.
 
     Parameters
     ----------
@@ -262,9 +262,7 @@ def mdop_order_and_lag(
     for trial in X:
         curves = self_mutual_information(trial, reach)
         theiler = max(1 + first_local_minimum(curve) for curve in curves)
-        delays = [
-            tau for _, tau in mdop_delays(trial, theiler, max_lag=reach, max_order=max_order)
-        ]
+        delays = [tau for _, tau in mdop_delays(trial, theiler, max_lag=reach, max_order=max_order)]
         orders.append(1 + len(delays))
         if delays:
             lags.append(np.mean(delays))

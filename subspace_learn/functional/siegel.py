@@ -17,16 +17,17 @@ distances and tangent vectors alike; Jeuris and Vandebril 2016, section 3.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+
+from sklearn.exceptions import ConvergenceWarning
 
 from .._array import Array, array_namespace, device_of
 from ..linalg.spd import distance_riemann, invsqrtm, sqrtm
-from ..linalg.spd_mean import mean_spd
+from ..linalg.spd_mean import SPDMean, mean_spd, unit_weights
 from ..linalg.spd_tangent import tangent_vectors
 
 __all__ = [
-    "SiegelMean",
     "autocovariances",
     "contraction_exp",
     "contraction_log",
@@ -38,24 +39,6 @@ __all__ = [
     "siegel_tangent_vectors",
     "verblunsky_coefficients",
 ]
-
-
-class SiegelMean(NamedTuple):
-    """Mean of block-Toeplitz points, and how it was reached.
-
-    Parameters
-    ----------
-    mean : array of shape (p, C, C)
-        One point.
-    n_iter : int
-        Iterations of the factor that took most.
-    converged : bool
-        Whether all factors reached ``tol``.
-    """
-
-    mean: Array
-    n_iter: int
-    converged: bool
 
 
 class _Levinson:
@@ -278,7 +261,7 @@ def siegel_mean(
     init: Array | None = None,
     tol: float = 1e-8,
     max_iter: int = 50,
-) -> SiegelMean:
+) -> SPDMean:
     """Frechet mean of block-Toeplitz points: a mean for each factor of the product.
 
     Parameters
@@ -296,11 +279,16 @@ def siegel_mean(
 
     Returns
     -------
-    result : SiegelMean
-        Mean, iterations, and whether all factors converged.
+    result : SPDMean
+        Mean, iterations of the factor that took most, and whether all factors converged.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If a factor did not reach `tol` in `max_iter` steps.
     """
     xp = array_namespace(points)
-    weight = _normalised(points, sample_weight)
+    weight = unit_weights(points[:, 0, :, :], sample_weight)
     first = mean_spd(
         points[:, 0, :, :],
         sample_weight=weight,
@@ -316,7 +304,14 @@ def siegel_mean(
         )
         means.append(mean)
         n_iter, converged = max(n_iter, steps), converged and done
-    return SiegelMean(xp.stack(means), n_iter, converged)
+    if not converged:
+        warnings.warn(
+            f"The Siegel mean did not reach tol={tol} in {max_iter} steps. Increase max_iter or "
+            "tol.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return SPDMean(xp.stack(means), n_iter, converged)
 
 
 def siegel_distances(points: Array, means: Array) -> Array:
@@ -384,12 +379,3 @@ def _on_singular_values(Z: Array, function: Callable[[Array], Array]) -> Array:
 
 def _symmetric(A: Array) -> Array:
     return (A + array_namespace(A).matrix_transpose(A)) / 2
-
-
-def _normalised(points: Array, sample_weight: Array | None) -> Array:
-    xp = array_namespace(points)
-    if sample_weight is None:
-        n = points.shape[0]
-        return xp.full((n,), 1.0 / n, dtype=points.dtype, device=device_of(points))
-    weight = xp.astype(sample_weight, points.dtype)
-    return weight / xp.sum(weight)

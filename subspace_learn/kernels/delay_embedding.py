@@ -38,10 +38,10 @@ def nearest_neighbours(Y, theiler, index, square):
 def neighbour_growth(x, lag, distances, growth, counts):
     """Cao's sums: how far the nearest neighbours of each dimension move apart in the next one.
 
-    For a series ``x`` (T,) and d = 1 .. D = len(growth): the sum over t of the ratio of maximum-norm
-    distances in d + 1 and in d dimensions between t and its nearest neighbour in d dimensions goes
-    to ``growth[d - 1]``, the number of terms to ``counts[d - 1]``. ``distances`` (T, T) is work
-    space.
+    For a series ``x`` (T,) and d = 1 .. D = len(growth): the sum over t of the ratio of
+    maximum-norm distances in d + 1 and in d dimensions between t and its nearest neighbour in d
+    dimensions goes to ``growth[d - 1]``, the number of terms to ``counts[d - 1]``. ``distances``
+    (T, T) is work space.
     """
     n_times = x.shape[0]
     distances[:, :] = 0.0
