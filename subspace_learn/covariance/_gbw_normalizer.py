@@ -254,13 +254,17 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         if not self._domains:
             self.metric_parameter_ = self._metric_parameter(X, weights)
         domains, totals = dict(self._domains), dict(self._weights)
-        everything = [(EVERYTHING, None), *zip(names.tolist(), rows, strict=True)]
-        for name, index in everything:
+        # all of them last: their mean is near that of the groups' means
+        parts = [*zip(names.tolist(), rows, strict=True), (EVERYTHING, None)]
+        found: list[Domain] = []
+        for name, index in parts:
             part, w = rows_of(X, weights, index)
             total = float(part.shape[0] if w is None else w.sum())
             if total == 0:  # a group of weight 0 is not there
                 continue
-            domain, n_iter = self._statistics(part, w)
+            start = self._middle(found) if name is EVERYTHING else None
+            domain, n_iter = self._statistics(part, w, start)
+            found.append(domain)
             self.n_iter_ = max(self.n_iter_, n_iter)
             if name in domains:
                 domain = moved_domain(domains[name], domain, momentum, self._geometry())
@@ -303,12 +307,23 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
     def _geometry(self) -> Geometry:
         return Geometry(float(self.theta), self.metric_parameter_)
 
-    def _statistics(self, X: Array, weights: Array | None) -> tuple[Domain, int]:
+    def _middle(self, domains: list[Domain]) -> Array | None:
+        """Where to start the iteration for the mean of all: at that of the groups' means."""
+        if not domains or self.n_steps is not None:
+            return None
+        xp = array_namespace(domains[0].mean)
+        means = xp.stack([domain.mean for domain in domains])
+        return domain_statistics(means, None, self._geometry(), tol=1e-3, max_iter=5)[0].mean
+
+    def _statistics(
+        self, X: Array, weights: Array | None, init: Array | None = None
+    ) -> tuple[Domain, int]:
         exact = self.n_steps is not None
         domain, n_iter, residual = domain_statistics(
             X,
             weights,
             self._geometry(),
+            init=init,
             tol=0.0 if exact else self.tol,
             max_iter=self.n_steps if exact else self.max_iter,
             n_jobs=self.n_jobs,

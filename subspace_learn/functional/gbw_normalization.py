@@ -22,13 +22,16 @@ References
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from .._array import Array, array_namespace, device_of
-from ..linalg.spd import pairwise_distance, powm, sqrtm
+from ..linalg.spd import pairwise_distance, sqrtm
 from ..linalg.spd_batches import in_pieces
 from ..linalg.spd_checks import eigenpairs, wide
-from ..linalg.spd_mean import deformed, root_pair, undeformed, unit_weights, wasserstein_barycentre
+from ..linalg.spd_mean import root_pair, unit_weights, wasserstein_barycentre
 
 __all__ = [
     "Domain",
@@ -46,23 +49,93 @@ _MARGIN = 0.1
 _BOUNDARY = -1 + 1e-7  # of the eigenvalues of L; a root of rounding
 
 
-class Geometry(NamedTuple):
-    """The metric."""
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """The metric: power, and the point that becomes the identity.
+
+    Parameters
+    ----------
+    theta : float, default=1.0
+        Power, not 0.
+    metric_parameter : array of shape (n, n), optional
+        Positive semidefinite M; None means the identity. Its null directions must be null in all
+        matrices: they are left out of the metric, and come out with the smallest eigenvalue of M
+        that is not 0.
+    """
 
     theta: float = 1.0
-    """Power, not 0."""
     metric_parameter: Array | None = None
-    """Positive definite M, (n, n); None means the identity."""
+
+    @cached_property
+    def _factors(self) -> tuple[Array, Array]:
+        """``M^{-theta/2}``, 0 on the null space, and ``M^{theta/2}``, positive definite."""
+        M = wide(self.metric_parameter)
+        xp = array_namespace(M)
+        values, vectors = _spectrum(M)
+        null = values == 0
+        filled = xp.where(null, xp.min(xp.where(null, values[-1], values)), values)
+        rows = xp.matrix_transpose(vectors)
+        inverse = xp.where(null, values, filled ** (-self.theta / 2))
+        return (vectors * inverse) @ rows, (vectors * filled ** (self.theta / 2)) @ rows
 
     def deform(self, A: Array) -> Array:
-        """Return ``M^{-theta/2} A^theta M^{-theta/2}`` in float64."""
-        M = self.metric_parameter
-        return deformed(wide(A), self.theta, None if M is None else wide(M))
+        """Map ``A -> M^{-theta/2} A^theta M^{-theta/2}``.
+
+        Parameters
+        ----------
+        A : array of shape (..., n, n)
+            Symmetric positive semidefinite (definite for ``theta`` < 0).
+
+        Returns
+        -------
+        B : array of shape (..., n, n)
+            In float64.
+        """
+        B = _power(A, self.theta)
+        if self.metric_parameter is None:
+            return B
+        W = self._factors[0]
+        return W @ B @ W
 
     def undeform(self, B: Array) -> Array:
-        """Return the inverse of `deform`."""
-        M = self.metric_parameter
-        return undeformed(B, self.theta, None if M is None else wide(M))
+        """Map ``B -> (M^{theta/2} B M^{theta/2})^{1/theta}``: the inverse of `deform`.
+
+        Parameters
+        ----------
+        B : array of shape (..., n, n)
+            Symmetric positive semidefinite (definite for ``theta`` < 0).
+
+        Returns
+        -------
+        A : array of shape (..., n, n)
+            In float64.
+        """
+        if self.metric_parameter is not None:
+            root = self._factors[1]
+            B = root @ B @ root
+        return _power(B, 1 / self.theta)
+
+
+def _power(A: Array, exponent: float) -> Array:
+    """Power in float64, with eigenvalues that may be rounding as 0: a small power would raise them.
+
+    Rounding is that of the dtype of ``A``.
+    """
+    if exponent == 0 or not math.isfinite(exponent):
+        raise ValueError("theta must be a finite number other than 0.")
+    if exponent == 1:
+        return wide(A)
+    xp = array_namespace(A)
+    values, vectors = eigenpairs(A, definite="semidefinite" if exponent > 0 else "definite")
+    values = _without_rounding(values, A) if exponent > 0 else values
+    return (vectors * (values**exponent)[..., None, :]) @ xp.matrix_transpose(vectors)
+
+
+def _without_rounding(values: Array, A: Array) -> Array:
+    """Set ascending eigenvalues of ``A`` that may be rounding to 0."""
+    xp = array_namespace(values)
+    floor = A.shape[-1] ** 0.5 * float(xp.finfo(A.dtype).eps) * values[..., -1:]
+    return xp.where(values > floor, values, xp.zeros_like(values))
 
 
 class Domain(NamedTuple):
@@ -89,18 +162,14 @@ def metric_parameter_of(A: Array, weights: Array | None = None, theta: float = 1
     Returns
     -------
     M : array of shape (n, n)
-        Positive definite, float64. Where the mean is singular (a common average reference, say) its
-        null space gets the smallest of the other eigenvalues. All data are 0 there, so any value
-        would do; this one keeps the condition number.
+        Positive semidefinite, float64; exactly 0 in directions that are null in all matrices.
     """
     xp = array_namespace(A)
-    powers = wide(A) if theta == 1 else powm(wide(A), theta)
-    mean = xp.tensordot(unit_weights(A, weights), powers, axes=([0], [0]))
+    mean = xp.tensordot(unit_weights(A, weights), _power(A, theta), axes=([0], [0]))
     values, vectors = eigenpairs(mean, definite="semidefinite")
-    floor = A.shape[-1] ** 0.5 * float(xp.finfo(A.dtype).eps) * values[-1]
-    null = values <= floor
-    least = xp.min(xp.where(null, values[-1], values))
-    values = xp.where(null, least, values) ** (1 / theta)
+    values = _without_rounding(values, A)
+    null = values == 0
+    values = xp.where(null, values, xp.where(null, values[-1], values) ** (1 / theta))
     return (vectors * values) @ xp.matrix_transpose(vectors)
 
 
@@ -133,6 +202,7 @@ def domain_statistics(
     weights: Array | None,
     geometry: Geometry,
     *,
+    init: Array | None = None,
     tol: float = 1e-8,
     max_iter: int = 50,
     n_jobs: int | None = None,
@@ -147,6 +217,8 @@ def domain_statistics(
         Nonnegative; None means equal.
     geometry : Geometry
         The metric.
+    init : array of shape (n, n), optional
+        Start of the iteration; None means the arithmetic mean (of the deformed matrices).
     tol : float, default=1e-8
         Relative residual at which the iteration for the mean stops; 0 for exactly `max_iter` steps.
     max_iter : int, default=50
@@ -165,17 +237,18 @@ def domain_statistics(
     """
     xp = array_namespace(A)
     weights = unit_weights(A, weights)
+    X = in_pieces(geometry.deform, A, A.shape[1:], n_jobs, dtype=xp.float64)
     mean, n_iter, residual = wasserstein_barycentre(
-        A,
+        X,
         weights,
+        init=None if init is None else geometry.deform(init),
         tol=tol,
         max_iter=max_iter,
         n_jobs=n_jobs,
-        metric_parameter=geometry.metric_parameter,
-        theta=geometry.theta,
     )
-    d = gbw_distance(A, mean[None, ...], geometry, n_jobs=n_jobs)[:, 0]
-    return Domain(mean, float(xp.sum(weights * d**2))), n_iter, residual
+    d = pairwise_distance(X, mean[None, ...], "wasserstein", n_jobs=n_jobs)[:, 0]
+    dispersion = float(xp.sum(weights * d**2)) / geometry.theta**2
+    return Domain(geometry.undeform(mean), dispersion), n_iter, residual
 
 
 def moved_domain(old: Domain, new: Domain, momentum: float, geometry: Geometry) -> Domain:
@@ -309,10 +382,8 @@ def restored(
 
 def _spectrum(G: Array) -> tuple[Array, Array]:
     """Eigenvalues, rounding set to 0, and eigenvectors."""
-    xp = array_namespace(G)
     values, vectors = eigenpairs(G, definite="semidefinite")
-    floor = G.shape[-1] ** 0.5 * float(xp.finfo(G.dtype).eps) * values[-1]
-    return xp.where(values > floor, values, xp.zeros_like(values)), vectors
+    return _without_rounding(values, G), vectors
 
 
 def _to_identity(X: Array, values: Array, vectors: Array) -> Array:
