@@ -421,8 +421,8 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
             return self._domains[EVERYTHING]
         if self.unknown == "error" or X is None:
             raise ValueError(
-                f"The group {name!r} was not fitted. Fitted groups: {self.groups_.tolist()}. Fit it, "
-                "or set unknown='global', or (for transform) unknown='fit'."
+                f"The group {name!r} was not fitted. Fitted groups: {self.groups_.tolist()}. Fit "
+                "it, or set unknown='global', or (for transform) unknown='fit'."
             )
         return self._statistics(X, None)[0]
 

@@ -23,7 +23,6 @@ References
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -49,7 +48,6 @@ _MARGIN = 0.1
 _BOUNDARY = -1 + 1e-7  # of the eigenvalues of L; a root of rounding
 
 
-@dataclass(frozen=True, eq=False)
 class Geometry:
     """The metric: power, and the point that becomes the identity.
 
@@ -63,8 +61,9 @@ class Geometry:
         that is not 0.
     """
 
-    theta: float = 1.0
-    metric_parameter: Array | None = None
+    def __init__(self, theta: float = 1.0, metric_parameter: Array | None = None) -> None:
+        self.theta = theta
+        self.metric_parameter = metric_parameter
 
     @cached_property
     def _factors(self) -> tuple[Array, Array]:
