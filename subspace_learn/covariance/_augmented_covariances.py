@@ -131,7 +131,7 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
         """
         X, sfreq = checked_epochs(self, X, reset=True, method="fit")
         embedded_length(X.shape[2], self.order, lag_in_samples(self.lag, sfreq))
-        self._library_of_fit = array_namespace(X).empty((0,), device=device_of(X))
+        self._library_of_fit = array_namespace(X).empty((0,), dtype=X.dtype, device=device_of(X))
         return self
 
     def transform(self, X: Any) -> Array:
