@@ -2,5 +2,6 @@
 
 from ._augmented_covariance_classifier import AugmentedCovarianceClassifier
 from ._augmented_covariances import AugmentedCovariances
+from ._gbw_normalizer import GBWNormalizer
 
-__all__ = ["AugmentedCovarianceClassifier", "AugmentedCovariances"]
+__all__ = ["AugmentedCovarianceClassifier", "AugmentedCovariances", "GBWNormalizer"]

@@ -6,6 +6,7 @@ __all__ = [
     "embedding_selection",
     "federated_client",
     "federated_pca",
+    "gbw_normalization",
     "grassmann_classifier",
     "grassmann_pca",
     "grassmann_training",

@@ -79,7 +79,12 @@ def threads(A: Array, n_jobs: int | None) -> Iterator[Map]:
 
 
 def in_pieces(
-    function: Callable[[Array], Array], A: Array, tail: tuple[int, ...], n_jobs: int | None = None
+    function: Callable[[Array], Array],
+    A: Array,
+    tail: tuple[int, ...],
+    n_jobs: int | None = None,
+    *,
+    dtype: Any = None,
 ) -> Array:
     """Apply ``function`` to pieces of a stack and put the results together.
 
@@ -93,17 +98,19 @@ def in_pieces(
         Shape of the result for one matrix.
     n_jobs : int, optional
         Threads, for NumPy.
+    dtype : dtype, optional
+        Of the results; None means that of ``A``.
 
     Returns
     -------
     results : array of shape (n_matrices, *tail)
-        In the dtype of ``A``.
+        In the order of ``A``.
     """
     slices = pieces(A)
     if len(slices) == 1:
         return function(A)
     xp = array_namespace(A)
-    out = xp.empty((A.shape[0], *tail), dtype=A.dtype, device=device_of(A))
+    out = xp.empty((A.shape[0], *tail), dtype=dtype or A.dtype, device=device_of(A))
 
     def fill(piece: slice) -> None:
         out[piece, ...] = function(A[piece, ...])

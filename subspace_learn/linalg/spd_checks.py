@@ -7,6 +7,10 @@ from .._array import Array, array_namespace
 __all__ = ["NotPositiveDefinite", "eigenpairs", "eigenvalues", "not_positive_definite", "wide"]
 
 
+# Products such as R A R of semidefinite matrices have negative eigenvalues of some n eps.
+_NEGATIVE = 100.0
+
+
 class NotPositiveDefinite(ValueError):
     """A matrix of a stack is not positive (semi)definite."""
 
@@ -104,7 +108,7 @@ def _checked(values: Array, A: Array, definite: str) -> Array:
         return values
     floor = _rounding(A) * values[..., -1]
     if definite == "semidefinite":
-        if not bool(xp.all(values[..., 0] >= -floor)):
+        if not bool(xp.all(values[..., 0] >= -_NEGATIVE * floor)):
             raise not_positive_definite(A, semidefinite=True)
         return xp.where(values < 0, xp.zeros_like(values), values)
     if not bool(xp.all(values[..., 0] > floor)):  # for a zero matrix 0 > 0
@@ -141,7 +145,7 @@ def _complaint(A: Array, semidefinite: bool) -> str:
         return f"{_which(A, index)} holds NaN or infinity. Leave it out, or mend it."
     values = xp.linalg.eigvalsh(wide(stack))
     floor = _rounding(A) * values[:, -1]
-    bad = values[:, 0] < -floor if semidefinite else values[:, 0] <= floor
+    bad = values[:, 0] < -_NEGATIVE * floor if semidefinite else values[:, 0] <= floor
     dtype = str(A.dtype).split(".")[-1]
     if not bool(xp.any(bad)):
         return (

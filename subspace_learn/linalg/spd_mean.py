@@ -13,12 +13,20 @@ from typing import NamedTuple
 from sklearn.exceptions import ConvergenceWarning
 
 from .._array import Array, array_namespace, device_of
-from .spd import expm, invsqrtm, logm, powm, sqrtm
+from .spd import expm, logm, powm, sqrtm
 from .spd_batches import in_pieces, naming_the_matrix, pieces, threads
 from .spd_checks import eigenpairs, wide
 from .spd_newton import riemann_newton
 
-__all__ = ["SPDMean", "deformed", "mean_spd", "undeformed", "unit_weights"]
+__all__ = [
+    "SPDMean",
+    "deformed",
+    "mean_spd",
+    "root_pair",
+    "undeformed",
+    "unit_weights",
+    "wasserstein_barycentre",
+]
 
 
 class SPDMean(NamedTuple):
@@ -109,11 +117,11 @@ def mean_spd(
     n_jobs : int, optional
         Threads, for NumPy; None means 1. The result does not depend on it.
     metric_parameter : array of shape (n, n), optional
-        Positive definite M of the generalised Bures-Wasserstein metric, for "wasserstein" only;
-        None means the identity.
+        Positive definite M of the generalised Bures-Wasserstein metric, for "wasserstein" only:
+        its point that becomes the identity. None means the identity.
     theta : float, default=1.0
-        Power, not 0: the mean is that of ``A^theta``, to the power ``1 / theta``. For
-        "wasserstein" only; small values come close to "logeuclid".
+        Power, not 0: the mean is taken of ``M^{-theta/2} A^theta M^{-theta/2}`` and mapped back.
+        For "wasserstein" only; small values come close to "logeuclid".
 
     Returns
     -------
@@ -174,8 +182,15 @@ def mean_spd(
             A, weights, init=init, tol=tol, max_iter=max_iter, n_jobs=n_jobs
         )
     elif metric == "wasserstein":
-        mean, n_iter, residual = _wasserstein_mean(
-            A, weights, init, tol, max_iter, n_jobs, metric_parameter, theta
+        mean, n_iter, residual = wasserstein_barycentre(
+            A,
+            weights,
+            init=init,
+            tol=tol,
+            max_iter=max_iter,
+            n_jobs=n_jobs,
+            metric_parameter=metric_parameter,
+            theta=theta,
         )
     else:
         parts = in_pieces(logm, A, A.shape[1:], n_jobs) if metric == "logeuclid" else A
@@ -194,7 +209,7 @@ def mean_spd(
 
 
 def deformed(A: Array, theta: float = 1.0, metric_parameter: Array | None = None) -> Array:
-    """Map ``A -> M^{-1/2} A^theta M^{-1/2}``, after which the generalised metric is the plain one.
+    """Map ``A -> M^{-theta/2} A^theta M^{-theta/2}``: then the generalised metric is the plain one.
 
     Parameters
     ----------
@@ -219,12 +234,12 @@ def deformed(A: Array, theta: float = 1.0, metric_parameter: Array | None = None
     A = A if theta == 1 else powm(A, theta)
     if metric_parameter is None:
         return A
-    W = invsqrtm(metric_parameter)
+    W = powm(metric_parameter, -theta / 2)
     return W @ A @ W
 
 
 def undeformed(B: Array, theta: float = 1.0, metric_parameter: Array | None = None) -> Array:
-    """Map ``B -> (M^{1/2} B M^{1/2})^{1/theta}``: the inverse of :func:`deformed`.
+    """Map ``B -> (M^{theta/2} B M^{theta/2})^{1/theta}``: the inverse of :func:`deformed`.
 
     Parameters
     ----------
@@ -241,22 +256,52 @@ def undeformed(B: Array, theta: float = 1.0, metric_parameter: Array | None = No
         The original matrices.
     """
     if metric_parameter is not None:
-        root = sqrtm(metric_parameter)
+        root = powm(metric_parameter, theta / 2)
         B = root @ B @ root
     return B if theta == 1 else powm(B, 1 / theta)
 
 
-def _wasserstein_mean(
+def wasserstein_barycentre(
     A: Array,
     weights: Array,
-    init: Array | None,
-    tol: float,
-    max_iter: int,
-    n_jobs: int | None,
-    metric_parameter: Array | None,
-    theta: float,
+    *,
+    init: Array | None = None,
+    tol: float = 1e-8,
+    max_iter: int = 50,
+    n_jobs: int | None = None,
+    metric_parameter: Array | None = None,
+    theta: float = 1.0,
 ) -> tuple[Array, int, float]:
-    """Mean, number of iterations and relative residual of the fixed-point equation."""
+    """Bures-Wasserstein mean as :func:`mean_spd`, without a warning if the steps are few.
+
+    Parameters
+    ----------
+    A : array of shape (n_matrices, n, n)
+        Symmetric positive semidefinite (definite for ``theta`` < 0).
+    weights : array of shape (n_matrices,)
+        Nonnegative, of sum 1, float64.
+    init : array of shape (n, n), optional
+        Start; None means the arithmetic mean (of the deformed matrices).
+    tol : float, default=1e-8
+        Relative residual of the fixed-point equation to reach; 0 to take exactly `max_iter` steps.
+    max_iter : int, default=50
+        Largest number of steps.
+    n_jobs : int, optional
+        Threads, for NumPy.
+    metric_parameter : array of shape (n, n), optional
+        Positive definite M; None means the identity.
+    theta : float, default=1.0
+        Power, not 0.
+
+    Returns
+    -------
+    mean : array of shape (n, n)
+        In float64.
+    n_iter : int
+        Number of steps.
+    residual : float
+        Relative residual of the equation before the last step.
+    """
     xp = array_namespace(A)
     M = None if metric_parameter is None else wide(metric_parameter)
     plain = theta == 1 and M is None
@@ -268,7 +313,7 @@ def _wasserstein_mean(
     residual, n_iter = math.inf, 0
     with naming_the_matrix(X), threads(X, n_jobs) as run:
         while n_iter < max_iter:
-            root, inverse_root = _roots(G)
+            root, inverse_root = root_pair(G)
             sums = run(lambda s: _root_sum(X[s, ...], weights[s], root), slices)  # noqa: B023
             S = sum(sums[1:], sums[0])
             residual = float(xp.linalg.matrix_norm(S - G) / xp.linalg.matrix_norm(G))
@@ -279,8 +324,19 @@ def _wasserstein_mean(
     return undeformed(G, theta, M), n_iter, residual
 
 
-def _roots(G: Array) -> tuple[Array, Array]:
-    """Square root of G and its pseudo-inverse: what is null in all matrices stays null."""
+def root_pair(G: Array) -> tuple[Array, Array]:
+    """Square root of a matrix and the pseudo-inverse of the root: what is null stays null.
+
+    Parameters
+    ----------
+    G : array of shape (n, n)
+        Symmetric positive semidefinite.
+
+    Returns
+    -------
+    root, inverse_root : arrays of shape (n, n)
+        Eigenvalues of G that may be rounding count as 0 in both.
+    """
     xp = array_namespace(G)
     values, vectors = eigenpairs(G, definite="semidefinite")
     floor = G.shape[-1] ** 0.5 * float(xp.finfo(G.dtype).eps) * values[-1]

@@ -29,7 +29,7 @@ from typing import NamedTuple
 from .._array import Array, array_namespace, device_of
 from .spd import expm
 from .spd_batches import Map, naming_the_matrix, pieces, threads
-from .spd_checks import eigenpairs, wide
+from .spd_checks import eigenpairs, eigenvalues, wide
 
 __all__ = ["riemann_newton"]
 
@@ -120,10 +120,10 @@ def riemann_newton(
 
 
 def _root(M: Array) -> Array:
-    """Some R with ``R R^T = M``."""
+    """Cholesky factor of M, whose rounding does not depend on the units of the channels."""
     xp = array_namespace(M)
-    values, vectors = eigenpairs(M)
-    return vectors * xp.sqrt(values)
+    eigenvalues(M)  # raises the error that LAPACK would leave unexplained
+    return xp.linalg.cholesky(M)
 
 
 def _start(A: Array, weights: Array, slices: list[slice], run: Map) -> Array:
