@@ -170,7 +170,9 @@ def check_epochs(
     sfreq = None
     if hasattr(X, "get_data") and hasattr(X, "info"):
         sfreq, X = float(X.info["sfreq"]), X.get_data()
-    if getattr(X, "ndim", None) != 3 and np.ndim(X if not is_array(X) else 0) != 3:
+    if not (is_array(X) or hasattr(X, "ndim")):
+        X = np.asarray(X)  # lists
+    if X.ndim != 3:
         X = check_samples(estimator, X, reset=reset, method=method)
         X = array_namespace(X).expand_dims(X, axis=1)
     else:

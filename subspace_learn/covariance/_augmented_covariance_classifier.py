@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
 
@@ -21,14 +22,22 @@ from ..functional.augmented_covariance import (
     LaggedTrials,
     block_toeplitz,
     lagged_trials,
+    mean_power,
 )
 from ..functional.covariance_geometry import CovarianceGeometry, geometry_of
 from ..functional.embedding_selection import afnn_order_and_lag, mdop_order_and_lag
 from ..functional.siegel import autocovariances
 from ._augmented_covariances import warn_if_singular
-from ._augmented_search import Cell, candidate_cells, folds, searched
-from ._epochs import checked_epochs, lag_in_samples, weighted_rows
-from ._heads import MeansHead, TangentHead
+from ._augmented_search import (
+    Cell,
+    candidate_cells,
+    candidate_lags,
+    candidate_orders,
+    folds,
+    searched,
+)
+from ._epochs import checked_epochs, weighted_rows
+from ._heads import MeansHead, Split, TangentHead
 
 __all__ = ["AugmentedCovarianceClassifier"]
 
@@ -128,6 +137,8 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         Labels, sorted.
     classifier_ : estimator or None
         The classifier of the tangent vectors, fitted; None for "mdm".
+    n_iter_ : int
+        Iterations of the mean that took most; 1 where no mean is iterated.
     sfreq_ : float or None
         Sampling rate of the training epochs, if known.
     n_features_in_ : int
@@ -156,6 +167,9 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
 
     With ``sample_weight``, weights are frequencies in the means, the classifier and the scores; a
     row of weight 2 in a search is yet not two rows, which could stand in two folds.
+
+    Of a single channel (a table), 1e-12 of the mean variance is added to every variance, so that a
+    constant row has a logarithm. With more channels nothing is added: a flat epoch is an error.
 
     Where it fails: subjects whose classes differ in power only gain nothing from the delays, and a
     search on 40 epochs cannot tell cells apart that differ by less than six points; the rule of one
@@ -279,20 +293,26 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         if groups is not None:
             check_groups(groups, X.shape[0])
             groups = np.unique(groups, return_inverse=True)[1]
-        X, y, groups, weight = weighted_rows(X, y, groups, sample_weight)
+        all_labels = y
+        X, y, weight, all_weights = weighted_rows(X, y, sample_weight)
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"y holds one class only, {self.classes_[0]!r}, among {len(y)} epochs with weight. "
                 "A classifier needs two classes or more."
             )
-        trials = lagged_trials(X)
+        # a constant row of a table is a series like any other, but its variance has no logarithm
+        self._floor = 1e-12 * mean_power(X) if X.shape[1] == 1 else 0.0
+        trials = lagged_trials(X, self._floor)
         head = self._head()
-        cell, self.cv_results_ = self._chosen_cell(X, trials, y, groups, weight, head)
+        cell, self.cv_results_ = self._chosen_cell(
+            X, trials, y, weight, head, lambda: folds(self.cv, all_labels, groups, all_weights)
+        )
         self.order_, self.lag_ = cell
         warn_if_singular(X, *cell, self.estimator, self.structure)
         points = head.geometry.points(trials, *cell, self.estimator, self.structure)
         self._head_ = head.fit(points, y, weight)
+        self.n_iter_ = head.n_iter
         self.reference_ = getattr(head, "reference", None)
         self.class_means_ = getattr(head, "means", None)
         self.classifier_ = getattr(head, "classifier", None)
@@ -312,7 +332,8 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         y : ndarray of shape (n_epochs,)
             Labels.
         """
-        return self._head_.predict(self._points(X, "predict"))
+        points = self._points(X, "predict")
+        return self._head_.predict(points)
 
     @_has("decision_function")
     def decision_function(self, X: Any) -> np.ndarray:
@@ -328,7 +349,8 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         scores : ndarray of shape (n_epochs,) or (n_epochs, n_classes)
             For "mdm" minus the squared distances; of two classes the difference.
         """
-        return self._head_.decision_function(self._points(X, "decision_function"))
+        points = self._points(X, "decision_function")
+        return self._head_.decision_function(points)
 
     @_has("predict_proba")
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -344,7 +366,8 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         probabilities : ndarray of shape (n_epochs, n_classes)
             For "mdm" the softmax of minus the squared distances, which is not calibrated.
         """
-        return self._head_.predict_proba(self._points(X, "predict_proba"))
+        points = self._points(X, "predict_proba")
+        return self._head_.predict_proba(points)
 
     def tangent_vectors(self, X: Any) -> np.ndarray:
         """Features the classifier sees; of "mdm" the distances to the class means.
@@ -359,7 +382,8 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         vectors : ndarray of shape (n_epochs, n_vector_features)
             d (d + 1) / 2 columns for a metric on matrices of size d.
         """
-        return self._head_.features(self._points(X, "tangent_vectors"))
+        points = self._points(X, "tangent_vectors")
+        return self._head_.features(points)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -372,14 +396,16 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
     def _points(self, X: Any, method: str) -> Array:
         check_is_fitted(self)
         X, _ = checked_epochs(self, X, reset=False, method=method)
+        trials = lagged_trials(X, self._floor)
         return self._head_.geometry.points(
-            lagged_trials(X), self.order_, self.lag_, self.estimator, self.structure
+            trials, self.order_, self.lag_, self.estimator, self.structure
         )
 
     def _prototype(self) -> BaseEstimator:
         """The classifier of tangent vectors, unfitted."""
         if self.classifier == "svm":
-            return SVC(kernel="linear")
+            # LIBSVM's own tolerance moves the scores by 1e-4 when the order of the epochs changes
+            return SVC(kernel="linear", tol=1e-8)
         if self.classifier == "lr":
             return LogisticRegression(max_iter=1000)
         prototype = clone(self.classifier)
@@ -403,31 +429,20 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
             geometry, self._prototype(), self.reference, self.classifier in ("svm", "lr")
         )
 
-    def _candidates(self) -> tuple[list[int], list[int]]:
-        """Orders and lags (in samples) to choose from; one each where they are given."""
-        orders = [self.order] if self.order != "auto" else list(self.orders)
-        lags = [self.lag] if self.lag != "auto" else list(self.lags)
-        for name, values in (("orders", orders), ("lags", lags)):
-            if not values:
-                raise ValueError(f"{name} is empty: give one candidate or more.")
-        for order in orders:
-            if not isinstance(order, Integral) or order < 1:
-                raise ValueError(f"orders must hold integers of 1 or more, but holds {order!r}.")
-        return [int(order) for order in orders], [lag_in_samples(lag, self.sfreq_) for lag in lags]
-
     def _chosen_cell(
         self,
         X: Array,
         trials: LaggedTrials,
         y: np.ndarray,
-        groups: np.ndarray | None,
         weight: np.ndarray | None,
         head: TangentHead | MeansHead,
+        splits: Callable[[], list[Split]],
     ) -> tuple[Cell, dict[str, Any] | None]:
         """Order and lag by the rule of ``selection``, and the table of a search."""
-        orders, lags = self._candidates()
         if self.order == 1:
             return Cell(1, 1), None
+        orders = candidate_orders(self.orders if self.order == "auto" else [self.order])
+        lags = candidate_lags(self.lags if self.lag == "auto" else [self.lag], self.sfreq_)
         if "auto" not in (self.order, self.lag):
             return Cell(orders[0], lags[0]), None
         if self.selection != "cv":
@@ -437,10 +452,9 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
             lag = found.lag if self.lag == "auto" else lags[0]
             return Cell(order, lag if order > 1 else 1), None
         cells = candidate_cells(orders, lags, X.shape[1], X.shape[2])
-        splits = folds(self.cv, y, groups)
         report = functools.partial(progress, self)
         return searched(
-            trials, y, weight, cells, splits, head, self.estimator, self.structure, report
+            trials, y, weight, cells, splits(), head, self.estimator, self.structure, report
         )
 
 

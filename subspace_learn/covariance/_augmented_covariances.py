@@ -10,8 +10,9 @@ import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
 
-from .._array import Array, array_namespace, is_numpy
+from .._array import Array, array_namespace, device_of, is_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
+from .._validation import check_like
 from ..functional.augmented_covariance import augmented_covariances, embedded_length
 from ._epochs import checked_epochs, lag_in_samples
 
@@ -67,7 +68,8 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
     Notes
     -----
     Costs about 2 p C^2 T flops for each epoch, and memory for the result alone: the embedding is
-    never built. `transform` needs no `fit`; a fitted one refuses another number of channels.
+    never built. `transform` needs no `fit`; a fitted one refuses another number of
+    channels or another array library.
 
     Where it fails: with T - (p - 1) lag below p C the sample covariance is singular (a warning says
     so) and only shrinkage makes it invertible. Condition numbers grow quickly with the order in
@@ -129,6 +131,7 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
         """
         X, sfreq = checked_epochs(self, X, reset=True, method="fit")
         embedded_length(X.shape[2], self.order, lag_in_samples(self.lag, sfreq))
+        self._library_of_fit = array_namespace(X).empty((0,), dtype=X.dtype, device=device_of(X))
         return self
 
     def transform(self, X: Any) -> Array:
@@ -145,6 +148,8 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
             Exactly symmetric, in the library and on the device of X.
         """
         self._validate_params()
+        if hasattr(self, "_library_of_fit"):
+            check_like(X, self._library_of_fit, where=f"{type(self).__name__}.transform()")
         X, sfreq = checked_epochs(self, X, reset=False, method="transform")
         lag = lag_in_samples(self.lag, sfreq)
         warn_if_singular(X, self.order, lag, self.estimator, self.structure)

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 
 from ..functional.augmented_covariance import LaggedTrials
+from ._epochs import lag_in_samples
 from ._heads import MeansHead, Split, TangentHead
 
-__all__ = ["Cell", "candidate_cells", "folds", "searched", "simplest_of_the_best"]
+__all__ = [
+    "Cell",
+    "candidate_cells",
+    "candidate_lags",
+    "candidate_orders",
+    "folds",
+    "searched",
+    "simplest_of_the_best",
+]
 
 
 class Cell(NamedTuple):
@@ -19,6 +29,27 @@ class Cell(NamedTuple):
 
     order: int
     lag: int
+
+
+def candidate_orders(orders: Iterable[Any]) -> list[int]:
+    """Check the orders to choose from."""
+    orders = list(orders)
+    if not orders:
+        raise ValueError("orders is empty: give one candidate or more.")
+    for order in orders:
+        if not isinstance(order, Integral) or order < 1:
+            raise ValueError(f"orders must hold integers of 1 or more, but holds {order!r}.")
+    return [int(order) for order in orders]
+
+
+def candidate_lags(lags: Iterable[Any], sfreq: float | None) -> list[int]:
+    """Check the lags to choose from; return them in samples."""
+    lags = [lag_in_samples(lag, sfreq) for lag in lags]
+    if not lags:
+        raise ValueError("lags is empty: give one candidate or more.")
+    if min(lags) < 1:
+        raise ValueError(f"lags must be 1 sample or more, but one is {min(lags)}.")
+    return lags
 
 
 def candidate_cells(
@@ -34,13 +65,27 @@ def candidate_cells(
     return [Cell(1, min(lags)), *sorted(fitting)]
 
 
-def folds(cv: Any, y: np.ndarray, groups: np.ndarray | None) -> list[Split]:
-    """Folds of the training trials: stratified, in order of time, groups kept together.
+def folds(
+    cv: Any, y: np.ndarray, groups: np.ndarray | None, weight: np.ndarray | None
+) -> list[Split]:
+    """Folds of the training trials, as positions among those of positive weight.
 
-    An int is lowered to the number of groups, or of trials in the smallest class.
+    A splitter or a list of folds is asked about all trials. An int means stratified folds of the
+    weighted trials, in order of time, groups kept together; it is lowered to the number of
+    groups, or of trials in the smallest class.
     """
-    if not isinstance(cv, int):
-        return list(check_cv(cv, y, classifier=True).split(np.zeros(len(y)), y, groups))
+    rows = np.arange(len(y)) if weight is None else np.flatnonzero(weight)
+    if isinstance(cv, Integral):
+        return _stratified(int(cv), y[rows], None if groups is None else groups[rows])
+    position = np.full(len(y), -1)
+    position[rows] = np.arange(len(rows))
+    return [
+        tuple(position[part][position[part] >= 0] for part in split)
+        for split in check_cv(cv, y, classifier=True).split(np.zeros(len(y)), y, groups)
+    ]
+
+
+def _stratified(cv: int, y: np.ndarray, groups: np.ndarray | None) -> list[Split]:
     labels, counts = np.unique(y, return_counts=True)
     if counts.min() < 2:
         raise ValueError(

@@ -64,12 +64,12 @@ def lag_in_samples(lag: Any, sfreq: float | None) -> int:
 
 
 def weighted_rows(
-    X: Array, y: np.ndarray, groups: np.ndarray | None, sample_weight: Any
+    X: Array, y: np.ndarray, sample_weight: Any
 ) -> tuple[Array, np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """Epochs of positive weight; a weight of 0 is an epoch left out."""
+    """Epochs, labels and weights where the weight is positive, and all weights (None if none)."""
     if sample_weight is None:
-        return X, y, groups, None
+        return X, y, None, None
     weight = to_numpy(check_sample_weight(sample_weight, X))
     rows = np.flatnonzero(weight)
     X = array_namespace(X).take(X, move_like(rows, X), axis=0)
-    return X, y[rows], None if groups is None else groups[rows], weight[rows]
+    return X, y[rows], weight[rows], weight

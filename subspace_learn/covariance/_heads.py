@@ -79,9 +79,12 @@ class TangentHead:
 
     def _reference(self, points: Array, weight: np.ndarray | None) -> Array:
         weight = None if weight is None else move_like(weight, points)
+        self.n_iter = 1
         if self.reference_rule == "arithmetic":
             return self.geometry.arithmetic_mean(points, weight)
-        return self.geometry.mean(points, weight)
+        result = self.geometry.mean(points, weight)
+        self.n_iter = result.n_iter
+        return result.mean
 
     def _trained(
         self, features: np.ndarray, y: np.ndarray, weight: np.ndarray | None
@@ -113,13 +116,15 @@ class MeansHead:
         """Find the class means; ``start`` may hold points near them, by class."""
         xp = array_namespace(points)
         self.classes = np.unique(y)
-        means = []
+        means, self.n_iter = [], 1
         for label in self.classes.tolist():
             rows = np.flatnonzero(y == label)
             weights = None if weight is None else move_like(weight[rows], points)
             part = xp.take(points, move_like(rows, points), axis=0)
             init = None if start is None else start[label]
-            means.append(self.geometry.mean(part, weights, init))
+            result = self.geometry.mean(part, weights, init)
+            means.append(result.mean)
+            self.n_iter = max(self.n_iter, result.n_iter)
         self.means = xp.stack(means)
         return self
 

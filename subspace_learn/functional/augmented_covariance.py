@@ -25,6 +25,7 @@ __all__ = [
     "block_toeplitz",
     "embedded_length",
     "lagged_trials",
+    "mean_power",
     "shrunk",
 ]
 
@@ -94,10 +95,12 @@ class LaggedTrials:
     ----------
     trials : array of shape (n_trials, n_times, n_channels)
         Each channel with mean zero.
+    floor : float, default=0.0
+        Added to every variance at the end.
     """
 
-    def __init__(self, trials: Array) -> None:
-        self.trials = trials
+    def __init__(self, trials: Array, floor: float = 0.0) -> None:
+        self.trials, self.floor = trials, floor
         self._products: dict[int, Array] = {}
 
     def product(self, shift: int) -> Array:
@@ -160,12 +163,12 @@ class LaggedTrials:
             S[:, 0, :, m, :] = block
         for j in range(order - 1):
             S[:, j + 1, :, j + 1 :, :] = S[:, j, :, j:-1, :] + moved[:, j, :, j:, :]
-        for j in range(order):
-            S[:, j:, :, j, :] = xp.permute_dims(S[:, j, :, j:, :], (0, 2, 3, 1))
+        for j in range(order - 1):
+            S[:, j + 1 :, :, j, :] = xp.permute_dims(S[:, j, :, j + 1 :, :], (0, 2, 3, 1))
         mean = _window_means(head, tail, length)
         S = xp.reshape(S, (n, d, d)) / length - mean[:, :, None] * mean[:, None, :]
         fourth = self._fourth(order, lag, mean) if estimator == "lwf" else None
-        return shrunk(S, length, estimator, fourth)
+        return shrunk(S, length, estimator, fourth, self.floor)
 
     def toeplitz(self, order: int, lag: int, estimator: str) -> Array:
         """First block row of the block-Toeplitz augmented covariances (biased autocovariances).
@@ -186,7 +189,9 @@ class LaggedTrials:
         n_times, C = self.trials.shape[1:]
         embedded_length(n_times, order, lag)
         R = xp.stack([self.product(m * lag) for m in range(order)], axis=1) / n_times
+        eye = xp.eye(C, dtype=R.dtype, device=device_of(R))
         if estimator == "scm":
+            R[:, 0, :, :] = R[:, 0, :, :] + self.floor * eye
             return R
         copies = [float(order)] + [2.0 * (order - m) for m in range(1, order)]
         squares = xp.sum(R**2, axis=(2, 3))
@@ -195,8 +200,8 @@ class LaggedTrials:
         fourth = self._fourth_padded(order, lag) if estimator == "lwf" else None
         weight = Shrinkage(trace, square, fourth, order * C, n_times).weight(estimator)
         R = R * (1.0 - weight)[:, None, None, None]
-        eye = xp.eye(C, dtype=R.dtype, device=device_of(R))
-        R[:, 0, :, :] = R[:, 0, :, :] + (weight * trace / (order * C))[:, None, None] * eye
+        added = weight * trace / (order * C) + self.floor
+        R[:, 0, :, :] = R[:, 0, :, :] + added[:, None, None] * eye
         return R
 
     def _fourth(self, order: int, lag: int, mean: Array) -> Array:
@@ -250,8 +255,8 @@ def embedded_length(n_times: int, order: int, lag: int) -> int:
     return length
 
 
-def lagged_trials(X: Array) -> LaggedTrials:
-    """Prepare trials: time first, each channel centred, in float64.
+def mean_power(X: Array) -> float:
+    """Mean variance of all channels of all trials.
 
     Parameters
     ----------
@@ -260,12 +265,31 @@ def lagged_trials(X: Array) -> LaggedTrials:
 
     Returns
     -------
+    power : float
+        Nonnegative.
+    """
+    xp = array_namespace(X)
+    return float(xp.mean(xp.var(xp.astype(X, xp.float64, copy=False), axis=2)))
+
+
+def lagged_trials(X: Array, floor: float = 0.0) -> LaggedTrials:
+    """Prepare trials: time first, each channel centred, in float64.
+
+    Parameters
+    ----------
+    X : array of shape (n_trials, n_channels, n_times)
+        Signals.
+    floor : float, default=0.0
+        Added to every variance.
+
+    Returns
+    -------
     trials : LaggedTrials
         With one copy of X.
     """
     xp = array_namespace(X)
     X = xp.astype(xp.matrix_transpose(X), xp.float64, copy=False)
-    return LaggedTrials(X - xp.mean(X, axis=1, keepdims=True))
+    return LaggedTrials(X - xp.mean(X, axis=1, keepdims=True), floor)
 
 
 def augmented_covariances(
@@ -312,12 +336,13 @@ def augmented_covariances(
     out = xp.empty((n, d, d), dtype=dtype, device=device_of(X))
     step = max(1, math.ceil(_CHUNK / max(d * d, C * n_times)))
     for start in range(0, n, step):
-        trials = lagged_trials(X[start : start + step, :, :])
+        stop = min(start + step, n)
+        trials = lagged_trials(X[start:stop, :, :])
         if structure == "toeplitz":
             S = block_toeplitz(trials.toeplitz(order, lag, estimator))
         else:
             S = trials.covariances(order, lag, estimator)
-        out[start : start + step, :, :] = xp.astype(S, dtype)
+        out[start:stop, :, :] = xp.astype(S, dtype)
     return out
 
 
@@ -344,7 +369,9 @@ def block_toeplitz(blocks: Array) -> Array:
     return xp.reshape(S, (n, order * C, order * C))
 
 
-def shrunk(S: Array, n: int, estimator: str, fourth: Array | None = None) -> Array:
+def shrunk(
+    S: Array, n: int, estimator: str, fourth: Array | None = None, floor: float = 0.0
+) -> Array:
     """Move each matrix towards a multiple of the identity by the weight its rule gives.
 
     Parameters
@@ -357,13 +384,15 @@ def shrunk(S: Array, n: int, estimator: str, fourth: Array | None = None) -> Arr
         The rule; "scm" returns S.
     fourth : array of shape (n_matrices,), default=None
         For "lwf": mean of the fourth power of the length of a sample.
+    floor : float, default=0.0
+        Added to the diagonal.
 
     Returns
     -------
     covariances : array of shape (n_matrices, d, d)
-        ``(1 - w) S + w tr(S) / d I``.
+        ``(1 - w) S + (w tr(S) / d + floor) I``.
     """
-    if estimator == "scm":
+    if estimator == "scm" and not floor:
         return S
     xp = array_namespace(S)
     d = S.shape[1]
@@ -371,7 +400,7 @@ def shrunk(S: Array, n: int, estimator: str, fourth: Array | None = None) -> Arr
     weight = Shrinkage(trace, xp.sum(S * S, axis=(1, 2)), fourth, d, n).weight(estimator)
     S = S * (1.0 - weight)[:, None, None]
     eye = xp.eye(d, dtype=S.dtype, device=device_of(S))
-    return S + (weight * trace / d)[:, None, None] * eye
+    return S + (weight * trace / d + floor)[:, None, None] * eye
 
 
 def _edge(samples: Array, lag: int) -> Array:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from .._array import Array, array_namespace
 from ..linalg.spd import pairwise_distance
-from ..linalg.spd_mean import mean_spd
+from ..linalg.spd_mean import SPDMean, mean_spd
 from ..linalg.spd_tangent import tangent_vectors
 from .augmented_covariance import LaggedTrials, block_toeplitz
 from .siegel import (
@@ -39,7 +39,7 @@ class CovarianceGeometry(Protocol):
     ) -> Array:
         """Covariance points of trials, one along the first axis for each trial."""
 
-    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> Array:
+    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> SPDMean:
         """Weighted Frechet mean; ``init`` is a point near it."""
 
     def arithmetic_mean(self, points: Array, weight: Array | None) -> Array:
@@ -78,7 +78,7 @@ class SPDGeometry:
             return block_toeplitz(trials.toeplitz(order, lag, estimator))
         return trials.covariances(order, lag, estimator)
 
-    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> Array:
+    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> SPDMean:
         """Frechet mean of the metric."""
         return mean_spd(
             points,
@@ -88,7 +88,7 @@ class SPDGeometry:
             tol=self.tol,
             max_iter=self.max_iter,
             n_jobs=self.n_jobs,
-        ).mean
+        )
 
     def arithmetic_mean(self, points: Array, weight: Array | None) -> Array:
         """Weighted average of the matrices."""
@@ -123,9 +123,9 @@ class SiegelGeometry:
         """SPD matrix and contractions of each trial, (n, p, C, C)."""
         return verblunsky_coefficients(trials.toeplitz(order, lag, estimator))
 
-    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> Array:
+    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> SPDMean:
         """Frechet mean of the product metric."""
-        return siegel_mean(points, weight, init=init, tol=self.tol, max_iter=self.max_iter).mean
+        return siegel_mean(points, weight, init=init, tol=self.tol, max_iter=self.max_iter)
 
     def arithmetic_mean(self, points: Array, weight: Array | None) -> Array:
         """Weighted average of each factor: both kinds of factor form a convex set."""
@@ -143,11 +143,11 @@ class SiegelGeometry:
 class DelegatedGeometry(SPDGeometry):
     """Full matrices under a metric of pyRiemann, by its own functions."""
 
-    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> Array:
+    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> SPDMean:
         """Mean of pyRiemann, which takes neither a start nor a tolerance for every metric."""
         from pyriemann.geometry.mean import gmean
 
-        return gmean(points, metric=self.metric, sample_weight=weight)
+        return SPDMean(gmean(points, metric=self.metric, sample_weight=weight), 1, True)
 
     def tangent_vectors(self, points: Array, reference: Array) -> Array:
         """Tangent vectors of pyRiemann."""
