@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .._array import Array, array_namespace, device_of
 from .spd import expm, logm, powm, sqrtm
 from .spd_batches import in_pieces, naming_the_matrix, pieces, threads
-from .spd_checks import eigenpairs, wide, with_null_space
+from .spd_checks import eigenpairs, not_positive_definite, wide, with_null_space
 from .spd_newton import riemann_newton
 
 __all__ = [
@@ -108,9 +108,10 @@ def mean_spd(
         geometric mean of the arithmetic and the harmonic mean ("riemann"), or the arithmetic mean
         ("wasserstein").
     tol : float, default=1e-8
-        "riemann": stop when the mean logarithm ``J = sum_i w_i log(M^{-1/2} A_i M^{-1/2})`` is
-        known to have Frobenius norm at most `tol`, which is then also the distance to the mean at
-        most (a relative error, independent of units). "wasserstein": when
+        "riemann": stop when the mean logarithm ``J = sum_i w_i log(M^{-1/2} A_i M^{-1/2})`` has
+        Frobenius norm at most `tol`, or when a last Newton step is expected to bring it there (the
+        residual of its linear system plus ``||J||^2`` is at most `tol`). The distance to the mean
+        is then at most `tol` too: a relative error, independent of units. "wasserstein": when
         ``||sum_i w_i (G^{1/2} A_i G^{1/2})^{1/2} - G|| <= tol ||G||``.
     max_iter : int, default=50
         Largest number of times that all matrices are decomposed.
@@ -177,6 +178,8 @@ def mean_spd(
     if metric != "wasserstein" and (metric_parameter is not None or theta != 1):
         raise ValueError(f"metric_parameter and theta belong to 'wasserstein', not to {metric!r}.")
     xp = array_namespace(A)
+    if not bool(xp.all(xp.isfinite(A))):
+        raise not_positive_definite(A)
     if metric == "riemann":
         mean, n_iter, residual = riemann_newton(
             A, weights, init=init, tol=tol, max_iter=max_iter, n_jobs=n_jobs
