@@ -298,7 +298,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"y holds one class only, {self.classes_[0]!r}, among {len(y)} epochs with weight. "
+                f"y holds one class only, {self.classes_.tolist()[0]!r}, among {len(y)} epochs with weight. "
                 "A classifier needs two classes or more."
             )
         # a constant row of a table is a series like any other, but its variance has no logarithm

@@ -89,7 +89,7 @@ def _stratified(cv: int, y: np.ndarray, groups: np.ndarray | None) -> list[Split
     labels, counts = np.unique(y, return_counts=True)
     if counts.min() < 2:
         raise ValueError(
-            f"Class {labels[counts.argmin()]!r} has one trial: order and lag cannot be chosen by "
+            f"Class {labels.tolist()[counts.argmin()]!r} has one trial: order and lag cannot be chosen by "
             "cross-validation. Give two trials of each class or more, or set order and lag."
         )
     n_splits = int(min(cv, counts.min()))
