@@ -444,6 +444,5 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         tags.array_api_support = True
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
-        tags.input_tags.positive_only = False
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
