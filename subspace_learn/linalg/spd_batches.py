@@ -119,7 +119,7 @@ def in_pieces(
     Parameters
     ----------
     function : callable
-        Takes (m, n, n), returns (m, *tail).
+        Takes (m, n, n), returns m results of shape ``tail``.
     A : array of shape (n_matrices, n, n)
         The stack.
     tail : tuple of int
@@ -131,8 +131,8 @@ def in_pieces(
 
     Returns
     -------
-    results : array of shape (n_matrices, *tail)
-        In the order of ``A``.
+    results : array
+        Of shape ``(n_matrices, *tail)``, in the order of ``A``.
     """
     slices = pieces(A)
     if len(slices) == 1:

@@ -10,6 +10,7 @@ import pytest
 import sklearn
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import LeaveOneGroupOut, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -240,6 +241,31 @@ def test_groups_are_routed_through_a_pipeline(sessions):
         for A, g in [(X[:24], names[:24]), (X[24:], names[24:])]
     )
     np.testing.assert_allclose(given, LogisticRegression().fit(T, y[:24]).predict_proba(T_new))
+
+
+def test_cross_validation_aligns_the_session_left_out(rng):
+    session, y = np.repeat(np.arange(4), 30), np.tile([0, 1], 60)
+    signals = rng.standard_normal((120, N, 80))
+    signals[y == 1, 0] *= 1.6
+    signals = (np.eye(N) + 0.8 * rng.standard_normal((4, N, N)))[session] @ signals
+    X = signals @ signals.mT / 80
+    tangent = FunctionTransformer(lambda Z: tangent_vectors(Z, np.eye(N)))
+    with sklearn.config_context(enable_metadata_routing=True):
+        normalizer = GBWNormalizer(0.5).set_fit_request(groups=True)
+        normalizer.set_transform_request(groups=True)
+        scores = [
+            cross_validate(
+                make_pipeline(*first, tangent, LogisticRegression()),
+                X,
+                y,
+                cv=LeaveOneGroupOut(),
+                params={"groups": session},
+            )["test_score"]
+            for first in ([normalizer], [])
+        ]
+    # the mixtures of the sessions hide the classes, and alignment takes them away
+    assert scores[0].mean() > 0.85
+    assert scores[1].mean() < 0.7
 
 
 def test_pyriemann_works_on_the_output(sessions):
