@@ -318,33 +318,32 @@ class TangentSpaceDisplay:
 
         if ax is None:
             _, ax = plt.subplots(figsize=(6, 4.2), layout="constrained")
-        classes = np.unique(self.y)
-        groups = [None] if self.groups is None else np.unique(self.groups).tolist()
-        for i, label in enumerate(classes):
-            colour = _COLOURS[i % len(_COLOURS)]
-            for j, group in enumerate(groups):
-                shown = self.y == label
-                if self.groups is not None:
-                    shown = shown & (self.groups == group)
-                name = str(label) if group is None else f"{label}, {group}"
-                marker = _MARKERS[i if group is None else j]
-                if shown.any():
-                    points = self.coordinates[shown].T
-                    ax.scatter(*points, s=22, color=colour, marker=marker, label=name, alpha=0.8)
+        for i, label in enumerate(np.unique(self.y)):
+            colour, shown = _COLOURS[i % len(_COLOURS)], self.y == label
+            if self.groups is None:
+                self._scatter(ax, shown, colour, _MARKERS[i])
+                ax.scatter([], [], color=colour, marker=_MARKERS[i], label=str(label))
+                continue
+            for group, marker in zip(np.unique(self.groups), _MARKERS, strict=False):
+                self._scatter(ax, shown & (self.groups == group), colour, marker)
+            ax.plot([], [], color=colour, linewidth=6, label=str(label))
+        if self.groups is not None:
+            for group, marker in zip(np.unique(self.groups), _MARKERS, strict=False):
+                ax.scatter([], [], color="0.4", marker=marker, label=f"group {group}")
         share = 100 * self.explained_variance_ratio
         ax.set(
             xlabel=f"component 1 of the {self.vectors} ({share[0]:.0f} %)",
             ylabel=f"component 2 ({share[1]:.0f} %)",
         )
-        crowded = len(classes) * len(groups) > 8
-        ax.legend(
-            fontsize=7 if crowded else 8,
-            ncols=1 + (len(classes) * len(groups)) // 14,
-            loc="center left" if crowded else "best",
-            bbox_to_anchor=(1.0, 0.5) if crowded else None,
-        )
+        # beside the axes: anywhere inside it would hide points
+        ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _scatter(self, ax: Any, rows: np.ndarray, colour: str, marker: str) -> None:
+        if rows.any():
+            points = self.coordinates[rows].T
+            ax.scatter(*points, s=22, color=colour, marker=marker, alpha=0.8)
 
 
 def _check_classifier(estimator: Any, needed: str) -> None:

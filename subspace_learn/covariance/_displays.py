@@ -15,8 +15,7 @@ from ._epochs import checked_epochs, lag_in_samples
 
 __all__ = ["CovarianceDisplay"]
 
-_PANEL = 3.4  # inches
-_SMALLEST_FONT = 4.0  # points; smaller channel names are left out
+_SMALLEST_FONT = 3.8  # points; smaller channel names are left out
 _MOST_COLUMNS = 3
 
 
@@ -251,7 +250,11 @@ class CovarianceDisplay:
             Itself.
         """
         n = len(self.matrices)
-        axes = _grid(n) if axes is None else np.ravel(np.asarray(axes, dtype=object))
+        axes = (
+            _grid(n, self.matrices.shape[1])
+            if axes is None
+            else np.ravel(np.asarray(axes, dtype=object))
+        )
         _check_count("axes", axes, n, "matrices")
         limit = float(np.abs(self.matrices).max()) or 1.0
         for i, (ax, matrix) in enumerate(zip(axes, self.matrices, strict=True)):
@@ -297,16 +300,17 @@ class CovarianceDisplay:
         return [f"{1000 * k * self.lag / self.sfreq:.3g}" for k in steps], "delay (ms)"
 
 
-def _grid(n: int) -> np.ndarray:
-    """Axes for ``n`` square images in rows of at most three."""
+def _grid(n: int, size: int) -> np.ndarray:
+    """Axes for ``n`` square images, ``size`` rows each, in rows of at most three."""
     import matplotlib.pyplot as plt
 
+    panel = float(np.clip(0.07 * size + 0.9, 3.4, 5.0))  # inches: room for the names of 60 rows
     columns = min(n, _MOST_COLUMNS)
     rows = -(-n // columns)
     figure, axes = plt.subplots(
         rows,
         columns,
-        figsize=(_PANEL * columns + 1.0, _PANEL * rows),
+        figsize=(panel * columns + 1.0, panel * rows),
         squeeze=False,
         layout="constrained",
     )
