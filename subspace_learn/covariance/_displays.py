@@ -15,7 +15,7 @@ from ._epochs import checked_epochs, lag_in_samples
 
 __all__ = ["CovarianceDisplay"]
 
-_SMALLEST_FONT = 3.8  # points; smaller channel names are left out
+_SMALLEST_FONT = 5.0  # points; smaller channel names are left out
 _MOST_COLUMNS = 3
 
 
@@ -304,7 +304,7 @@ def _grid(n: int, size: int) -> np.ndarray:
     """Axes for ``n`` square images, ``size`` rows each, in rows of at most three."""
     import matplotlib.pyplot as plt
 
-    panel = float(np.clip(0.07 * size + 0.9, 3.4, 5.0))  # inches: room for the names of 60 rows
+    panel = float(np.clip(0.085 * size + 0.9, 3.4, 5.0))  # inches: room for the names of 50 rows
     columns = min(n, _MOST_COLUMNS)
     rows = -(-n // columns)
     figure, axes = plt.subplots(
