@@ -43,9 +43,9 @@ print(f"S015: {len(train.data)} epochs executed, {len(test.data)} imagined, {tra
 # %%
 # Order and lag from the executed movements
 # -----------------------------------------
-# Three runs were recorded, one is held out at a time. With 15 epochs in a fold the map is rough: the
-# standard error of a cell is about six points. The rule of one standard error therefore takes the
-# lowest order among those that cannot be told from the best.
+# Three runs were recorded, one is held out at a time. With 15 epochs in a fold the map is rough:
+# the standard error of a cell is about six points. The rule of one standard error therefore takes
+# the lowest order among those that cannot be told from the best.
 
 auto = AugmentedCovarianceClassifier(classifier="lr", sfreq=train.sfreq)
 auto.fit(train.data, train.target, groups=train.run)
@@ -98,10 +98,10 @@ for subject in (15, 1):
             print(f"  {name:15s} {hits.mean():.3f} +- {error:.3f}")
 
 # %%
-# Bars are the accuracy with logistic regression on all imagined movements, with one standard error;
-# points are its three runs. For S001 no order is above order 1 by more than its error. The choice of
-# "auto", which looked good on executed movements, is .04 below order 1, less than one standard error;
-# with the support vector machine it is .09 below (.78 and .87), which is more.
+# Bars are the accuracy with logistic regression on all imagined movements, with one standard
+# error; points are its three runs. For S001 no order is above order 1 by more than its error. The
+# choice of "auto", which looked good on executed movements, is .04 below order 1, less than one
+# standard error; with the support vector machine it is .09 below (.78 and .87), which is more.
 
 fig, axes = plt.subplots(1, 2, figsize=(11, 3.8), sharey=True, layout="constrained")
 colours = ("#999999", "#56B4E9", "#009E73", "#0072B2", "#D55E00")

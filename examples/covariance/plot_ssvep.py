@@ -43,8 +43,8 @@ print(f"U009: {len(X)} epochs of {X.shape[1]} channels, {X.shape[2] / data.sfreq
 # --------------------
 # Order and lag are chosen on the four training sessions, by cross-validation that keeps sessions
 # together; the held-out session plays no part. Order 1, the spatial covariance, is far below all
-# others. Scores rise until the embedding spans more than a period (150 ms at 6.66 Hz). The choice is
-# the lowest order within one standard error of the best.
+# others. Scores rise until the embedding spans more than a period (150 ms at 6.66 Hz). The choice
+# is the lowest order within one standard error of the best.
 
 train = session != 4
 auto = AugmentedCovarianceClassifier(classifier="lr", sfreq=data.sfreq, **CANDIDATES)
@@ -56,9 +56,10 @@ OrderLagDisplay.from_estimator(auto)
 # %%
 # What the matrices hold
 # ----------------------
-# The mean matrix of each class. The blocks on the diagonal are the spatial covariance, once for each
-# copy. The classes differ beside the diagonal: for 10 Hz the block at 96 ms, nearly one period, is
-# strong between PO3, PO4 and O1, and the one at 160 ms, about a period and a half, is the weakest.
+# The mean matrix of each class. The blocks on the diagonal are the spatial covariance, once for
+# each copy. The classes differ beside the diagonal: for 10 Hz the block at 96 ms, nearly one
+# period, is strong between POz, PO8 and Oz, and the one at 160 ms, about a period and a half, is
+# negative there.
 
 names = {"ch_names": data.ch_names, "unit": "squared units of the recording"}
 CovarianceDisplay.from_estimator(auto, X[train], y[train], **names)
@@ -76,9 +77,9 @@ TangentSpaceDisplay.from_estimator(auto, X, y, groups=session)
 # %%
 # All sessions, both persons
 # --------------------------
-# pyRiemann's pipeline and order 1 are the same features, but for the reference of the tangent space:
-# there the mean of the affine-invariant metric, here the arithmetic mean (``reference="mean"`` makes
-# them equal). Order 6 and lag 3 were fixed beforehand.
+# pyRiemann's pipeline and order 1 are the same features, but for the reference of the tangent
+# space: there the mean of the affine-invariant metric, here the arithmetic mean
+# (``reference="mean"`` makes them equal). Order 6 and lag 3 were fixed beforehand.
 
 
 def pipelines():
