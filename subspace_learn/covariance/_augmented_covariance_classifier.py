@@ -8,25 +8,20 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.svm import SVC
-from sklearn.utils import Tags, check_random_state
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._array import Array, array_namespace, to_numpy
+from .._array import Array, to_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, progress
 from .._validation import check_groups, check_labels
 from ..functional.augmented_covariance import (
     LaggedTrials,
-    block_toeplitz,
     lagged_trials,
     mean_power,
 )
-from ..functional.covariance_geometry import CovarianceGeometry, geometry_of
 from ..functional.embedding_selection import afnn_order_and_lag, mdop_order_and_lag
-from ..functional.siegel import autocovariances
 from ._augmented_covariances import warn_if_singular
 from ._augmented_search import (
     Cell,
@@ -37,7 +32,8 @@ from ._augmented_search import (
     searched,
 )
 from ._epochs import checked_epochs, weighted_rows
-from ._heads import MeansHead, Split, TangentHead
+from ._geometry import geometry_of
+from ._heads import Head, Split, head_of, prototype_of
 
 __all__ = ["AugmentedCovarianceClassifier"]
 
@@ -48,7 +44,7 @@ def _has(method: str) -> Any:
     def check(self: AugmentedCovarianceClassifier) -> bool:
         if self.classifier == "mdm":
             return True
-        inner = getattr(self, "classifier_", None) or self._prototype()
+        inner = getattr(self, "classifier_", None) or prototype_of(self.classifier)
         if not hasattr(inner, method):
             raise AttributeError(
                 f"classifier={self.classifier!r} has no {method}. Use classifier='lr' or 'mdm', "
@@ -298,8 +294,8 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"y holds one class only, {self.classes_[0]!r}, among {len(y)} epochs with weight. "
-                "A classifier needs two classes or more."
+                f"y holds one class only, {self.classes_.tolist()[0]!r}, among {len(y)} epochs "
+                "with weight. A classifier needs two classes or more."
             )
         # a constant row of a table is a series like any other, but its variance has no logarithm
         self._floor = 1e-12 * mean_power(X) if X.shape[1] == 1 else 0.0
@@ -316,7 +312,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         self.reference_ = getattr(head, "reference", None)
         self.class_means_ = getattr(head, "means", None)
         self.classifier_ = getattr(head, "classifier", None)
-        self.condition_number_ = _condition_number(points, self.metric)
+        self.condition_number_ = head.geometry.condition_number(points)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -380,7 +376,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         Returns
         -------
         vectors : ndarray of shape (n_epochs, n_vector_features)
-            d (d + 1) / 2 columns for a metric on matrices of size d.
+            Of size d (d + 1) / 2 for a metric on matrices of size d.
         """
         points = self._points(X, "tangent_vectors")
         return self._head_.features(points)
@@ -401,33 +397,16 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
             trials, self.order_, self.lag_, self.estimator, self.structure
         )
 
-    def _prototype(self) -> BaseEstimator:
-        """The classifier of tangent vectors, unfitted."""
-        if self.classifier == "svm":
-            # LIBSVM's own tolerance moves the scores by 1e-4 when the order of the epochs changes
-            return SVC(kernel="linear", tol=1e-8)
-        if self.classifier == "lr":
-            return LogisticRegression(max_iter=1000)
-        prototype = clone(self.classifier)
-        if self.random_state is not None and prototype.get_params().get("random_state", 0) is None:
-            prototype.set_params(random_state=check_random_state(self.random_state).randint(2**31))
-        return prototype
-
-    def _head(self) -> TangentHead | MeansHead:
-        tangent = self.classifier != "mdm"
-        geometry: CovarianceGeometry = geometry_of(
+    def _head(self) -> Head:
+        geometry = geometry_of(
             self.metric,
             self.structure,
-            tangent=tangent,
+            tangent=self.classifier != "mdm",
             tol=self.tol,
             max_iter=self.max_iter,
             n_jobs=self.n_jobs,
         )
-        if not tangent:
-            return MeansHead(geometry)
-        return TangentHead(
-            geometry, self._prototype(), self.reference, self.classifier in ("svm", "lr")
-        )
+        return head_of(self.classifier, geometry, self.reference, self.random_state)
 
     def _chosen_cell(
         self,
@@ -435,7 +414,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         trials: LaggedTrials,
         y: np.ndarray,
         weight: np.ndarray | None,
-        head: TangentHead | MeansHead,
+        head: Head,
         splits: Callable[[], list[Split]],
     ) -> tuple[Cell, dict[str, Any] | None]:
         """Order and lag by the rule of ``selection``, and the table of a search."""
@@ -456,13 +435,3 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         return searched(
             trials, y, weight, cells, splits(), head, self.estimator, self.structure, report
         )
-
-
-def _condition_number(points: Array, metric: str) -> float:
-    """Condition number of the arithmetic mean of the matrices behind the points."""
-    xp = array_namespace(points)
-    if metric == "siegel":
-        points = block_toeplitz(autocovariances(points))
-    values = xp.linalg.eigvalsh(xp.mean(points, axis=0))
-    smallest, largest = float(values[0]), float(values[-1])
-    return largest / smallest if smallest > 0 else float("inf")

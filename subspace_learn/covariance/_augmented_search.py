@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check
 
 from ..functional.augmented_covariance import LaggedTrials
 from ._epochs import lag_in_samples
-from ._heads import MeansHead, Split, TangentHead
+from ._heads import Head, Split
 
 __all__ = [
     "Cell",
@@ -89,8 +89,8 @@ def _stratified(cv: int, y: np.ndarray, groups: np.ndarray | None) -> list[Split
     labels, counts = np.unique(y, return_counts=True)
     if counts.min() < 2:
         raise ValueError(
-            f"Class {labels[counts.argmin()]!r} has one trial: order and lag cannot be chosen by "
-            "cross-validation. Give two trials of each class or more, or set order and lag."
+            f"Class {labels.tolist()[counts.argmin()]!r} has one trial: order and lag cannot be "
+            "chosen by cross-validation. Give two trials of each class, or set order and lag."
         )
     n_splits = int(min(cv, counts.min()))
     if groups is None:
@@ -111,7 +111,7 @@ def searched(
     weight: np.ndarray | None,
     cells: Sequence[Cell],
     splits: Sequence[Split],
-    head: TangentHead | MeansHead,
+    head: Head,
     estimator: str,
     structure: str,
     report: Callable[[str], None],

@@ -1,6 +1,6 @@
 """The two ways to classify covariance points: a classifier on tangent vectors, or nearest means.
 
-A head is fitted to points (see `functional.covariance_geometry`) and holds what it learns. It is
+A head is fitted to points (see `_geometry`) and holds what it learns. It is
 not an estimator: AugmentedCovarianceClassifier is, and shows what its head holds.
 """
 
@@ -12,13 +12,16 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
+from sklearn.svm import SVC
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
 from .._array import Array, array_namespace, move_like, to_numpy
-from ..functional.covariance_geometry import CovarianceGeometry
+from ._geometry import CovarianceGeometry
 
-__all__ = ["MeansHead", "Split", "TangentHead"]
+__all__ = ["Head", "MeansHead", "Split", "TangentHead", "head_of", "prototype_of"]
 
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -163,6 +166,30 @@ class MeansHead:
             predicted = fold.predict(parts[1])
             scores.append(accuracy_score(y[test], predicted, sample_weight=taken(weight, test)))
         return scores
+
+
+Head = TangentHead | MeansHead
+
+
+def prototype_of(choice: Any, random_state: Any = None) -> BaseEstimator:
+    """The classifier of tangent vectors behind a choice, unfitted."""
+    if choice == "svm":
+        # LIBSVM's own tolerance moves the scores by 1e-4 when the order of the epochs changes
+        return SVC(kernel="linear", tol=1e-8)
+    if choice == "lr":
+        return LogisticRegression(max_iter=1000)
+    prototype = clone(choice)
+    if random_state is not None and prototype.get_params().get("random_state", 0) is None:
+        prototype.set_params(random_state=check_random_state(random_state).randint(2**31))
+    return prototype
+
+
+def head_of(choice: Any, geometry: CovarianceGeometry, reference: str, random_state: Any) -> Head:
+    """Nearest means for "mdm", else the chosen classifier on tangent vectors."""
+    if choice == "mdm":
+        return MeansHead(geometry)
+    prototype = prototype_of(choice, random_state)
+    return TangentHead(geometry, prototype, reference, choice in ("svm", "lr"))
 
 
 def isometric_coordinates(features: np.ndarray) -> np.ndarray:

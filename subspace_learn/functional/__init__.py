@@ -2,7 +2,6 @@
 
 __all__ = [
     "augmented_covariance",
-    "covariance_geometry",
     "embedding_selection",
     "federated_client",
     "federated_pca",

@@ -1,7 +1,7 @@
 """Geometries on covariance points, with one vocabulary: points, mean, tangent vectors, distances.
 
 `geometry_of` picks one by the name of its metric. A point is a matrix (d, d), or for "siegel" an
-array (p, C, C) (see `siegel`); stacks come first, so that ``points[rows]`` selects trials.
+array (p, C, C) (see `functional.siegel`); stacks come first: ``points[rows]`` selects trials.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from __future__ import annotations
 from typing import Protocol
 
 from .._array import Array, array_namespace
-from ..linalg.spd import pairwise_distance
-from ..linalg.spd_mean import SPDMean, mean_spd
-from ..linalg.spd_tangent import tangent_vectors
-from .augmented_covariance import LaggedTrials, block_toeplitz
-from .siegel import (
+from ..functional.augmented_covariance import LaggedTrials, block_toeplitz
+from ..functional.siegel import (
+    autocovariances,
     siegel_distances,
     siegel_mean,
     siegel_tangent_vectors,
     verblunsky_coefficients,
 )
+from ..linalg.spd import pairwise_distance
+from ..linalg.spd_mean import SPDMean, mean_spd
+from ..linalg.spd_tangent import tangent_vectors
 
 __all__ = [
     "CovarianceGeometry",
@@ -50,6 +51,9 @@ class CovarianceGeometry(Protocol):
 
     def squared_distances(self, points: Array, means: Array) -> Array:
         """Squared distances, (n, n_means)."""
+
+    def condition_number(self, points: Array) -> float:
+        """Condition number of the arithmetic mean of the matrices."""
 
 
 class SPDGeometry:
@@ -102,6 +106,10 @@ class SPDGeometry:
         """Squared distances of the metric."""
         return pairwise_distance(points, means, self.metric, n_jobs=self.n_jobs) ** 2
 
+    def condition_number(self, points: Array) -> float:
+        """Condition number of the arithmetic mean of the matrices."""
+        return _condition_number(points)
+
 
 class SiegelGeometry:
     """Block-Toeplitz covariances as SPD matrix and contractions.
@@ -138,6 +146,10 @@ class SiegelGeometry:
     def squared_distances(self, points: Array, means: Array) -> Array:
         """Squared distances of the product metric."""
         return siegel_distances(points, means)
+
+    def condition_number(self, points: Array) -> float:
+        """Condition number of the arithmetic mean of the block-Toeplitz matrices."""
+        return _condition_number(block_toeplitz(autocovariances(points)))
 
 
 class DelegatedGeometry(SPDGeometry):
@@ -231,3 +243,10 @@ def _average(points: Array, weight: Array | None) -> Array:
         return xp.mean(points, axis=0)
     weight = xp.astype(weight, points.dtype)
     return xp.tensordot(weight / xp.sum(weight), points, axes=1)
+
+
+def _condition_number(matrices: Array) -> float:
+    xp = array_namespace(matrices)
+    values = xp.linalg.eigvalsh(xp.mean(matrices, axis=0))
+    smallest, largest = float(values[0]), float(values[-1])
+    return largest / smallest if smallest > 0 else float("inf")
