@@ -105,7 +105,8 @@ class CovarianceStage(EEG):
 class Fit(EEG):
     """One fit at d = 84 (motor imagery, order 4, lag 2, 90 epochs), one thread.
 
-    "mean": at the affine-invariant mean, as the peer; "arithmetic": our default; "mdm": class means.
+    "mean": at the affine-invariant mean, as the peer; "arithmetic": our default; "mdm": means of
+    the classes.
     """
 
     param_names = ["how"]
