@@ -131,8 +131,8 @@ def _start(A: Array, weights: Array, slices: list[slice], run: Map) -> Array:
     """Root of the geometric mean of the arithmetic and the harmonic mean: no decomposition of A.
 
     On EEG covariances between 1.4 times as far from the mean as the log-Euclidean mean and three
-    times nearer, at a third of the cost. A hint of the identity keeps singular matrices invertible; they are found in the first
-    pass, where they can be named.
+    times nearer, at a third of the cost. A hint of the identity keeps singular matrices invertible;
+    they are found in the first pass, where they can be named.
     """
     xp = array_namespace(A)
     eye = xp.eye(A.shape[-1], dtype=xp.float64, device=device_of(A))
