@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from .._array import Array, array_namespace
 
-__all__ = ["NotPositiveDefinite", "eigenpairs", "eigenvalues", "not_positive_definite", "wide"]
+__all__ = [
+    "NotPositiveDefinite",
+    "eigenpairs",
+    "eigenvalues",
+    "not_positive_definite",
+    "wide",
+    "with_null_space",
+]
 
 
 # Products such as R A R of semidefinite matrices have negative eigenvalues of some n eps.
@@ -92,6 +99,27 @@ def eigenvalues(C: Array, A: Array | None = None, definite: str = "definite") ->
     """
     A = C if A is None else A
     return _checked(array_namespace(C).linalg.eigvalsh(_finite(C, A)), A, definite)
+
+
+def with_null_space(values: Array, A: Array) -> Array:
+    """Set eigenvalues that may be rounding, of products of semidefinite matrices, to exactly 0.
+
+    Parameters
+    ----------
+    values : array of shape (..., n)
+        Ascending eigenvalues.
+    A : array of shape (..., n, n)
+        The matrices the products began with: they give the unit of rounding.
+
+    Returns
+    -------
+    values : array of shape (..., n)
+        Nonnegative.
+    """
+    xp = array_namespace(values)
+    own = values.shape[-1] ** 0.5 * float(xp.finfo(values.dtype).eps)
+    floor = max(_rounding(A), _NEGATIVE * own)
+    return xp.where(values > floor * values[..., -1:], values, xp.zeros_like(values))
 
 
 def _finite(C: Array, A: Array) -> Array:
