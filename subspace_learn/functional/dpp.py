@@ -231,7 +231,7 @@ def chain_of_proposals(
 def _dense_draw(law: RowLaw, rng: np.random.Generator) -> Draw:
     """Residual of every row, one product with Q after each choice."""
     Q = law.basis
-    n, m = Q.shape
+    m = Q.shape[1]
     order = law.order
     residual = law.norms.copy()
     basis = np.zeros((m, m))

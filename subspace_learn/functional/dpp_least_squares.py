@@ -1,6 +1,7 @@
 """Which rows to label for least squares, with which weights, and the fit on them.
 
-Features phi (n, m) are orthonormal in L2(mu), mu a probability measure on the rows; Q is sqrt(mu) phi.
+Features phi (n, m) are orthonormal in L2(mu), mu a probability measure on the rows; Q is
+sqrt(mu) phi.
 """
 
 from __future__ import annotations
@@ -263,13 +264,8 @@ def design_rows(
     """
 
     def attempt() -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-        indices, looked_at = _draw(space, n_points, rng, scheme, reference, method)
-        return (
-            indices,
-            _weights(space, indices, scheme, reference),
-            phi_at(space, indices),
-            looked_at,
-        )
+        drawn, looked_at = _draw(space, n_points, rng, scheme, reference, method)
+        return drawn, _weights(space, drawn, scheme, reference), phi_at(space, drawn), looked_at
 
     return first_that_meets(condition, max_redraws, attempt)
 
@@ -283,8 +279,9 @@ def first_that_meets(
 
     ``attempt()`` gives what is drawn (row numbers or points), weights, features, proposals.
     """
-    best_value, best, proposals = -np.inf, None, 0
-    for redraws in range(max_redraws + 1 if condition is not None else 1):
+    best_value, best, proposals, n_draws = -np.inf, None, 0, 0
+    while n_draws <= (max_redraws if condition is not None else 0):
+        n_draws += 1
         drawn, weights, phi, looked_at = attempt()
         proposals += looked_at
         smallest, largest = gram_spectrum(phi, weights)
@@ -296,7 +293,7 @@ def first_that_meets(
             break
     if best is None:
         raise ValueError(f"max_redraws={max_redraws} must be at least 0.")
-    return best._replace(n_proposals=proposals, n_redraws=redraws)
+    return best._replace(n_proposals=proposals, n_redraws=n_draws - 1)
 
 
 def _draw(

@@ -1,4 +1,4 @@
-"""How much a row matters in least squares: leverage scores, exact, by a Gram matrix, or sketched."""
+"""How much a row matters in least squares: leverage scores, exact, by Gram matrix, or sketched."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def _block(A: Any, rows: slice, weights: Array | None = None) -> Array:
 
 
 def _qr_whitener(A: Any, weights: Array | None, lengths: Array) -> Array:
-    """T from the triangular factor, built up block by block; directions below rounding are left out."""
+    """T from the triangular factor, built block by block; directions below rounding are left out."""
     xp = array_namespace(lengths)
     n, d = A.shape
     factor = None

@@ -74,10 +74,11 @@ def lewis_weights(
     .. math:: \log w \leftarrow (1 - \theta) \log w
               + \theta \tfrac p2 \log a_i^T (A^T W^{1-2/p} A)^{-1} a_i
 
-    has derivative :math:`(1-\theta) I - \theta (p/2 - 1) P`. The two known iterations are theta = 1
-    (Cohen and Peng; rate |p/2 - 1|, for p < 4 only) and theta = 2 / p (:math:`w \leftarrow \tau`; rate
-    \|1 - 2/p\|). Here theta = 4 / (p + 2), the best for eigenvalues anywhere in [0, 1]: rate
-    \|p - 2\| / (p + 2), which is 1/3 at p = 1 and at p = 4. Weights are rescaled to their known sum.
+    has derivative :math:`(1-\theta) I - \theta (p/2 - 1) P`. The two known iterations are
+    theta = 1 (Cohen and Peng; rate abs(p/2 - 1), for p < 4 only) and theta = 2 / p
+    (:math:`w \leftarrow \tau`; rate abs(1 - 2/p)). Here theta = 4 / (p + 2), the best for
+    eigenvalues anywhere in [0, 1]: rate abs(p - 2) / (p + 2), which is 1/3 at p = 1 and at p = 4.
+    Weights are rescaled to their known sum.
 
     References
     ----------

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 
 from .leverage import row_energies, whitener
 from .lewis_weights import lewis_fixed_point
@@ -82,16 +81,18 @@ def lp_sensitivities(
     Notes
     -----
     With :math:`r = Ax`, weights :math:`|r|^{p-2}` and the weighted Gram matrix M, a step goes to
-    :math:`z = M^{-1} a_i / a_i^T M^{-1} a_i`, damped by 1 / (p - 1) for p > 2. It also gives a dual point
-    :math:`\lambda = W A M^{-1} a_i` with :math:`A^T \lambda = a_i`, so that by Hoelder
+    :math:`z = M^{-1} a_i / a_i^T M^{-1} a_i`, damped by 1 / (p - 1) for p > 2. It also gives a
+    dual point :math:`\lambda = W A M^{-1} a_i` with :math:`A^T \lambda = a_i`, so that by Hoelder
     :math:`|a_i^T x|^p / |Ax|_p^p \le s_i \le |\lambda|_q^p`: the gap is certified at no cost.
-    The score itself, being an attained share, is more accurate than the gap. At p = 1 the gap closes
-    slowly below 1e-2: the linear programmes that then finish the work cost some 10 ms per row.
+    The score itself, being an attained share, is more accurate than the gap. At p = 1 the gap
+    closes slowly below 1e-2: the linear programmes that then finish the work cost some 10 ms per row.
 
     References
     ----------
-    D. P. Woodruff, T. Yasuda, "Sharper bounds for lp sensitivity sampling", ICML 2023 (definition 1.1).
-    S. Padmanabhan, D. P. Woodruff, Q. R. Zhang, "Computing approximate lp sensitivities", NeurIPS 2023.
+    D. P. Woodruff, T. Yasuda, "Sharper bounds for lp sensitivity sampling", ICML 2023
+    (definition 1.1).
+    S. Padmanabhan, D. P. Woodruff, Q. R. Zhang, "Computing approximate lp sensitivities",
+    NeurIPS 2023.
 
     Examples
     --------
@@ -139,7 +140,7 @@ def sensitivity_scores(
             f"(limit {GUARD:.0e}). Use method='approximate' (the same on a Lewis sample of the "
             "rows), or Lewis weights, which bound them."
         )
-    rows = np.asarray((A @ T) if not sp.issparse(A) else A @ T, dtype=np.float64)
+    rows = np.asarray(A @ T, dtype=np.float64)
     if method == "exact" or (method == "auto" and cost <= GUARD / 10):
         return sensitivity_bounds(rows, rows, p, tol=tol, max_iter=max_iter)
     return _from_sample(
@@ -200,7 +201,7 @@ def sensitivity_bounds(
     sensitivities : Sensitivities
         Of the targets.
     """
-    n, rank = rows.shape
+    rank = rows.shape[1]
     upper_triangle = np.triu_indices(rank)
     products = rows[:, upper_triangle[0]] * rows[:, upper_triangle[1]]
     lower, upper = np.zeros(len(targets)), np.zeros(len(targets))

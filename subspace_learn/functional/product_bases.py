@@ -113,7 +113,7 @@ def _one_input(t: np.ndarray, kind: str, degree: int) -> np.ndarray:
 def christoffel_points(
     kind: str, indices: np.ndarray, size: int, rng: np.random.Generator
 ) -> np.ndarray:
-    r"""Draw points from the optimal law of a product basis, :math:`\frac1m \sum_j \varphi_j^2 d\mu`.
+    r"""Draw points from the optimal law :math:`\frac1m \sum_j \varphi_j^2 d\mu` of a product basis.
 
     Parameters
     ----------
@@ -135,8 +135,8 @@ def christoffel_points(
     -----
     Exact, coordinate by coordinate: a product is chosen, then each coordinate from the square of
     its factor by rejection. Legendre is proposed from the arcsine law, which exceeds
-    half of every :math:`\varphi_j^2 d\mu` (Bernstein's inequality); Chebyshev and Fourier from their own
-    measure, since their squares are at most 2; Hermite from the uniform law on an interval that
+    half of every :math:`\varphi_j^2 d\mu` (Bernstein's inequality); Chebyshev and Fourier from
+    their own measure, since their squares are at most 2; Hermite from the uniform law on an interval that
     leaves out less than 1e-15, by Cramer's inequality.
     """
     degrees = indices[rng.integers(len(indices), size=size)]
