@@ -330,9 +330,11 @@ def volume_draw(
     replacement: bool,
     reference: np.ndarray | None,
     method: str,
+    absent: np.ndarray | None = None,
 ) -> Draw:
-    """Draw as `volume_sample` and count the proposals."""
+    """Draw as `volume_sample` and count the proposals; rows marked ``absent`` never come."""
     n, m = law.basis.shape
+    n -= 0 if absent is None else int(absent.sum())
     most = n_points if replacement else n
     if not m <= n_points <= most:
         limit = "" if replacement else f" and at most {n} rows"
@@ -343,10 +345,12 @@ def volume_draw(
     first, n_proposals = dpp_draw(law, rng, method=method)
     if not replacement:
         # each row's lot is tied to its place in the order: shuffled tables give the same rows
-        lots = rng.random(n)
+        lots = rng.random(len(law.norms))
         if law.order is not None:
             lots[law.order] = lots.copy()
         lots[first] = np.inf
+        if absent is not None:
+            lots[absent] = np.inf
         extra = n_points - m
         rest = np.argpartition(lots, extra - 1)[:extra] if extra else np.empty(0, dtype=np.int64)
         rest = rest[np.argsort(lots[rest])]

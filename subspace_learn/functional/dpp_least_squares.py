@@ -159,13 +159,15 @@ def _orthonormalising(rows: np.ndarray, rcond: float) -> tuple[np.ndarray, np.nd
     if values[0] > _SAFE_GRAM * values[-1]:
         T = _inverse_root(gram)
     else:
-        factor, pivots = scipy.linalg.qr(rows, mode="r", pivoting=True)
+        # of features that depend on one another the earlier are kept, whatever rounding says
+        preference = np.geomspace(1.0, 0.5, n_columns)
+        factor, pivots = scipy.linalg.qr(rows * preference, mode="r", pivoting=True)
         diagonal = np.abs(np.diag(factor))
         rank = int(np.sum(diagonal > rcond * diagonal[0]))
         order = np.argsort(pivots[:rank])
         kept = pivots[:rank][order]
         upper = scipy.linalg.qr(factor[:rank, :rank][:, order], mode="r")[0]
-        T = scipy.linalg.solve_triangular(upper, np.eye(rank))
+        T = scipy.linalg.solve_triangular(upper, np.diag(preference[kept]))
     for _ in range(2):  # the second pass takes out what rounding did to the first
         Q = rows[:, kept] @ T
         T = T @ _inverse_root(Q.T @ Q)
@@ -308,7 +310,13 @@ def _draw(
     law, m = space.law, space.law.basis.shape[1]
     if scheme in ("volume", "volume_without_replacement"):
         drawn = volume_draw(
-            law, n_points, rng, replacement=scheme == "volume", reference=reference, method=method
+            law,
+            n_points,
+            rng,
+            replacement=scheme == "volume",
+            reference=reference,
+            method=method,
+            absent=space.measure == 0,
         )
         return drawn.indices, drawn.n_proposals
     if scheme in ("christoffel", "uniform"):
@@ -335,7 +343,7 @@ def _weights(
     if scheme == "uniform":
         return np.ones(len(indices))
     if scheme == "volume_without_replacement":
-        return mu * len(space.measure)
+        return mu * np.count_nonzero(space.measure)
     if scheme == "volume" and reference is not None:
         return mu / (reference[indices] / np.sum(reference))
     return space.law.basis.shape[1] * mu / space.law.norms[indices]

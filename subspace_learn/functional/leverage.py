@@ -172,7 +172,7 @@ def _block(A: Any, rows: slice, weights: Array | None = None) -> Array:
 
 
 def _qr_whitener(A: Any, weights: Array | None, lengths: Array) -> Array:
-    """T from the triangular factor, built block by block; directions below rounding are left out."""
+    """T from the triangular factor, built block by block, without directions below rounding."""
     xp = array_namespace(lengths)
     n, d = A.shape
     factor = None

@@ -85,7 +85,7 @@ def lp_sensitivities(
     dual point :math:`\lambda = W A M^{-1} a_i` with :math:`A^T \lambda = a_i`, so that by Hoelder
     :math:`|a_i^T x|^p / |Ax|_p^p \le s_i \le |\lambda|_q^p`: the gap is certified at no cost.
     The score itself, being an attained share, is more accurate than the gap. At p = 1 the gap
-    closes slowly below 1e-2: the linear programmes that then finish the work cost some 10 ms per row.
+    closes slowly below 1e-2: the linear programmes that then finish cost some 10 ms per row.
 
     References
     ----------

@@ -136,8 +136,8 @@ def christoffel_points(
     Exact, coordinate by coordinate: a product is chosen, then each coordinate from the square of
     its factor by rejection. Legendre is proposed from the arcsine law, which exceeds
     half of every :math:`\varphi_j^2 d\mu` (Bernstein's inequality); Chebyshev and Fourier from
-    their own measure, since their squares are at most 2; Hermite from the uniform law on an interval that
-    leaves out less than 1e-15, by Cramer's inequality.
+    their own measure, since their squares are at most 2; Hermite from the uniform law on an
+    interval that leaves out less than 1e-15, by Cramer's inequality.
     """
     degrees = indices[rng.integers(len(indices), size=size)]
     points = np.empty(degrees.shape)

@@ -127,8 +127,9 @@ class ProductBasis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
         n_products = len(self.multi_indices_)
         if not 0 < n_products <= _MOST_PRODUCTS:
             raise ValueError(
-                f"degree={self.degree} in {X.shape[1]} inputs ({self.index_set}) makes {n_products} "
-                f"products; 1 to {_MOST_PRODUCTS} are needed. Change degree or index_set."
+                f"degree={self.degree} in {X.shape[1]} inputs ({self.index_set}) makes "
+                f"{n_products} products; 1 to {_MOST_PRODUCTS} are possible. Change degree or "
+                "index_set."
             )
         return self
 
