@@ -20,6 +20,7 @@ _HEADLINE = {
     "GrassmannClassifier": "grassmann",
     "GrassmannPCA": "grassmann",
     "NearestSubspaceClassifier": "grassmann",
+    "SensitivitySampler": "sampling",
     "SubspaceDetector": "grassmann",
     "ToDevice": "_to_device",
 }

@@ -15,5 +15,6 @@ __all__ = [
     "nearest_subspace",
     "product_bases",
     "row_sampling",
+    "row_stream",
     "subspace_detector",
 ]

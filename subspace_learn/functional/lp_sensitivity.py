@@ -16,6 +16,7 @@ GUARD = 2e12
 _TYPICAL_STEPS = 20  # for the estimate of the cost that is told
 _SAMPLE_TOL = 0.05  # gap at which problems against a sample are done
 _TARGETS_AT_ONCE = 128  # rows whose problems are solved together: weights (128, n) stay in cache
+_WEIGHT_FLOOR = 1e-12
 _FLOOR = 1e-8  # residuals below this share of the largest count as that share (p < 2)
 
 
@@ -292,7 +293,8 @@ class _Problem(NamedTuple):
     def _weighted(self, W: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Minimiser of the weighted squares with t^T x = 1, and the dual point of each target."""
         rank = self.rows.shape[1]
-        W = W / W.max(axis=1, keepdims=True)
+        # the floor keeps M regular where most residuals vanish; the bounds hold for any weights
+        W = np.maximum(W / W.max(axis=1, keepdims=True), _WEIGHT_FLOOR)
         flat = W @ self.products
         M = np.empty((len(targets), rank, rank))
         M[:, self.triangle[0], self.triangle[1]] = flat

@@ -72,7 +72,7 @@ def row_scores(
     """
     if method not in METHODS_OF[score]:
         raise ValueError(
-            f"method={method!r} does not go with score={score!r}. Use one of {METHODS_OF[score]}."
+            f"method={method!r} does not go with row_score={score!r}. Use one of {METHODS_OF[score]}."
         )
     if score == "uniform":
         return np.ones(A.shape[0])
@@ -129,7 +129,7 @@ def sample_rows(
     if not scores.any():
         raise ValueError(
             "Every score is 0 (all rows are zero), so that no row can be drawn. Use "
-            "score='uniform', or leave such tables out."
+            "row_score='uniform', or leave such tables out."
         )
     order = np.arange(len(scores)) if order is None else order
     if law == "bernoulli":

@@ -5,15 +5,21 @@ from ..functional.dpp_least_squares import christoffel_function
 from ..functional.leverage import leverage_scores
 from ..functional.lewis_weights import lewis_weights
 from ..functional.lp_sensitivity import lp_sensitivities
+from ..functional.row_sampling import embedding_error
 from ._dpp_least_squares import DPPLeastSquares
 from ._labels import OracleError
 from ._product_basis import ProductBasis
+from ._sensitivity_sampler import SensitivitySampler
+from ._subsampled_estimator import SubsampledEstimator
 
 __all__ = [
     "DPPLeastSquares",
     "OracleError",
     "ProductBasis",
+    "SensitivitySampler",
+    "SubsampledEstimator",
     "christoffel_function",
+    "embedding_error",
     "leverage_scores",
     "lewis_weights",
     "lp_sensitivities",

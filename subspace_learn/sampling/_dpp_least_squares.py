@@ -322,8 +322,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        # two draws per feature are few for the noise in scikit-learn's test of scores
-        tags.regressor_tags.poor_score = True
+        tags.target_tags.multi_output = True
         return tags
 
     def _solved(self, checked: np.ndarray, targets: np.ndarray) -> LinearFit:

@@ -42,10 +42,9 @@ class LabelDesign(SubspaceEstimator):
                 UserWarning,
                 stacklevel=4,
             )
-        n_samples, m = space.law.basis.shape
         drawn = design_rows(
             space,
-            self._n_points(m, n_samples),
+            self._n_points(space.law.basis.shape[1], np.count_nonzero(space.measure)),
             random_generator(self.random_state),
             scheme=self.sampling,
             reference=self._reference(X, space),
