@@ -24,7 +24,18 @@ class BasisLaw(NamedTuple):
     """Degrees of the products, the constant included, (m, n_inputs)."""
 
     def values(self, t: np.ndarray) -> np.ndarray:
-        """Orthonormal features of points, (n, m)."""
+        """Orthonormal features of points.
+
+        Parameters
+        ----------
+        t : ndarray of shape (n, n_inputs)
+            Standard coordinates.
+
+        Returns
+        -------
+        phi : ndarray of shape (n, m)
+            Their features.
+        """
         return basis_values(t, self.kind, self.indices)
 
 

@@ -57,7 +57,18 @@ class FeatureSpace(NamedTuple):
     """Whether phi begins with the constant 1."""
 
     def features(self, F: np.ndarray) -> np.ndarray:
-        """Orthonormal features phi of rows with raw features F."""
+        """Orthonormal features of any rows.
+
+        Parameters
+        ----------
+        F : ndarray of shape (n, n_raw)
+            Raw features.
+
+        Returns
+        -------
+        phi : ndarray of shape (n, m)
+            The constant 1 first, if there is an intercept.
+        """
         phi = (F - self.offset) @ self.transform
         return np.hstack([np.ones((len(F), 1)), phi]) if self.intercept else phi
 

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from .._array import Array, array_namespace, device_of, is_numpy
 from ..linalg.moments import row_blocks
 
-__all__ = ["leverage_scores", "row_energies", "weighted_gram", "whitener"]
+__all__ = ["leverage_scores"]
 
 METHODS = ("auto", "gram", "exact", "sketch")
 # Smallest over largest eigenvalue of the Gram matrix of columns of unit length. One pass loses
@@ -45,7 +45,7 @@ def leverage_scores(
     Returns
     -------
     scores : array of shape (n_samples,)
-        float64, of the library of A.
+        Of the library of A, float64.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def whitener(
     Returns
     -------
     T : array of shape (n_features, rank)
-        float64.
+        Of the library of A, float64.
     """
     if method not in METHODS:
         raise ValueError(f"method={method!r} is not known here. Use one of {METHODS}.")

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from .._array import Array, array_namespace
 from .leverage import row_energies, whitener
 
-__all__ = ["LewisWeights", "lewis_fixed_point", "lewis_weights"]
+__all__ = ["LewisWeights", "lewis_weights"]
 
 
 class LewisWeights(NamedTuple):
@@ -59,7 +59,7 @@ def lewis_weights(
     Returns
     -------
     weights : array of shape (n_samples,)
-        float64, of the library of A; 0 for zero rows.
+        Of the library of A, float64; 0 for zero rows.
 
     Raises
     ------

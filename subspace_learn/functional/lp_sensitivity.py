@@ -9,7 +9,7 @@ import numpy as np
 from .leverage import row_energies, whitener
 from .lewis_weights import lewis_fixed_point
 
-__all__ = ["Sensitivities", "lp_sensitivities", "sensitivity_bounds", "sensitivity_scores"]
+__all__ = ["Sensitivities", "lp_sensitivities", "sensitivity_bounds"]
 
 # Multiply-adds beyond which all exact sensitivities are refused: about five minutes on one core.
 GUARD = 2e12
@@ -67,7 +67,7 @@ def lp_sensitivities(
     Returns
     -------
     scores : ndarray of shape (n_samples,)
-        float64; 0 for zero rows.
+        In float64; 0 for zero rows.
 
     Raises
     ------

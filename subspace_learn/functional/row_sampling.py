@@ -72,7 +72,8 @@ def row_scores(
     """
     if method not in METHODS_OF[score]:
         raise ValueError(
-            f"method={method!r} does not go with row_score={score!r}. Use one of {METHODS_OF[score]}."
+            f"method={method!r} does not go with row_score={score!r}. Use one of "
+            f"{METHODS_OF[score]}."
         )
     if score == "uniform":
         return np.ones(A.shape[0])

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["Coreset", "absorbed", "joined", "shifted"]
+__all__ = ["Coreset", "absorbed"]
 
 
 class Coreset(NamedTuple):

@@ -6,6 +6,7 @@ from ..functional.leverage import leverage_scores
 from ..functional.lewis_weights import lewis_weights
 from ..functional.lp_sensitivity import lp_sensitivities
 from ..functional.row_sampling import embedding_error
+from ._displays import DesignDisplay, EmbeddingErrorDisplay, SampleScoreDisplay
 from ._dpp_least_squares import DPPLeastSquares
 from ._labels import OracleError
 from ._product_basis import ProductBasis
@@ -14,8 +15,11 @@ from ._subsampled_estimator import SubsampledEstimator
 
 __all__ = [
     "DPPLeastSquares",
+    "DesignDisplay",
+    "EmbeddingErrorDisplay",
     "OracleError",
     "ProductBasis",
+    "SampleScoreDisplay",
     "SensitivitySampler",
     "SubsampledEstimator",
     "christoffel_function",

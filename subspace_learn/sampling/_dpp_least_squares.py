@@ -322,7 +322,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
+        tags.regressor_tags.poor_score = self.sampling == "dpp"  # it interpolates noise
         return tags
 
     def _solved(self, checked: np.ndarray, targets: np.ndarray) -> LinearFit:

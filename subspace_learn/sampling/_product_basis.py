@@ -74,10 +74,8 @@ class ProductBasis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
     >>> from subspace_learn.sampling import ProductBasis
     >>> x = np.linspace(-1, 1, 1001)[:, None]
     >>> phi = ProductBasis("legendre", degree=2, domain=(-1, 1)).fit_transform(x)
-    >>> (phi.T @ phi / 1001).round(2)
-    array([[1.  , 0.  , 0.  ],
-           [0.  , 1.  , 0.  ],
-           [0.  , 0.  , 1.01]])
+    >>> bool(np.abs(phi.T @ phi / 1001 - np.eye(3)).max() < 0.01)
+    True
     """
 
     _parameter_constraints: dict = {

@@ -196,8 +196,8 @@ class SensitivitySampler(WeightedBlocks):
         size = self._size(n)
         if size > n:
             raise ValueError(
-                f"n_samples={self.n_samples} is more than the {n} rows there are. Choose fewer, or "
-                "a share in (0, 1]."
+                f"n_samples={self.n_samples} draws were asked for, but X has {n} sample(s). Choose "
+                "fewer, or a share in (0, 1]."
             )
         rng = random_generator(self.random_state)
         self.scores_, sample = self._drawn(block, size, rng)
