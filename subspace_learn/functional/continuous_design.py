@@ -10,7 +10,7 @@ from .dpp import RowLaw, chain_of_proposals
 from .dpp_least_squares import Design, FeatureSpace, first_that_meets
 from .product_bases import basis_values, christoffel_points
 
-__all__ = ["CONTINUOUS_SCHEMES", "BasisLaw", "design_points", "orthonormal_space"]
+__all__ = ["CONTINUOUS_SCHEMES", "BasisLaw", "design_points"]
 
 CONTINUOUS_SCHEMES = ("repeated_dpp", "dpp", "volume", "christoffel", "uniform")
 

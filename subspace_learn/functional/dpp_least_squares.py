@@ -22,10 +22,7 @@ __all__ = [
     "christoffel_function",
     "design_rows",
     "feature_space",
-    "fit_from_features",
     "fit_from_indices",
-    "gram_spectrum",
-    "phi_at",
 ]
 
 SCHEMES = (
