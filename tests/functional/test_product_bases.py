@@ -64,8 +64,8 @@ def test_index_sets_have_the_sizes_they_should():
 @pytest.mark.parametrize("degree", [0, 1, 7])
 def test_points_come_from_the_square_of_a_function(kind, degree, rng):
     points = christoffel_points(kind, np.array([[degree]]), 4000, rng)[:, 0]
-    # distribution function by a fine sum, against which Kolmogorov's distance is below 1.95 / sqrt(n)
-    # with probability .999
+    # distribution function by a fine sum, against which Kolmogorov's distance is below
+    # 1.95 / sqrt(n) with probability .999
     if kind == "chebyshev":
         t = np.cos(np.pi * (np.arange(200_000, 0, -1) - 0.5) / 200_000)
         density = np.ones_like(t)
