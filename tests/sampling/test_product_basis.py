@@ -30,11 +30,11 @@ def test_constant_input_gives_finite_features():
 def test_wrong_domains_and_sizes_are_refused(rng):
     X = rng.normal(size=(10, 3))
     for settings, match in [
-        ({"domain": [[0, 1], [0, 1]]}, "give \\(2,\\)"),
+        ({"domain": [[0, 1], [0, 1]]}, "one pair for each"),
         ({"domain": (1, 1)}, "without width"),
         ({"kind": "hermite", "domain": (0, -1)}, "without width"),
         ({"domain": (0, np.inf)}, "without width"),
-        ({"degree": 99}, "makes 176851 products"),
+        ({"degree": 99}, "makes 171700 products"),
         ({"degree": 0, "include_constant": False}, "makes 0 products"),
         ({"kind": "wavelet"}, "kind"),
     ]:

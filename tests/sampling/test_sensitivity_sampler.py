@@ -150,7 +150,7 @@ def test_wrong_input_is_refused(table):
             SensitivitySampler(**settings).fit(X, y)
     with pytest.raises(ValueError, match="Every score is 0"):
         SensitivitySampler().fit(np.zeros((10, 2)))
-    with pytest.raises(ValueError, match="[Nn]egative"):
+    with pytest.raises(ValueError, match=r"[Nn]egative"):
         SensitivitySampler().fit(X, sample_weight=np.r_[-1.0, np.ones(2999)])
     with pytest.raises(ValueError, match="append_target=False"):
         SensitivitySampler().fit(X, np.where(y > 0, "yes", "no"))
