@@ -167,7 +167,7 @@ class DesignDisplay:
             label=f"{len(self.indices)} rows, area: weight",
         )
         ax.set(xlabel=self.names[0], ylabel=self.names[1])
-        ax.legend(loc="upper right")
+        ax.figure.legend(loc="outside upper center")
         return ax
 
 
