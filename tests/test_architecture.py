@@ -26,6 +26,7 @@ STOREY = {
     "functional": 2,
     "_base": 3,
     "_validation": 3,
+    "covariance": 4,
     "grassmann": 4,
     "sampling": 4,
     "datasets": 4,

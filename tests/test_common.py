@@ -15,10 +15,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from subspace_learn import _HEADLINE
 from subspace_learn._discovery import estimators
-from tests.common_checks import sampler, table
-from tests.common_checks.instances import instances, kind
+from tests.common_checks import epochs, sampler, table
+from tests.common_checks.instances import instances, kind, longer_instances
 
-CHECKS_OF_KIND = {"sampler": sampler, "table": table}
+CHECKS_OF_KIND = {"epochs": epochs, "sampler": sampler, "table": table}
 INSTANCES = instances()
 ARRAY_API = os.environ.get("SCIPY_ARRAY_API") == "1"
 
@@ -27,7 +27,7 @@ def cases(which):
     """Each instance with each check of its kind."""
     return [
         pytest.param(estimator, check, id=f"{estimator!r}-{check.__name__}")
-        for estimator in INSTANCES
+        for estimator in [*INSTANCES, *longer_instances()]
         for check in getattr(CHECKS_OF_KIND[kind(estimator)], which)
     ]
 

@@ -1,11 +1,14 @@
 """The mathematics of each method as pure functions, one module per method."""
 
 __all__ = [
+    "augmented_covariance",
     "continuous_design",
     "dpp",
     "dpp_least_squares",
+    "embedding_selection",
     "federated_client",
     "federated_pca",
+    "gbw_normalization",
     "grassmann_classifier",
     "grassmann_pca",
     "grassmann_training",
@@ -16,5 +19,6 @@ __all__ = [
     "product_bases",
     "row_sampling",
     "row_stream",
+    "siegel",
     "subspace_detector",
 ]

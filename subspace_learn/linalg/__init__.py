@@ -8,5 +8,11 @@ __all__ = [
     "lowrank",
     "moments",
     "product_descent",
+    "spd",
+    "spd_batches",
+    "spd_checks",
+    "spd_mean",
+    "spd_newton",
+    "spd_tangent",
     "trust_region",
 ]

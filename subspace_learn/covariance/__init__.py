@@ -1,0 +1,7 @@
+"""Epochs as covariance matrices on manifolds: augmented covariances and their classification."""
+
+from ._augmented_covariance_classifier import AugmentedCovarianceClassifier
+from ._augmented_covariances import AugmentedCovariances
+from ._gbw_normalizer import GBWNormalizer
+
+__all__ = ["AugmentedCovarianceClassifier", "AugmentedCovariances", "GBWNormalizer"]
