@@ -50,7 +50,7 @@ print(f"largest error {np.abs(model.predict(X) - y).max():.3f}")
 # %%
 # How much of this is luck?
 # -------------------------
-# The same 200 times for each way of choosing: the error over that of the best polynomial, which
+# The same 100 times for each way of choosing: the error over that of the best polynomial, which
 # nobody can beat. Uniform points are often poor and sometimes a disaster; two DPPs were
 # within a factor of four each time.
 
@@ -65,11 +65,11 @@ schemes = {
 ratios = {}
 for scheme, label in schemes.items():
     errors = []
-    for seed in range(200):
+    for seed in range(100):
         fit = DPPLeastSquares(basis, sampling=scheme, random_state=seed).fit(X, y)
         errors.append(np.sqrt(np.mean((fit.predict(X) - y) ** 2)) / best)
     ratios[label] = np.array(errors)
-    print(f"{scheme:14s} median {np.median(errors):7.2f}   worst of 200 {np.max(errors):10.2f}")
+    print(f"{scheme:14s} median {np.median(errors):7.2f}   worst of 100 {np.max(errors):10.2f}")
 
 _, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
 rng = np.random.default_rng(0)
@@ -82,7 +82,7 @@ ax.set(
     xticks=range(len(ratios)),
     xticklabels=ratios,
     ylabel="error / error of the best polynomial",
-    title="20 measurements, 10 coefficients; line: median of 200 draws",
+    title="20 measurements, 10 coefficients; line: median of 100 draws",
 )
 plt.show()
 

@@ -184,8 +184,8 @@ def _orthonormalising(rows: np.ndarray, rcond: float) -> tuple[np.ndarray, np.nd
 
 def _inverse_root(gram: np.ndarray) -> np.ndarray:
     """Upper triangular T with ``T^T gram T = I``."""
-    lower = np.linalg.cholesky(gram)
-    return scipy.linalg.solve_triangular(lower, np.eye(len(gram)), lower=True).T
+    # numpy's solver: scipy brings threads of its own, which wait for those of the products before
+    return np.linalg.solve(np.linalg.cholesky(gram), np.eye(len(gram))).T
 
 
 def christoffel_function(

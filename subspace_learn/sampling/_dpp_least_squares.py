@@ -72,6 +72,8 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
     rcond : float, default=None
         Features nearer to the span of others than this, relative to their length, are left out.
         None means rounding.
+    verbose : bool, default=False
+        Whether to print how many features are left out.
     random_state : int, RandomState, Generator or None, default=None
         Draws the rows. Shuffled rows give the same design, except for exact ties.
 
@@ -90,7 +92,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
     points_ : ndarray of shape (n_points, n_inputs)
         Points to evaluate, after `design_points` only.
     kept_features_ : ndarray of shape (n_kept,)
-        Features that are kept; the others are constant or depend on them.
+        Features that are kept; the others are constant or depend on them, and have coefficient 0.
     coef_ : ndarray of shape (n_features_out,) or (n_targets, n_features_out)
         Coefficients of the features; 0 for those left out.
     intercept_ : float or ndarray of shape (n_targets,)
@@ -156,6 +158,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
         "sampler": [StrOptions({"auto", "rejection", "dense"})],
         "fit_intercept": ["boolean"],
         "rcond": [Interval(Real, 0, 1, closed="left"), None],
+        "verbose": ["verbose"],
         # scikit-learn's "random_state" constraint does not know numpy's Generator
         "random_state": "no_validation",
     }
@@ -172,6 +175,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
         sampler="auto",
         fit_intercept=True,
         rcond=None,
+        verbose=False,
         random_state=None,
     ):
         self.feature_map = feature_map
@@ -183,6 +187,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
         self.sampler = sampler
         self.fit_intercept = fit_intercept
         self.rcond = rcond
+        self.verbose = verbose
         self.random_state = random_state
 
     # fit_method validates parameters and rolls back, but returns whatever the method returns

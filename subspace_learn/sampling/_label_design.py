@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array
 
-from .._base import SubspaceEstimator, random_generator
+from .._base import SubspaceEstimator, progress, random_generator
 from ..functional.dpp_least_squares import Design, FeatureSpace, design_rows, feature_space
 from ._product_basis import ProductBasis
 
@@ -35,12 +35,11 @@ class LabelDesign(SubspaceEstimator):
         F = checked if self.feature_map_ is None else self._mapped(X, checked)
         space = feature_space(F, weights, intercept=self.fit_intercept, rcond=self.rcond)
         left_out = F.shape[1] - len(space.kept)
-        if left_out and not self._interpolates(F, weights, space):
-            warnings.warn(
+        if left_out:
+            progress(
+                self,
                 f"{left_out} of {F.shape[1]} features are constant or depend on the others and are "
-                "left out (see kept_features_).",
-                UserWarning,
-                stacklevel=4,
+                "left out (see kept_features_)",
             )
         drawn = design_rows(
             space,
@@ -53,13 +52,6 @@ class LabelDesign(SubspaceEstimator):
             method=self.sampler,
         )
         self._store_design(space, drawn)
-
-    @staticmethod
-    def _interpolates(F: np.ndarray, weights: np.ndarray | None, space: FeatureSpace) -> bool:
-        """Whether there are as many features as different rows: then some must be left out."""
-        n_features = space.law.basis.shape[1]
-        present = F if weights is None else F[weights > 0]
-        return len(np.unique(present, axis=0)) <= n_features
 
     def _fitted_map(self, X: Any, checked: np.ndarray) -> Any:
         if self.feature_map is None:
