@@ -60,8 +60,8 @@ for name in ("uniform", "leverage"):
 # count once, so that a sample of 160 draws has somewhat fewer landmarks.
 #
 # With few draws uniform landmarks are better: the norm is ruled by the large cluster, and leverage
-# spends its draws on the small ones. Once all clusters have a landmark, between 40 and 80 draws here,
-# that pays: uniform draws go on missing what is rare.
+# spends its draws on the small ones. Once all clusters have a landmark, between 40 and 80 draws
+# here, that pays: uniform draws go on missing what is rare.
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 left.plot(*X.T, ".", color="#BBBBBB", markersize=2, label="rows")
