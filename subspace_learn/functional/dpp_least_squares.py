@@ -53,6 +53,18 @@ class FeatureSpace(NamedTuple):
     intercept: bool
     """Whether phi begins with the constant 1."""
 
+    def without_rows(self) -> FeatureSpace:
+        """Return the maps alone, without the table they were made from.
+
+        Returns
+        -------
+        space : FeatureSpace
+            With an empty law and measure.
+        """
+        none = np.empty(0)
+        law = RowLaw(np.empty((0, self.law.basis.shape[1])), none, none, None)
+        return self._replace(law=law, measure=none)
+
     def features(self, F: np.ndarray) -> np.ndarray:
         """Orthonormal features of any rows.
 
@@ -397,24 +409,18 @@ def fit_from_indices(
     fit : LinearFit
         Minimiser of ``sum_i w_i |y_i - phi_i^T c|^2``, of least norm if it is not unique.
     """
-    return _fit(space, phi_at(space, indices), y, weights, rcond)
+    return weighted_fit(space, phi_at(space, indices), y, weights, rcond=rcond)
 
 
-def fit_from_features(
+def weighted_fit(
     space: FeatureSpace,
-    F: np.ndarray,
+    phi: np.ndarray,
     y: np.ndarray,
     weights: np.ndarray,
     *,
     rcond: float | None = None,
 ) -> LinearFit:
-    """Weighted least squares on rows with raw features F, which need not be rows of the table."""
-    return _fit(space, space.features(F), y, weights, rcond)
-
-
-def _fit(
-    space: FeatureSpace, phi: np.ndarray, y: np.ndarray, weights: np.ndarray, rcond: float | None
-) -> LinearFit:
+    """Weighted least squares on orthonormal features of any rows; uses the maps of ``space``."""
     root = np.sqrt(weights)[:, None]
     c, _, rank, _ = np.linalg.lstsq(phi * root, y * root, rcond=rcond)
     skipped = 1 if space.intercept else 0

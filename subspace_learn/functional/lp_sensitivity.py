@@ -56,7 +56,7 @@ def lp_sensitivities(
         - "exact": one convex problem per row, of order n^2 d^2 in all.
         - "approximate": the same problems on a sample of rows drawn by Lewis weights, then clipped
           to the bounds that Lewis weights give; of order n d^3 log d.
-        - "auto": "exact" up to 2e11 multiply-adds, then "approximate".
+        - "auto": "exact" up to 2e10 multiply-adds, then "approximate".
     tol : float, default=1e-2
         Relative gap between the certified bounds at which a row is done.
     max_iter : int, default=200
@@ -142,7 +142,7 @@ def sensitivity_scores(
             "rows), or Lewis weights, which bound them."
         )
     rows = np.asarray(A @ T, dtype=np.float64)
-    if method == "exact" or (method == "auto" and cost <= GUARD / 10):
+    if method == "exact" or (method == "auto" and cost <= GUARD / 100):
         return sensitivity_bounds(rows, rows, p, tol=tol, max_iter=max_iter)
     return _from_sample(
         rows, tau, p, tol, max_iter, np.random.default_rng(0) if rng is None else rng

@@ -106,16 +106,13 @@ class DesignDisplay:
             If X has more than two columns, or is not the table of the design.
         """
         check_is_fitted(estimator, "indices_")
+        christoffel = estimator._christoffel(X)
         names = [str(name) for name in getattr(X, "columns", [])]
         X = to_numpy(X) if is_array(X) else np.asarray(X, dtype=np.float64)
-        law, measure = estimator._space.law, estimator._space.measure
-        if X.ndim != 2 or X.shape[1] not in (1, 2) or len(X) != len(measure):
+        if X.shape[1] not in (1, 2) or len(X) <= estimator.indices_.max():
             raise ValueError(
-                f"X has shape {X.shape}; the {len(measure)} rows of the design with one or two "
-                "columns are needed."
+                f"X has shape {X.shape}; the rows of the design with one or two columns are needed."
             )
-        with np.errstate(divide="ignore", invalid="ignore"):
-            christoffel = measure / law.norms
         names = names or [f"x{i}" for i in range(X.shape[1])]
         display = cls(X, christoffel, estimator.indices_, estimator.sample_weight_, names=names)
         return display.plot(ax=ax)

@@ -22,8 +22,7 @@ from ..functional.continuous_design import (
 from ..functional.dpp_least_squares import (
     SCHEMES,
     LinearFit,
-    fit_from_features,
-    fit_from_indices,
+    weighted_fit,
 )
 from ..functional.product_bases import KINDS, multi_indices
 from ._label_design import LabelDesign
@@ -258,13 +257,15 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
             condition=self.condition,
             max_redraws=self.max_redraws,
         )
-        self.points_ = basis._from_standard(drawn.indices)
+        points = basis._from_standard(drawn.indices)
         n_raw = len(indices) - self.fit_intercept
         self.feature_map_ = basis
         self.n_features_in_ = len(basis.domain_)
         space = orthonormal_space(n_raw, intercept=self.fit_intercept)
-        self._store_design(space, drawn._replace(indices=np.arange(size)))
-        self._planned = (self.points_.shape, self.points_, None)
+        phi = space.features(basis.transform(points))
+        self._store_design(space, drawn._replace(indices=np.arange(size)), phi)
+        self.points_ = points
+        self._planned = (points.shape, points, None)
         return self.points_, self.sample_weight_
 
     @fit_method
@@ -301,7 +302,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
             flat = targets.shape[1] == 1
         else:
             targets = table[self.indices_]
-        self._store_fit(self._solved(checked, targets), flat)
+        self._store_fit(self._solved(targets), flat)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -330,13 +331,8 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
         tags.regressor_tags.poor_score = self.sampling == "dpp"  # it interpolates noise
         return tags
 
-    def _solved(self, checked: np.ndarray, targets: np.ndarray) -> LinearFit:
-        space = self._space
-        if len(space.measure):
-            fit = fit_from_indices(space, targets, self.indices_, self.sample_weight_)
-        else:  # points of a continuous domain
-            F = self._mapped(checked, checked)
-            fit = fit_from_features(space, F, targets, self.sample_weight_)
+    def _solved(self, targets: np.ndarray) -> LinearFit:
+        fit = weighted_fit(self._space, self._phi, targets, self.sample_weight_)
         if fit.rank < fit.orthonormal.shape[0]:
             warnings.warn(
                 f"The rows drawn determine {fit.rank} of {fit.orthonormal.shape[0]} coefficients; "

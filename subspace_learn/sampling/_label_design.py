@@ -11,7 +11,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array
 
 from .._base import SubspaceEstimator, progress, random_generator
-from ..functional.dpp_least_squares import Design, FeatureSpace, design_rows, feature_space
+from .._validation import check_samples
+from ..functional.dpp_least_squares import (
+    Design,
+    FeatureSpace,
+    design_rows,
+    feature_space,
+    phi_at,
+)
 from ._product_basis import ProductBasis
 
 __all__ = ["LabelDesign"]
@@ -24,6 +31,14 @@ class LabelDesign(SubspaceEstimator):
         """Features of rows; a map fitted on a DataFrame sees a DataFrame."""
         rows = checked if self._map_is_ours else X
         return check_array(self.feature_map_.transform(rows), input_name="features")
+
+    def _christoffel(self, X: Any) -> np.ndarray:
+        """Christoffel function of the features of the design at any rows."""
+        checked = check_samples(self, X, reset=False, method="from_estimator")
+        F = checked if self.feature_map_ is None else self._mapped(X, checked)
+        phi = self._space.features(F)
+        with np.errstate(divide="ignore"):
+            return 1.0 / np.einsum("ij,ij->i", phi, phi)
 
     @property
     def _map_is_ours(self) -> bool:
@@ -51,7 +66,7 @@ class LabelDesign(SubspaceEstimator):
             max_redraws=self.max_redraws,
             method=self.sampler,
         )
-        self._store_design(space, drawn)
+        self._store_design(space, drawn, phi_at(space, drawn.indices))
 
     def _fitted_map(self, X: Any, checked: np.ndarray) -> Any:
         if self.feature_map is None:
@@ -127,7 +142,8 @@ class LabelDesign(SubspaceEstimator):
         same_rows = np.array_equal(checked[self.indices_], planned[1])
         return same_rows and (weights is None or np.array_equal(weights, planned[2]))
 
-    def _store_design(self, space: FeatureSpace, drawn: Design) -> None:
+    def _store_design(self, space: FeatureSpace, drawn: Design, phi: np.ndarray) -> None:
+        """Keep the design and what a fit needs of the table; an earlier fit goes."""
         if not drawn.met:
             warnings.warn(
                 f"None of {drawn.n_redraws + 1} designs met condition={self.condition}; the best "
@@ -135,7 +151,9 @@ class LabelDesign(SubspaceEstimator):
                 ConvergenceWarning,
                 stacklevel=5,
             )
-        self._space = space
+        for name in ("coef_", "intercept_", "points_"):
+            vars(self).pop(name, None)
+        self._space, self._phi = space.without_rows(), phi
         self.indices_ = drawn.indices
         self.sample_weight_ = drawn.weights
         self.gram_condition_ = drawn.gram_condition

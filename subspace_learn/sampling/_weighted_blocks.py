@@ -49,11 +49,16 @@ class WeightedBlocks(SubspaceEstimator):
         extra = [np.ones((n, 1))] if self.append_constant else []
         if block.targets is not None and self.append_target:
             extra.append(block.targets.reshape(n, -1))
-        root = (block.weights ** (1.0 / self.p))[:, None]
         if sp.issparse(block.rows):
             parts = [block.rows, *(sp.csr_matrix(e) for e in extra)]
-            return sp.hstack(parts).multiply(root).tocsr() if n else block.rows
-        return np.hstack([block.rows, *extra]).astype(np.float64, copy=False) * root
+            A = sp.hstack(parts).tocsr() if extra else block.rows
+        else:
+            A = np.hstack([block.rows, *extra]) if extra else block.rows
+            A = A.astype(np.float64, copy=False)
+        if (block.weights == 1).all():
+            return A
+        root = (block.weights ** (1.0 / self.p))[:, None]
+        return A.multiply(root).tocsr() if sp.issparse(A) else A * root
 
     def _drawn(
         self, block: Coreset, size: int, rng: np.random.Generator
@@ -71,8 +76,8 @@ class WeightedBlocks(SubspaceEstimator):
         )
         if not (block.weights > 0).all():
             scores = np.where(block.weights > 0, scores, 0.0)
-        lengths = np.sqrt(np.asarray((A.multiply(A) if sp.issparse(A) else A * A).sum(axis=0)))
-        order = own_order(A, lengths.reshape(-1))
+        squares = A.multiply(A).sum(axis=0) if sp.issparse(A) else np.einsum("ij,ij->j", A, A)
+        order = own_order(A, np.sqrt(np.asarray(squares)).reshape(-1))
         return scores, sample_rows(
             scores, size, rng, law=self.law, merge=self.merge_repeats, order=order
         )

@@ -46,9 +46,13 @@ def test_design_of_another_table_is_refused(rng):
     X = rng.normal(size=(80, 3))
     model = DPPLeastSquares(random_state=0)
     model.design(X)
-    for wrong in (X, X[:40, :2]):
-        with pytest.raises(ValueError, match="one or two columns"):
-            DesignDisplay.from_estimator(model, wrong)
+    with pytest.raises(ValueError, match="one or two columns"):
+        DesignDisplay.from_estimator(model, X)
+    model.design(X[:, :2])
+    with pytest.raises(ValueError, match="one or two columns"):
+        DesignDisplay.from_estimator(model, X[:2, :2])
+    with pytest.raises(ValueError, match="expecting 2 features"):
+        DesignDisplay.from_estimator(model, X)
 
 
 def test_scores_are_shown_in_descending_order_with_the_sample_marked(rng):

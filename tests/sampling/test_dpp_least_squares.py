@@ -1,8 +1,10 @@
 """DPPLeastSquares: two phases, oracles, feature maps, domains, what is refused."""
 
+import pickle
+
 import numpy as np
 import pytest
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -46,6 +48,17 @@ def test_design_without_a_seed_is_kept_until_another_table_comes(pool):
     assert model.fit(X, partly(y, rows)).indices_ is rows
     assert model.fit(X, y).indices_ is rows
     assert model.fit(X[:200], y[:200]).indices_ is not rows
+
+
+def test_new_design_forgets_the_fit_and_keeps_no_table(pool):
+    X, y = pool
+    model = DPPLeastSquares(random_state=0).fit(X, y)
+    model.design(X[:200])
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+    many = np.tile(X, (50, 1))
+    model.fit(many, np.tile(y, 50))
+    assert len(pickle.dumps(model)) < 10_000
 
 
 def test_labels_outside_the_design_are_not_used(pool, rng):
