@@ -34,27 +34,18 @@ _CHUNK = 2**17
 
 
 class Shrinkage(NamedTuple):
-    """What a shrinkage rule has to know of each matrix S of size d, over ``n`` samples z.
-
-    Parameters
-    ----------
-    trace : array of shape (n_trials,)
-        tr S.
-    square : array of shape (n_trials,)
-        Squared Frobenius norm of S.
-    fourth : array of shape (n_trials,) or None
-        Mean of ``|z|^4``; only the rule "lwf" asks for it.
-    size : int
-        d.
-    n : int
-        Number of samples.
-    """
+    """What a shrinkage rule has to know of each matrix S."""
 
     trace: Array
+    """tr S, of shape (n_trials,)."""
     square: Array
+    """Squared Frobenius norm of S, of shape (n_trials,)."""
     fourth: Array | None
+    """Mean of ``|z|^4`` over the samples z; only the rule "lwf" asks for it."""
     size: int
+    """Size d of S."""
     n: int
+    """Number of samples."""
 
     def weight(self, estimator: str) -> Array:
         """Weight in [0, 1] of the multiple of the identity.
