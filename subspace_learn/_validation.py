@@ -42,6 +42,7 @@ __all__ = [
     "check_groups",
     "check_labels",
     "check_like",
+    "check_on_host",
     "check_sample_weight",
     "check_samples",
     "check_scores",
@@ -390,6 +391,15 @@ def check_targets(
     if n_samples is not None:
         check_consistent_length(np.empty(n_samples), targets)
     return targets
+
+
+def check_on_host(estimator: Any, X: Any) -> None:
+    """Raise ValueError if X is an array of another library than NumPy."""
+    if is_array(X) and not is_numpy(X):
+        raise ValueError(
+            f"{type(estimator).__name__} works on NumPy arrays, DataFrames and lists, but X is of "
+            f"{library_name(X)}. Convert it, for example with ToDevice('cpu')."
+        )
 
 
 def rows_of(X: Any, indices: np.ndarray) -> Any:

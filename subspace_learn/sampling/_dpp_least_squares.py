@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import HasMethods, Interval, StrOptions, fit_method, random_generator
-from .._validation import check_sample_weight, check_samples
+from .._validation import check_on_host, check_sample_weight, check_samples
 from ..functional.continuous_design import (
     CONTINUOUS_SCHEMES,
     BasisLaw,
@@ -208,6 +208,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
         sample_weight : ndarray of shape (n_points,)
             Their weights, also ``sample_weight_``. `fit` on the same X uses both.
         """
+        check_on_host(self, X)
         checked = check_samples(self, X, reset=True)
         weights = check_sample_weight(sample_weight, checked)
         self._make_design(X, checked, weights)
@@ -287,6 +288,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
         self : DPPLeastSquares
             Fitted.
         """
+        check_on_host(self, X)
         checked = check_samples(self, X, reset=True)
         weights = check_sample_weight(sample_weight, checked)
         planned = self._was_planned(checked, weights)

@@ -11,7 +11,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
-from .._validation import check_samples
+from .._validation import check_on_host, check_samples
 from ..functional.product_bases import KINDS, basis_values, multi_indices
 
 __all__ = ["ProductBasis"]
@@ -117,6 +117,7 @@ class ProductBasis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
         self : ProductBasis
             Fitted.
         """
+        check_on_host(self, X)
         X = check_samples(self, X, reset=True)
         self.domain_ = self._domain(X)
         self.multi_indices_ = multi_indices(

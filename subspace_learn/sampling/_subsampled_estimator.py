@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from .._base import HasMethods, SubspaceEstimator, fit_method
-from .._validation import check_labels, check_samples, check_targets, rows_of
+from .._validation import check_labels, check_on_host, check_samples, check_targets, rows_of
 from ._sensitivity_sampler import SensitivitySampler
 
 __all__ = ["SubsampledEstimator"]
@@ -123,6 +123,7 @@ class SubsampledEstimator(MetaEstimatorMixin, SubspaceEstimator):
                 f"{type(estimator).__name__}.fit does not take sample_weight, without which a "
                 "sample of rows is biased. Use an estimator that does."
             )
+        check_on_host(self, X)
         checked = check_samples(self, X, reset=True, accept_sparse="csr")
         classifier = is_classifier(estimator)
         check = check_labels if classifier else check_targets

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .._base import SubspaceEstimator
-from .._validation import check_sample_weight, check_samples, check_targets
+from .._validation import check_on_host, check_sample_weight, check_samples, check_targets
 from ..functional.dpp import own_order
 from ..functional.row_sampling import RowSample, embedding_error, row_scores, sample_rows
 from ..functional.row_stream import Coreset
@@ -21,6 +21,7 @@ class WeightedBlocks(SubspaceEstimator):
 
     def _block(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Coreset:
         """Checked rows as a coreset that stands for itself."""
+        check_on_host(self, X)
         X = check_samples(self, X, reset=reset, accept_sparse="csr")
         n = X.shape[0]
         if y is not None and self.append_target:
