@@ -12,7 +12,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from .._base import HasMethods, SubspaceEstimator, fit_method
-from .._validation import check_labels, check_on_host, check_samples, check_targets, rows_of
+from .._validation import check_labels, check_samples, rows_of
+from ._checks import check_on_host, check_targets
 from ._sensitivity_sampler import SensitivitySampler
 
 __all__ = ["SubsampledEstimator"]
