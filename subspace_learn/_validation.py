@@ -171,9 +171,20 @@ def check_epochs(
     name = type(estimator).__name__
     sfreq = None
     if hasattr(X, "get_data") and hasattr(X, "info"):
-        sfreq, X = float(X.info["sfreq"]), X.get_data()
+        kind, sfreq, X = type(X).__name__, float(X.info["sfreq"]), X.get_data()
+        if X.ndim != 3:
+            raise ValueError(
+                f"{name}.{method}() was given a {kind} of shape {X.shape}, but needs epochs. Cut "
+                "it with mne.Epochs or mne.make_fixed_length_epochs."
+            )
     if not (is_array(X) or hasattr(X, "ndim")):
         X = np.asarray(X)  # lists
+    if X.ndim > 3:
+        raise ValueError(
+            f"{name}.{method}() expects epochs of shape (n_epochs, n_channels, n_times), or "
+            f"(n_epochs, n_times) for one channel, but got a {X.ndim}D array of shape "
+            f"{tuple(X.shape)}."
+        )
     if X.ndim != 3:
         X = check_samples(estimator, X, reset=reset, method=method)
         X = array_namespace(X).expand_dims(X, axis=1)

@@ -139,7 +139,9 @@ def _start(A: Array, weights: Array, slices: list[slice], run: Map) -> Array:
 
     def sums(piece: slice) -> tuple[Array, Array]:
         X, w = wide(A[piece, ...]), weights[piece][:, None, None]
-        inverses = xp.linalg.inv(X + hint * xp.linalg.trace(X)[:, None, None] * eye)
+        level = xp.linalg.trace(X)[:, None, None]
+        level = xp.where(level > 0, level, xp.ones_like(level))
+        inverses = xp.linalg.inv(X + hint * level * eye)
         return xp.sum(w * X, axis=0), xp.sum(w * inverses, axis=0)
 
     parts = run(sums, slices)

@@ -42,6 +42,12 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(1, metric="residual"),
         cls(1, metric="residual", center=True),
     ],
+    "GBWNormalizer": lambda cls: [
+        cls(),
+        cls(0.5, dispersion=0.1),
+        cls(-0.5, metric_parameter=None, bias="mean"),
+        cls(0.5, n_steps=1),
+    ],
     "GrassmannPCA": lambda cls: [
         cls(),
         cls(n_components=2),
