@@ -28,6 +28,7 @@ STOREY = {
     "_validation": 3,
     "covariance": 4,
     "grassmann": 4,
+    "sampling": 4,
     "datasets": 4,
     "_to_device": 4,
     "deep": 5,
