@@ -27,6 +27,7 @@ STOREY = {
     "_base": 3,
     "_validation": 3,
     "grassmann": 4,
+    "inverse": 4,
     "datasets": 4,
     "_to_device": 4,
     "deep": 5,

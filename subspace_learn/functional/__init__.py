@@ -7,5 +7,11 @@ __all__ = [
     "grassmann_pca",
     "grassmann_training",
     "nearest_subspace",
+    "self_calibration",
+    "self_calibration_dense",
+    "self_calibration_lsqr",
+    "self_calibration_schur",
+    "self_calibration_system",
+    "sensing",
     "subspace_detector",
 ]
