@@ -19,10 +19,11 @@ _HEADLINE = {
     "GrassmannClassifier": "grassmann",
     "GrassmannPCA": "grassmann",
     "NearestSubspaceClassifier": "grassmann",
+    "SelfCalibrationLS": "inverse",
     "SubspaceDetector": "grassmann",
     "ToDevice": "_to_device",
 }
-_ROOMS = ("datasets", "functional", "grassmann", "linalg")
+_ROOMS = ("datasets", "functional", "grassmann", "inverse", "linalg")
 
 __all__ = [*_HEADLINE, *_ROOMS, "__version__"]
 

@@ -30,6 +30,7 @@ from ._array import (
     detached,
     device_of,
     is_array,
+    is_complex,
     is_numpy,
     library_name,
     move_like,
@@ -40,9 +41,11 @@ __all__ = [
     "check_groups",
     "check_labels",
     "check_like",
+    "check_measurements",
     "check_sample_weight",
     "check_samples",
     "check_scores",
+    "check_target_is_not_complex",
 ]
 
 _FLOATS = [np.float64, np.float32]
@@ -100,7 +103,70 @@ def check_samples(
             accept_sparse=accept_sparse,
             ensure_min_samples=min_samples,
         )
+    if is_complex(X):
+        raise ValueError(f"Complex data not supported: {name} was given dtype {X.dtype}.")
+    return _checked_features(estimator, X, reset=reset, min_samples=min_samples)
+
+
+def check_measurements(
+    estimator: Any, X: Any, *, reset: bool, like: Array | None = None, method: str = "fit"
+) -> Any:
+    """Check a table of measurements, which unlike that of `check_samples` may be complex.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_`` (and ``feature_names_in_``) if ``reset``, else is compared with.
+    X : array-like, DataFrame, or array of any library
+        What the user gave, (n_snapshots, n_sensors).
+    reset : bool
+        Whether this is a fit.
+    like : array, optional
+        A fitted array: ``X`` must be of its library and on its device.
+    method : str, default="fit"
+        Name of the calling method, for error messages.
+
+    Returns
+    -------
+    X : array of float32, float64, complex64 or complex128
+        The input itself where possible, never changed.
+
+    Raises
+    ------
+    ValueError
+        As `check_samples`, complex input apart.
+    """
+    foreign = is_array(X) and not is_numpy(X)
+    if not (is_complex(X) if foreign else _holds_complex(X)):
+        return check_samples(estimator, X, reset=reset, like=like, method=method)
+    if like is not None:
+        check_like(X, like, where=f"{type(estimator).__name__}.{method}()")
+    return _checked_features(estimator, X, reset=reset, min_samples=1)
+
+
+def check_target_is_not_complex(estimator: Any, y: Any) -> None:
+    """Raise ValueError if an estimator that learns without a target is given a complex one.
+
+    Real ``y`` is ignored, as scikit-learn's convention has it; complex ``y`` can only be
+    measurements or a reference signal that the caller believes to be used.
+    """
+    if y is not None and _holds_complex(to_numpy(y) if is_array(y) else y):
+        raise ValueError(
+            f"Complex data not supported in y: {type(estimator).__name__} uses no target. Give all "
+            "measurements as rows of X."
+        )
+
+
+def _holds_complex(values: Any) -> bool:
+    """Whether a list, DataFrame or NumPy array is complex; a sparse matrix is an object here."""
+    return np.asarray(values).dtype.kind == "c"
+
+
+def _checked_features(estimator: Any, X: Any, *, reset: bool, min_samples: int) -> Array:
+    """Check a dense table that scikit-learn would refuse, its column names and their number."""
+    name = type(estimator).__name__
     _check_feature_names(estimator, X, reset=reset)
+    X = X if is_array(X) else np.asarray(X)
     X = _check_foreign_table(X, name=name, min_samples=min_samples)
     if reset:
         estimator.n_features_in_ = X.shape[1]
@@ -113,10 +179,8 @@ def check_samples(
 
 
 def _check_foreign_table(X: Array, *, name: str, min_samples: int) -> Array:
-    """Check an array that is not NumPy's: 2-D, real, finite, not empty."""
+    """Check a dense array without scikit-learn: 2-D, finite, not empty."""
     xp = array_namespace(X)
-    if xp.isdtype(X.dtype, "complex floating"):
-        raise ValueError(f"Complex data not supported: {name} was given dtype {X.dtype}.")
     if X.ndim != 2:
         raise ValueError(
             f"Expected 2D array, got {X.ndim}D array of shape {tuple(X.shape)} instead. Reshape "
@@ -128,7 +192,7 @@ def _check_foreign_table(X: Array, *, name: str, min_samples: int) -> Array:
             f"{tuple(X.shape)}) while a minimum of {max(min_samples, 1)} sample(s) and 1 feature "
             f"is required by {name}."
         )
-    X = as_float(detached(X))
+    X = detached(X) if is_complex(X) else as_float(detached(X))
     if not bool(xp.all(xp.isfinite(X))):
         raise ValueError(f"Input X contains NaN or infinity. {name} needs finite values.")
     return X
@@ -159,6 +223,8 @@ def check_scores(estimator: Any, X: Any, *, n_features: int, like: Array, method
     if is_numpy(X) or not is_array(X):
         X = check_array(X, dtype=_FLOATS, input_name="X", estimator=estimator)
     else:
+        if is_complex(X):
+            raise ValueError(f"Complex data not supported: {name} was given dtype {X.dtype}.")
         X = _check_foreign_table(X, name=name, min_samples=1)
     if X.shape[1] != n_features:
         raise ValueError(

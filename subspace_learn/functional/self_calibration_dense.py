@@ -1,7 +1,7 @@
 """Self-calibration by the singular value decomposition of the whole matrix: the yardstick.
 
-Costs p m (m + q n)^2 flops and holds the p m x (m + q n) matrix, mostly zeros. For small systems and for
-checking the others; no squares are formed, so it is the most accurate.
+Costs p m (m + q n)^2 flops and holds the p m x (m + q n) matrix, mostly zeros. For small systems
+and for checking the others; no squares are formed, so it is the most accurate.
 """
 
 from __future__ import annotations

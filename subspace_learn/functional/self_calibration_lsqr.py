@@ -1,7 +1,8 @@
 """Self-calibration by LSQR: the maps are applied, nothing is formed.
 
-A step costs one ``apply`` and one ``adjoint`` (p m log m with Fourier maps), memory is a few arrays of
-the size of the measurements. Balanced columns keep the number of steps near 30 whatever the size.
+A step costs one ``apply`` and one ``adjoint`` (p m log m with Fourier maps), memory is a few
+arrays of the size of the measurements. Balanced columns keep the number of steps near 30 whatever
+the size.
 """
 
 from __future__ import annotations
@@ -34,9 +35,7 @@ class LsqrSolver:
         Most steps of one run of LSQR.
     """
 
-    def __init__(
-        self, system: BalancedSystem, *, tol: float = 1e-10, max_iter: int = 1000
-    ) -> None:
+    def __init__(self, system: BalancedSystem, *, tol: float = 1e-10, max_iter: int = 1000) -> None:
         self.system, self.tol, self.max_iter = system, tol, max_iter
         self.n_iter = 0
         self.converged = True
@@ -104,14 +103,8 @@ class LsqrSolver:
         system = self.system
         z = z / xp.linalg.vector_norm(z)
         first = float(xp.linalg.vector_norm(system.image(z)))
-
-        def without(v: Array) -> Array:
-            return v - z * xp.sum(conj(z) * v)
-
         second = smallest_singular_value(
-            lambda v: system.image(without(v)),
-            lambda r: without(system.adjoint(r)),
-            without(random_block(system, 2)[:, 1]),
+            system.image, system.adjoint, random_block(system, 2)[:, 1], apart_from=z
         )
         null_dim = system.null_dim_by_counting()
         if second <= _ZERO and first <= _ZERO:

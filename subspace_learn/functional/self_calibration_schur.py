@@ -1,11 +1,11 @@
 r"""Self-calibration by elimination: an eigenproblem of the size of the signal, or of the sensors.
 
-With balanced columns the normal matrix is ``M = [[I, -B], [-B^H, G]]``. One signal for all snapshots:
-the gains are eliminated, ``H = G - B^H B`` is n x n. Signals of their own: the signals are eliminated,
-``S = I - sum_l B_l G_l^-1 B_l^H`` is m x m. Every question is then answered by ``M^-1`` applied to a few
-vectors through that small matrix: the constrained minimiser is ``M^-1 (w, 0)``, the smallest
-singular vectors of T come by inverse iteration. Squares are formed, so a second singular value
-below 1e-7 cannot be told from zero.
+With balanced columns the normal matrix is ``M = [[I, -B], [-B^H, G]]``. One signal for all
+snapshots: the gains are eliminated, ``H = G - B^H B`` is n x n. Signals of their own: the signals
+are eliminated, ``S = I - sum_l B_l G_l^-1 B_l^H`` is m x m. Every question is then answered by
+``M^-1`` applied to a few vectors through that small matrix: the constrained minimiser is ``M^-1
+(w, 0)``, the smallest singular vectors of T come by inverse iteration. Squares are formed, so a
+second singular value below 1e-7 cannot be told from zero.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""The linear system behind self-calibration, with columns of unit length.
 
-``y_l = d A_l x_l`` for sensors with unknown gains d is bilinear in (d, x). With s = 1/d it is linear
-and homogeneous, ``y_l s - A_l x_l = 0`` for l = 1, ..., p, or ``T z = 0`` for z = (s, x):
+``y_l = d A_l x_l`` for sensors with unknown gains d is bilinear in (d, x). With s = 1/d it is
+linear and homogeneous, ``y_l s - A_l x_l = 0`` for l = 1, ..., p, or ``T z = 0`` for z = (s, x):
 
 .. math:: T = \begin{pmatrix} \operatorname{diag}(y_1) & -A_1 \\ \vdots & \vdots \\
           \operatorname{diag}(y_p) & -A_p \end{pmatrix}
@@ -29,7 +29,8 @@ class Spectrum(NamedTuple):
     values: np.ndarray
     """The smallest few, ascending."""
     null_dim: int
-    """Dimension of the space of solutions, the one scalar that is never known included: 1 is good."""
+    """Dimension of the space of solutions, the one scalar that is never known included: 1 is
+    good."""
 
 
 class Solver(Protocol):
@@ -80,6 +81,8 @@ class BalancedSystem:
         if stack.is_complex and not is_complex(Y):
             self.Y = xp.astype(self.Y, xp.complex128)
         self.penalty = None if penalty is None else penalty / energy
+        # looked up once: at 500 sensors the look-ups would cost as much as the transforms
+        self._xp, self._Y_conj = xp, conj(self.Y)
 
     @property
     def n_unknowns(self) -> int:
@@ -93,13 +96,13 @@ class BalancedSystem:
 
     def split(self, z: Array) -> tuple[Array, Array]:
         """Cut a flat vector into s (m,) and x (q, n)."""
-        xp = array_namespace(z)
+        xp = self._xp
         m = self.n_sensors
         return z[:m], xp.reshape(z[m:], (self.n_signals, self.n_atoms))
 
     def joined(self, s: Array, x: Array) -> Array:
         """Return the flat vector of s and x."""
-        xp = array_namespace(x)
+        xp = self._xp
         return xp.concat([xp.astype(s, x.dtype), xp.reshape(x, (-1,))])
 
     def unscaled(self, z: Array) -> tuple[Array, Array]:
@@ -109,7 +112,7 @@ class BalancedSystem:
 
     def image(self, z: Array) -> Array:
         """Return ``T z``, and the penalties behind it, as a flat vector."""
-        xp = array_namespace(z)
+        xp = self._xp
         s, x = self.split(z)
         rows = [xp.reshape(self.Y * s - self.stack.apply(x) / self.x_scale, (-1,))]
         if self.penalty is not None:
@@ -118,10 +121,10 @@ class BalancedSystem:
 
     def adjoint(self, r: Array) -> Array:
         """Return ``T^H r`` for a flat vector of rows."""
-        xp = array_namespace(r)
+        xp = self._xp
         n_rows = self.n_equations
         R = xp.reshape(r[:n_rows], (self.n_snapshots, self.n_sensors))
-        s = xp.sum(conj(self.Y) * R, axis=0)
+        s = xp.sum(self._Y_conj * R, axis=0)
         x = self.stack.adjoint(R) / -self.x_scale
         if self.shared_signal:
             x = xp.sum(x, axis=0, keepdims=True)
@@ -131,7 +134,7 @@ class BalancedSystem:
 
     def images(self, Z: Array) -> Array:
         """Apply T to the columns of a block."""
-        xp = array_namespace(Z)
+        xp = self._xp
         return xp.stack([self.image(Z[:, j]) for j in range(Z.shape[1])], axis=1)
 
     def null_dim_by_counting(self) -> int:

@@ -1,6 +1,6 @@
 """Least squares and extreme singular values of an operator that is only ever applied.
 
-Golub-Kahan bidiagonalisation behind both. SciPy's ``lsqr`` takes NumPy arrays only; this one takes
+SciPy's ``lsqr`` takes NumPy arrays only; this one takes
 those of every library, complex ones included, and its adjoint is the conjugate transpose.
 """
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._array import Array, array_namespace, conj
+from .._array import Array, array_namespace, conj, is_complex
 
 __all__ = [
     "LeastSquares",
@@ -112,9 +112,14 @@ def lsqr(
 
 
 def smallest_singular_value(
-    matvec: Map, rmatvec: Map, start: Array, *, max_iter: int = 100
+    matvec: Map,
+    rmatvec: Map,
+    start: Array,
+    *,
+    apart_from: Array | None = None,
+    max_iter: int = 100,
 ) -> float:
-    """Estimate the smallest singular value of A from above, by Golub-Kahan bidiagonalisation.
+    """Estimate the smallest singular value of A from above, by the Lanczos process on ``A^H A``.
 
     Parameters
     ----------
@@ -124,43 +129,47 @@ def smallest_singular_value(
         ``y -> A^H y``.
     start : array of shape (n,)
         A random vector: a direction without a part in it is not found.
+    apart_from : array of shape (n,), default=None
+        A unit vector: only directions orthogonal to it are looked at.
     max_iter : int, default=100
-        Most steps.
+        Most steps. Vectors are not kept orthogonal: copies of values already found do no harm.
 
     Returns
     -------
     value : float
-        ``min |A x| / |x|`` over a Krylov space: never below the smallest singular value, and above
-        it by about one percent when that is well apart from the others.
+        ``min |A x| / |x|`` over a Krylov space, good to 1e-8 of the norm: never below the smallest
+        singular value, and above it by about one percent when that is well apart from the others.
     """
     xp = array_namespace(start)
-    v = start / _norm(xp, start)
-    u = matvec(v)
-    alphas, betas = [_norm(xp, u)], []
-    found = alphas[0]
-    for n_iter in range(2, min(max_iter, start.shape[0] - 1) + 1):
-        if alphas[-1] == 0.0:
-            return 0.0
-        u = u / alphas[-1]
-        v = rmatvec(u) - alphas[-1] * v
-        beta = _norm(xp, v)
-        # the space is exhausted when little but rounding is left of the next direction
-        if beta <= 1e-10 * max(alphas):
-            break
-        v = v / beta
-        u = matvec(v) - beta * u
-        alphas.append(_norm(xp, u))
-        betas.append(beta)
+    diagonal: list[float] = []
+    beside: list[float] = []
+    w, v, before_v = start, xp.zeros_like(start), xp.zeros_like(start)
+    found = float("inf")
+    for n_iter in range(1, min(max_iter, start.shape[0]) + 1):
+        # twice: where little is left of w, the first time leaves rounding along the vector
+        for _ in range(0 if apart_from is None else 2):
+            w = w - apart_from * xp.sum(conj(apart_from) * w)
+        beta = _norm(xp, w)
+        if diagonal:
+            if beta <= 1e-12 * max(diagonal):  # few singular values are distinct: nothing is left
+                break
+            beside.append(beta)
+        before_v, v = v, w / beta
+        w = rmatvec(matvec(v))
+        alpha = xp.sum(conj(v) * w)
+        diagonal.append(float(xp.real(alpha) if is_complex(w) else alpha))
+        w = w - diagonal[-1] * v - (beta * before_v if beside else 0.0 * v)
         if n_iter % 8 == 0:
-            before, found = found, _smallest_of_bidiagonal(alphas, betas)
-            if found > 0.998 * before or found <= 1e-10 * max(alphas):
+            before, found = found, _smallest_root(diagonal, beside)
+            if found > 0.998 * before:
                 return found
-    return _smallest_of_bidiagonal(alphas, betas)
+    return _smallest_root(diagonal, beside)
 
 
-def _smallest_of_bidiagonal(diagonal: list[float], above: list[float]) -> float:
-    B = np.diag(diagonal) + np.diag(above, 1)
-    return float(np.linalg.svd(B, compute_uv=False)[-1])
+def _smallest_root(diagonal: list[float], beside: list[float]) -> float:
+    """Root of the smallest eigenvalue of a tridiagonal matrix."""
+    T = np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
+    return float(max(np.linalg.eigvalsh(T)[0], 0.0)) ** 0.5
 
 
 def smallest_singular_vectors(
