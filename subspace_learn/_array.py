@@ -83,6 +83,9 @@ def is_float(x: Array) -> bool:
 
 def is_complex(x: Array) -> bool:
     """Whether ``x`` holds complex numbers."""
+    kind = getattr(x.dtype, "kind", None)  # NumPy and CuPy: no look-up of a namespace
+    if kind is not None:
+        return bool(kind == "c")
     return bool(array_namespace(x).isdtype(x.dtype, "complex floating"))
 
 

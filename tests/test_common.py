@@ -15,10 +15,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from subspace_learn import _HEADLINE
 from subspace_learn._discovery import estimators
-from tests.common_checks import table
+from tests.common_checks import complex_table, table
 from tests.common_checks.instances import instances, kind
 
-CHECKS_OF_KIND = {"table": table}
+CHECKS_OF_KIND = {"table": table, "complex_table": complex_table}
 INSTANCES = instances()
 ARRAY_API = os.environ.get("SCIPY_ARRAY_API") == "1"
 

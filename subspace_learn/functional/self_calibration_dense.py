@@ -73,7 +73,7 @@ class DenseSolver:
         """
         values = to_numpy(self.values)[::-1]
         floor = 10 * len(values) * 2.0**-52 * values[-1]
-        return Spectrum(values[:4], max(1, int((values <= floor).sum())))
+        return Spectrum(values[:4].copy(), max(1, int((values <= floor).sum())))
 
 
 def dense_matrix(system: BalancedSystem) -> Array:

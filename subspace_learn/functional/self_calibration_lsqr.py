@@ -17,7 +17,7 @@ __all__ = ["LsqrSolver"]
 
 # Inverse iteration: the first step only has to find a direction near the answer.
 _FIRST_TOL = 1e-4
-_MAX_OUTER = 30
+_MAX_OUTER = 100
 # The probe for the second singular value cannot tell smaller values from zero.
 _ZERO = 1e-6
 

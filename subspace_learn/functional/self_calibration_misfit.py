@@ -107,10 +107,9 @@ def updated_gains(Y: Array, images: Array, gain_basis: Array | None = None) -> A
         return d
     energy = xp.where(energy < xp.inf, energy, xp.zeros_like(energy))
     weight = (energy / xp.max(energy)) ** 0.5
-    h = xp.linalg.pinv(weight[:, None] * gain_basis) @ xp.astype(
-        (weight * d)[:, None], xp.result_type(d.dtype, gain_basis.dtype)
-    )
-    return (gain_basis @ h)[:, 0]
+    dtype = xp.result_type(d.dtype, gain_basis.dtype)
+    B, right = xp.astype(gain_basis, dtype), xp.astype((weight * d)[:, None], dtype)
+    return (B @ (xp.linalg.pinv(weight[:, None] * B) @ right))[:, 0]
 
 
 def recovered_signals(

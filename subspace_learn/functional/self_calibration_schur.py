@@ -43,7 +43,8 @@ class SchurSolver:
     def __init__(self, system: BalancedSystem, *, tol: float = 1e-10) -> None:
         self.system, self.tol = system, tol
         self._pairs: tuple[Array, Array] | None = None
-        self.A = system.stack.matrices(system.Y) / system.x_scale
+        A = system.stack.matrices(system.Y) / system.x_scale
+        self.A = array_namespace(A).astype(A, system.Y.dtype)
         if system.shared_signal:
             self._eliminate_gains()
         else:
@@ -187,4 +188,5 @@ def _floored(values: Array, *, pseudo: bool = False) -> Array:
     top = xp.max(values, axis=-1, keepdims=True)
     if pseudo:
         return xp.where(values > 1e-13 * top, values, xp.full_like(values, xp.inf))
-    return xp.where(values > _EPS * top, values, _EPS * top)
+    floor = _EPS * xp.clip(top, min=1.0)  # columns have unit length: 1 is the scale even of a zero
+    return xp.where(values > floor, values, floor)

@@ -120,6 +120,8 @@ class MatrixStack(SensingStack):
 
     @staticmethod
     def _product(A: Array, x: Array) -> Array:
+        if is_complex(A) != is_complex(x):  # torch multiplies matrices of one dtype only
+            A, x = _as_complex(A), _as_complex(x)
         if A.shape[0] == 1:
             return x @ A[0, :, :].T
         return (A @ x[:, :, None])[:, :, 0]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from .._array import Array, array_namespace, double, is_array, is_complex, move_like
-from ..functional.self_calibration import Request
+from ..functional.self_calibration import Calibration, Request
 from ..functional.sensing import SensingStack
 
-__all__ = ["check_stack_suits_model", "default_atoms", "in_width_of", "request_for"]
+__all__ = ["check_stack_suits_model", "default_atoms", "in_width_of", "request_for", "warn_about"]
 
 
 def default_atoms(model: str, n_snapshots: int, n_sensors: int) -> int:
@@ -97,7 +99,7 @@ def _normalisation(estimator: Any, Y: Array) -> Array | None:
     if isinstance(given, str):  # "mean": over the sensors that measured anything
         live = xp.any(Y != 0, axis=0)
         w = xp.astype(live, xp.float64)
-        return w / xp.sum(w)
+        return w / xp.clip(xp.sum(w), min=1.0)
     w = _finite(given, "normalization", Y)
     if w.shape != (m,) or not bool(xp.any(w != 0)):
         raise ValueError(
@@ -123,3 +125,22 @@ def in_width_of(values: Array, X: Array) -> Array:
     if is_complex(values):
         return xp.astype(values, xp.complex64 if single else xp.complex128)
     return xp.astype(values, xp.float32 if single else xp.float64)
+
+
+def warn_about(found: Calibration, shape: tuple[int, ...], tol: float) -> None:
+    """Tell when the data do not determine the gains, or LSQR did not end."""
+    if found.null_dim > 1:
+        warnings.warn(
+            f"{shape[0]} snapshots of {shape[1]} sensors do not determine gains and signal: the "
+            f"solutions form a space of dimension {found.null_dim} (null_dim_), and the answer is "
+            "one of them. Give more snapshots, fewer atoms, or maps that differ more.",
+            UserWarning,
+            stacklevel=5,
+        )
+    if not found.converged:
+        warnings.warn(
+            f"LSQR did not reach tol={tol} in {found.n_iter} steps. Increase max_iter or tol, or "
+            "use solver='schur'.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -32,7 +30,7 @@ from ..functional.self_calibration_filter import (
 )
 from ..functional.self_calibration_misfit import LeastSquaresHow, recovered_signals
 from ..functional.sensing import LiveSensors, SensingStack, TransformedStack
-from ._options import check_stack_suits_model, default_atoms, in_width_of, request_for
+from ._options import check_stack_suits_model, default_atoms, in_width_of, request_for, warn_about
 from ._sensing import sensing_stack
 
 __all__ = ["SelfCalibrationLS"]
@@ -115,7 +113,7 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
         h, for "blind_deconvolution" only. Real if all input is real, unless ``reference`` is set.
     residual_norm_ : float
         ``|y - d A x|`` over all snapshots, in units of X.
-    singular_values_ : ndarray
+    singular_values_ : array of shape (4,) or (2,)
         The smallest singular values of the balanced system, ascending: four, or two from "lsqr",
         whose second is an estimate from above. The first measures the noise.
     smallest_singular_gap_ : float
@@ -266,7 +264,8 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
         inner = getattr(stack, "inner", stack)  # that of a filter lies behind a Fourier transform
         self._fitted_stack, self._real = stack, not (is_complex(X) or inner.is_complex)
         self._store(found, X)
-        self._warn(found, X.shape)
+        self._shape = tuple(X.shape)
+        warn_about(found, self._shape, self.tol)
         return self
 
     def transform(self, X: Any) -> Array:
@@ -412,28 +411,17 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
         self.gains_ = in_width_of(gains, X)
         self.signal_ = in_width_of(signals[0, :] if self.model == "repeated" else signals, X)
         self.residual_norm_ = found.residual_norm
-        self.singular_values_ = found.singular_values
         values = found.singular_values
+        self.singular_values_ = move_like(values, X)
         self.smallest_singular_gap_ = float(values[min(1, len(values) - 1)] - values[0])
         self.null_dim_, self.n_iter_ = found.null_dim, found.n_iter
 
-    def _warn(self, found: Calibration, shape: tuple[int, int]) -> None:
-        if found.null_dim > 1:
-            warnings.warn(
-                f"{shape[0]} snapshots of {shape[1]} sensors do not determine gains and signal: "
-                f"the solutions form a space of dimension {found.null_dim} (null_dim_), and the "
-                "answer is one of them. Give more snapshots, fewer atoms, or maps that differ "
-                "more.",
-                UserWarning,
-                stacklevel=4,
-            )
-        if not found.converged:
-            warnings.warn(
-                f"LSQR did not reach tol={self.tol} in {found.n_iter} steps. Increase max_iter or "
-                "tol, or use solver='schur'.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+    def _ideal(self) -> Array:
+        """What ideal sensors would have measured in fit, for the displays."""
+        stack = getattr(self._fitted_stack, "inner", self._fitted_stack)
+        shared = self.model == "repeated"
+        images = stack.apply(double(self.signal_)[None, :] if shared else double(self.signal_))
+        return array_namespace(images).broadcast_to(images, self._shape)
 
     def _live(self) -> np.ndarray:
         """Which sensors have a gain."""

@@ -161,7 +161,7 @@ def smallest_singular_value(
         w = w - diagonal[-1] * v - (beta * before_v if beside else 0.0 * v)
         if n_iter % 8 == 0:
             before, found = found, _smallest_root(diagonal, beside)
-            if found > 0.998 * before:
+            if found > 0.99 * before:
                 return found
     return _smallest_root(diagonal, beside)
 
