@@ -17,8 +17,10 @@ from .self_calibration_system import BalancedSystem, Spectrum, random_block
 __all__ = ["SchurSolver"]
 
 _EPS = 2.0**-52
-# Vectors of the inverse iteration: the smallest values, and some to speed them up.
-_N_VECTORS = 4
+# Vectors of the inverse iteration: the smallest values, and as many to speed them up.
+_N_VALUES, _N_VECTORS = 4, 8
+# Where singular values are only looked at, their vectors may be this far off.
+_LOOSE = 1e-3
 
 
 class SchurSolver:
@@ -73,7 +75,7 @@ class SchurSolver:
 
     def smallest(self) -> Array:
         """Return the right singular vector with the smallest singular value."""
-        return self._smallest_pairs()[1][:, 0]
+        return self._smallest_pairs(self.tol / 10)[1][:, 0]
 
     def spectrum(self, z: Array) -> Spectrum:
         """Return the smallest singular values, and the number of zeros by the small matrix.
@@ -89,16 +91,13 @@ class SchurSolver:
             A zero of the small matrix is a zero of T.
         """
         zeros = sum(_zeros(values) for values in self._spectra)
-        values = to_numpy(self._smallest_pairs()[0])
+        pairs = self._smallest_pairs(_LOOSE) if self._pairs is None else self._pairs
+        values = to_numpy(pairs[0])[:_N_VALUES].copy()
         return Spectrum(values, max(1, zeros, self.system.null_dim_by_counting()))
 
-    def _smallest_pairs(self) -> tuple[Array, Array]:
-        if self._pairs is None:
-            n_vectors = min(_N_VECTORS, self.system.n_unknowns)
-            start = random_block(self.system, n_vectors)
-            self._pairs = smallest_singular_vectors(
-                self.system.images, self._solve, start, tol=self.tol / 10
-            )
+    def _smallest_pairs(self, tol: float) -> tuple[Array, Array]:
+        start = random_block(self.system, min(_N_VECTORS, self.system.n_unknowns))
+        self._pairs = smallest_singular_vectors(self.system.images, self._solve, start, tol=tol)
         return self._pairs
 
     # --- one signal for all snapshots ------------------------------------------------------------
