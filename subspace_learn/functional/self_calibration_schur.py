@@ -97,8 +97,21 @@ class SchurSolver:
 
     def _smallest_pairs(self, tol: float) -> tuple[Array, Array]:
         start = random_block(self.system, min(_N_VECTORS, self.system.n_unknowns))
-        self._pairs = smallest_singular_vectors(self.system.images, self._solve, start, tol=tol)
+        self._pairs = smallest_singular_vectors(self._images, self._solve, start, tol=tol)
         return self._pairs
+
+    def _images(self, Z: Array) -> Array:
+        """``T Z`` for a block of columns, with the matrices at hand."""
+        xp = array_namespace(Z)
+        system = self.system
+        m, n_columns = system.n_sensors, Z.shape[1]
+        X = xp.reshape(Z[m:, :], (system.n_signals, system.n_atoms, n_columns))
+        rows = system.Y[:, :, None] * Z[None, :m, :] - self.A @ X
+        rows = xp.reshape(rows, (-1, n_columns))
+        if system.penalty is None:
+            return rows
+        weighted = system.penalty[:, :, None] ** 0.5 * X
+        return xp.concat([rows, xp.reshape(weighted, (-1, n_columns))], axis=0)
 
     # --- one signal for all snapshots ------------------------------------------------------------
 

@@ -132,11 +132,6 @@ class BalancedSystem:
             x = x + self.penalty**0.5 * xp.reshape(r[n_rows:], x.shape)
         return self.joined(s, x)
 
-    def images(self, Z: Array) -> Array:
-        """Apply T to the columns of a block."""
-        xp = self._xp
-        return xp.stack([self.image(Z[:, j]) for j in range(Z.shape[1])], axis=1)
-
     def null_dim_by_counting(self) -> int:
         """Least dimension of the space of solutions, by the numbers of unknowns and equations."""
         return max(1, self.n_unknowns - self.n_equations)
