@@ -55,7 +55,13 @@ class DenseSolver:
         return z
 
     def smallest(self) -> Array:
-        """Return the last right singular vector."""
+        """Return the last right singular vector.
+
+        Returns
+        -------
+        z : array of shape (n_unknowns,)
+            Unit length.
+        """
         return self.vectors[:, -1]
 
     def spectrum(self, z: Array) -> Spectrum:

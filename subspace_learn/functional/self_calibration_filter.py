@@ -10,7 +10,7 @@ import cmath
 
 from .._array import Array, array_namespace, double, fft_of
 
-__all__ = ["filter_of", "filtered", "known", "real_filter", "spectra"]
+__all__ = ["filter_of", "filtered", "inverse_gains", "known", "real_filter", "spectra"]
 
 
 def spectra(X: Array) -> Array:
@@ -24,7 +24,7 @@ def spectra(X: Array) -> Array:
     Returns
     -------
     Y : array of shape (p, m)
-        complex128.
+        Of complex128.
     """
     xp = array_namespace(X)
     rows = xp.astype(double(X), xp.complex128)
@@ -44,7 +44,7 @@ def filtered(X: Array, transfer: Array) -> Array:
     Returns
     -------
     Y : array of shape (p, m)
-        complex128.
+        Of complex128.
     """
     rows = spectra(X) * known(transfer)
     return fft_of(rows).ifft(rows, axis=-1, norm="ortho")
@@ -82,6 +82,25 @@ def known(values: Array) -> Array:
     """
     xp = array_namespace(values)
     return xp.where(xp.isnan(values), xp.zeros_like(values), values)
+
+
+def inverse_gains(gains: Array) -> Array:
+    """Return 1 / gains, NaN where they are NaN, without a division by NaN (NumPy warns of it).
+
+    Parameters
+    ----------
+    gains : array of shape (m,)
+        Not zero.
+
+    Returns
+    -------
+    s : array of shape (m,)
+        Of the same dtype.
+    """
+    xp = array_namespace(gains)
+    dead = xp.isnan(gains)
+    s = 1.0 / xp.where(dead, xp.ones_like(gains), gains)
+    return xp.where(dead, xp.full_like(gains, xp.nan), s)
 
 
 def real_filter(transfer: Array, signals: Array) -> tuple[Array, Array, Array]:

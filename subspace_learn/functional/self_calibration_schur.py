@@ -74,7 +74,13 @@ class SchurSolver:
         return z / xp.linalg.vector_norm(z)
 
     def smallest(self) -> Array:
-        """Return the right singular vector with the smallest singular value."""
+        """Return the right singular vector with the smallest singular value.
+
+        Returns
+        -------
+        z : array of shape (n_unknowns,)
+            Unit length.
+        """
         return self._smallest_pairs(self.tol / 10)[1][:, 0]
 
     def spectrum(self, z: Array) -> Spectrum:

@@ -20,7 +20,7 @@ import numpy as np
 from .._array import Array, array_namespace, conj, double, is_complex, move_like
 from .sensing import SensingStack
 
-__all__ = ["BalancedSystem", "Solver", "Spectrum", "balanced_system", "random_block"]
+__all__ = ["BalancedSystem", "Spectrum", "balanced_system", "random_block"]
 
 
 class Spectrum(NamedTuple):
@@ -42,13 +42,41 @@ class Solver(Protocol):
     """Whether every iteration so far reached its tolerance."""
 
     def constrained(self, w: Array) -> Array:
-        """Return a multiple of ``argmin |T z|`` over ``w^H s = 1``, balanced unknowns."""
+        """Return a multiple of ``argmin |T z|`` over ``w^H s = 1``.
+
+        Parameters
+        ----------
+        w : array of shape (n_sensors,)
+            Normalisation in balanced units.
+
+        Returns
+        -------
+        z : array of shape (n_unknowns,)
+            Balanced unknowns.
+        """
 
     def smallest(self) -> Array:
-        """Return the right singular vector of T with the smallest singular value."""
+        """Return the right singular vector of T with the smallest singular value.
+
+        Returns
+        -------
+        z : array of shape (n_unknowns,)
+            Unit length.
+        """
 
     def spectrum(self, z: Array) -> Spectrum:
-        """Return the small end of the singular values, beside and below that of ``z``."""
+        """Return the small end of the singular values.
+
+        Parameters
+        ----------
+        z : array of shape (n_unknowns,)
+            The solution, from which an iterative solver starts.
+
+        Returns
+        -------
+        spectrum : Spectrum
+            Without penalties, if the system has none.
+        """
 
 
 class BalancedSystem:
@@ -95,23 +123,73 @@ class BalancedSystem:
         return self.n_snapshots * self.n_sensors
 
     def split(self, z: Array) -> tuple[Array, Array]:
-        """Cut a flat vector into s (m,) and x (q, n)."""
+        """Cut a flat vector into its two parts.
+
+        Parameters
+        ----------
+        z : array of shape (n_unknowns,)
+            Balanced unknowns.
+
+        Returns
+        -------
+        s : array of shape (m,)
+            Inverse gains.
+        x : array of shape (q, n)
+            Signals.
+        """
         xp = self._xp
         m = self.n_sensors
         return z[:m], xp.reshape(z[m:], (self.n_signals, self.n_atoms))
 
     def joined(self, s: Array, x: Array) -> Array:
-        """Return the flat vector of s and x."""
+        """Put the two parts behind one another.
+
+        Parameters
+        ----------
+        s : array of shape (m,)
+            Inverse gains.
+        x : array of shape (q, n)
+            Signals.
+
+        Returns
+        -------
+        z : array of shape (n_unknowns,)
+            Of the dtype of x.
+        """
         xp = self._xp
         return xp.concat([xp.astype(s, x.dtype), xp.reshape(x, (-1,))])
 
     def unscaled(self, z: Array) -> tuple[Array, Array]:
-        """Return inverse gains and signals in the units of the measurements."""
+        """Undo the balancing.
+
+        Parameters
+        ----------
+        z : array of shape (n_unknowns,)
+            Balanced unknowns.
+
+        Returns
+        -------
+        s : array of shape (m,)
+            Inverse gains.
+        x : array of shape (q, n)
+            Signals, both in the units of the measurements.
+        """
         s, x = self.split(z)
         return s / self.s_scale, x / self.x_scale
 
     def image(self, z: Array) -> Array:
-        """Return ``T z``, and the penalties behind it, as a flat vector."""
+        """Return ``T z``, the penalties behind it.
+
+        Parameters
+        ----------
+        z : array of shape (n_unknowns,)
+            Balanced unknowns.
+
+        Returns
+        -------
+        r : array of shape (n_rows,)
+            Flat.
+        """
         xp = self._xp
         s, x = self.split(z)
         rows = [xp.reshape(self.Y * s - self.stack.apply(x) / self.x_scale, (-1,))]
@@ -120,7 +198,18 @@ class BalancedSystem:
         return xp.concat(rows)
 
     def adjoint(self, r: Array) -> Array:
-        """Return ``T^H r`` for a flat vector of rows."""
+        """Return ``T^H r``.
+
+        Parameters
+        ----------
+        r : array of shape (n_rows,)
+            Flat.
+
+        Returns
+        -------
+        z : array of shape (n_unknowns,)
+            Flat.
+        """
         xp = self._xp
         n_rows = self.n_equations
         R = xp.reshape(r[:n_rows], (self.n_snapshots, self.n_sensors))
@@ -133,7 +222,13 @@ class BalancedSystem:
         return self.joined(s, x)
 
     def null_dim_by_counting(self) -> int:
-        """Least dimension of the space of solutions, by the numbers of unknowns and equations."""
+        """Count the dimension that the space of solutions has at least.
+
+        Returns
+        -------
+        null_dim : int
+            Unknowns minus equations, at least 1.
+        """
         return max(1, self.n_unknowns - self.n_equations)
 
 

@@ -40,36 +40,77 @@ class SensingStack(ABC):
     is_fast: bool = True
     """Whether ``apply`` is cheaper than a product with a matrix."""
 
-    @abstractmethod
     def apply(self, x: Array) -> Array:
-        """Return ``A_l x_l`` for each l: (p or 1, n_atoms) -> (p or k, n_sensors)."""
+        """Return ``A_l x_l`` for each l.
 
-    @abstractmethod
+        Parameters
+        ----------
+        x : array of shape (p or 1, n_atoms)
+            Signals.
+
+        Returns
+        -------
+        y : array of shape (p or k, n_sensors)
+            What ideal sensors measure.
+        """
+        return self._apply(x)
+
     def adjoint(self, y: Array) -> Array:
-        """Return ``A_l^H y_l`` for each l: (p, n_sensors) -> (p, n_atoms)."""
+        """Return ``A_l^H y_l`` for each l.
 
-    @abstractmethod
+        Parameters
+        ----------
+        y : array of shape (p, n_sensors)
+            Measurements.
+
+        Returns
+        -------
+        x : array of shape (p, n_atoms)
+            Their images.
+        """
+        return self._adjoint(y)
+
     def column_energy(self) -> float:
-        """Return the mean squared length of the columns."""
+        """Return the mean squared length of the columns of all maps.
+
+        Returns
+        -------
+        energy : float
+            For operators and after dead sensors were left out an estimate: it only sets a scale.
+        """
+        return self._column_energy()
 
     def matrices(self, like: Array) -> Array:
-        """Form the matrices, (k, n_sensors, n_atoms), in the library and on the device of ``like``.
+        """Form the matrices.
 
         Parameters
         ----------
         like : array
-            Says where.
+            Its library and device are used.
 
         Returns
         -------
         A : array of shape (k, n_sensors, n_atoms)
             In double precision.
         """
+        return self._matrices(like)
+
+    @abstractmethod
+    def _apply(self, x: Array) -> Array: ...
+
+    @abstractmethod
+    def _adjoint(self, y: Array) -> Array: ...
+
+    @abstractmethod
+    def _column_energy(self) -> float: ...
+
+    def _matrices(self, like: Array) -> Array:
+        """Columns are the images of unit vectors."""
         xp = array_namespace(like)
         n = self.shape[2]
         unit = move_like(np.eye(n), like)
-        rows = [self.apply(xp.broadcast_to(unit[j, :], (self.shape[0], n))) for j in range(n)]
-        return xp.stack(rows, axis=-1)
+        columns = [self._apply(xp.broadcast_to(unit[j, :], (self.shape[0], n))) for j in range(n)]
+        return xp.stack(columns, axis=-1)
 
 
 class MatrixStack(SensingStack):
@@ -88,34 +129,10 @@ class MatrixStack(SensingStack):
         self.shape = tuple(A.shape)
         self.is_complex = is_complex(A)
 
-    def apply(self, x: Array) -> Array:
-        """Return ``A_l x_l``.
-
-        Parameters
-        ----------
-        x : array of shape (p or 1, n_atoms)
-            Signals.
-
-        Returns
-        -------
-        y : array of shape (p, n_sensors)
-            What ideal sensors measure.
-        """
+    def _apply(self, x: Array) -> Array:
         return self._product(self.A, x)
 
-    def adjoint(self, y: Array) -> Array:
-        """Return ``A_l^H y_l``.
-
-        Parameters
-        ----------
-        y : array of shape (p, n_sensors)
-            Measurements.
-
-        Returns
-        -------
-        x : array of shape (p, n_atoms)
-            Their images.
-        """
+    def _adjoint(self, y: Array) -> Array:
         return self._product(array_namespace(y).matrix_transpose(conj(self.A)), y)
 
     @staticmethod
@@ -126,30 +143,11 @@ class MatrixStack(SensingStack):
             return x @ A[0, :, :].T
         return (A @ x[:, :, None])[:, :, 0]
 
-    def column_energy(self) -> float:
-        """Return the mean squared length of the columns.
-
-        Returns
-        -------
-        energy : float
-            Over all columns of all maps.
-        """
+    def _column_energy(self) -> float:
         xp = array_namespace(self.A)
         return float(xp.sum(xp.abs(self.A) ** 2)) / (self.shape[0] * self.shape[2])
 
-    def matrices(self, like: Array) -> Array:
-        """Return the matrices themselves.
-
-        Parameters
-        ----------
-        like : array
-            Ignored: they lie where they were given.
-
-        Returns
-        -------
-        A : array of shape (k, n_sensors, n_atoms)
-            The maps.
-        """
+    def _matrices(self, like: Array) -> Array:
         return self.A
 
 
@@ -161,8 +159,7 @@ class _CodedStack(SensingStack):
         self.shape = (codes.shape[0], n_sensors, codes.shape[1])
         self.is_complex = is_complex(codes)
 
-    def column_energy(self) -> float:
-        """Return the mean squared length of the columns: that of the codes."""
+    def _column_energy(self) -> float:
         xp = array_namespace(self.codes)
         return float(xp.mean(xp.abs(self.codes) ** 2))
 
@@ -185,13 +182,11 @@ class FourierStack(_CodedStack):
         super().__init__(codes, n_sensors)
         self.is_complex = True
 
-    def apply(self, x: Array) -> Array:
-        """Return ``F (codes_l x_l)``, zeros appended."""
+    def _apply(self, x: Array) -> Array:
         coded = _as_complex(x * self.codes)
         return fft_of(coded).fft(coded, n=self.shape[1], axis=-1, norm="ortho")
 
-    def adjoint(self, y: Array) -> Array:
-        """Return ``conj(codes_l) (F^H y_l)[:n]``."""
+    def _adjoint(self, y: Array) -> Array:
         y = _as_complex(y)
         return self._decoded(fft_of(y).ifft(y, axis=-1, norm="ortho")[:, : self.shape[2]])
 
@@ -207,12 +202,13 @@ class HadamardStack(_CodedStack):
         A power of two, at least n_atoms.
     """
 
-    def apply(self, x: Array) -> Array:
-        """Return ``H (codes_l x_l)``, zeros appended."""
+    def __init__(self, codes: Array, n_sensors: int) -> None:
+        super().__init__(codes, n_sensors)
+
+    def _apply(self, x: Array) -> Array:
         return walsh_hadamard(_zero_padded(x * self.codes, self.shape[1]))
 
-    def adjoint(self, y: Array) -> Array:
-        """Return ``conj(codes_l) (H y_l)[:n]``."""
+    def _adjoint(self, y: Array) -> Array:
         return self._decoded(walsh_hadamard(y)[:, : self.shape[2]])
 
 
@@ -233,12 +229,10 @@ class ConvolutionStack(SensingStack):
         kernels = _as_complex(kernels)
         self.transfer = fft_of(kernels).fft(kernels, axis=-1)
 
-    def apply(self, x: Array) -> Array:
-        """Return ``kernel_l * x_l``."""
+    def _apply(self, x: Array) -> Array:
         return self._filtered(_zero_padded(x, self.shape[1]), self.transfer)
 
-    def adjoint(self, y: Array) -> Array:
-        """Return the correlations of ``y_l`` with ``kernel_l``, first n_atoms lags."""
+    def _adjoint(self, y: Array) -> Array:
         return self._filtered(y, conj(self.transfer))[:, : self.shape[2]]
 
     def _filtered(self, x: Array, transfer: Array) -> Array:
@@ -247,8 +241,7 @@ class ConvolutionStack(SensingStack):
         y = fft.ifft(fft.fft(spectrum, axis=-1) * transfer, axis=-1)
         return y if self.is_complex or is_complex(x) else array_namespace(y).real(y)
 
-    def column_energy(self) -> float:
-        """Return the mean energy of the kernels."""
+    def _column_energy(self) -> float:
         xp = array_namespace(self.transfer)
         return float(xp.mean(xp.abs(self.transfer) ** 2))
 
@@ -267,12 +260,10 @@ class OperatorStack(SensingStack):
         self.shape = (len(self.operators), *self.operators[0].shape)
         self.is_complex = any(np.dtype(op.dtype).kind == "c" for op in self.operators)
 
-    def apply(self, x: Array) -> Array:
-        """Return ``A_l x_l``, one call for each, or one for all if they share the map."""
+    def _apply(self, x: Array) -> Array:
         return self._mapped(x, "matvec", "matmat")
 
-    def adjoint(self, y: Array) -> Array:
-        """Return ``A_l^H y_l``."""
+    def _adjoint(self, y: Array) -> Array:
         return self._mapped(y, "rmatvec", "rmatmat")
 
     def _mapped(self, x: Array, vector: str, block: str) -> Array:
@@ -282,8 +273,8 @@ class OperatorStack(SensingStack):
         pairs = zip(self.operators, rows, strict=True)
         return np.stack([np.asarray(getattr(op, vector)(row)) for op, row in pairs])
 
-    def column_energy(self) -> float:
-        """Estimate ``|A|_F^2 / n_atoms`` from eight seeded sign vectors: it only sets a scale."""
+    def _column_energy(self) -> float:
+        # |A z|^2 has the mean |A|_F^2 over sign vectors z
         signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(8, 1, self.shape[2]))
         energy = [np.mean(np.sum(np.abs(self.apply(z)) ** 2, axis=1)) for z in signs]
         return float(np.mean(energy)) / self.shape[2]
@@ -305,22 +296,18 @@ class TransformedStack(SensingStack):
         self.shape = inner.shape
         self.is_fast = inner.is_fast
 
-    def apply(self, x: Array) -> Array:
-        """Return ``F A_l x_l``."""
+    def _apply(self, x: Array) -> Array:
         y = _as_complex(self.inner.apply(x))
         return fft_of(y).fft(y, axis=-1, norm="ortho")
 
-    def adjoint(self, y: Array) -> Array:
-        """Return ``A_l^H F^H y_l``."""
+    def _adjoint(self, y: Array) -> Array:
         y = _as_complex(y)
         return self.inner.adjoint(fft_of(y).ifft(y, axis=-1, norm="ortho"))
 
-    def column_energy(self) -> float:
-        """Return that of the other stack: F keeps lengths."""
+    def _column_energy(self) -> float:
         return self.inner.column_energy()
 
-    def matrices(self, like: Array) -> Array:
-        """Return the transformed matrices."""
+    def _matrices(self, like: Array) -> Array:
         A = _as_complex(self.inner.matrices(like))
         return fft_of(A).fft(A, axis=1, norm="ortho")
 
@@ -344,23 +331,19 @@ class LiveSensors(SensingStack):
         self.shape = (inner.shape[0], len(self.kept), inner.shape[2])
         self.is_complex, self.is_fast = inner.is_complex, inner.is_fast
 
-    def apply(self, x: Array) -> Array:
-        """Return ``A_l x_l`` at the kept sensors."""
+    def _apply(self, x: Array) -> Array:
         y = self.inner.apply(x)
         return array_namespace(y).take(y, move_like(self.kept, y), axis=1)
 
-    def adjoint(self, y: Array) -> Array:
-        """Return ``A_l^H y_l`` with zeros at the dead sensors."""
+    def _adjoint(self, y: Array) -> Array:
         xp = array_namespace(y)
         padded = xp.concat([y, xp.zeros_like(y[:, :1])], axis=1)
         return self.inner.adjoint(xp.take(padded, move_like(self.place, y), axis=1))
 
-    def column_energy(self) -> float:
-        """Return that of the other stack, by the share of the sensors that is kept."""
+    def _column_energy(self) -> float:
         return self.inner.column_energy() * len(self.kept) / self.inner.shape[1]
 
-    def matrices(self, like: Array) -> Array:
-        """Return the kept rows of the matrices."""
+    def _matrices(self, like: Array) -> Array:
         A = self.inner.matrices(like)
         return array_namespace(A).take(A, move_like(self.kept, A), axis=1)
 

@@ -279,7 +279,7 @@ class NoiseErrorDisplay:
         random_state: Any = 0,
         ax: Any = None,
     ) -> NoiseErrorDisplay:
-        """Simulate: how well would this design be calibrated at other noise levels?
+        """Simulate how well this design would be calibrated at other noise levels.
 
         The gains and signals fitted to X are taken for the truth; noise is added to what they
         would measure, and clones are fitted to that. NumPy only.

@@ -20,14 +20,8 @@ from .._array import (
 )
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, progress
 from .._validation import check_measurements, check_target_is_not_complex
+from ..functional import self_calibration_filter as fourier
 from ..functional.self_calibration import Calibration, calibrated, resolved_solver
-from ..functional.self_calibration_filter import (
-    filter_of,
-    filtered,
-    known,
-    real_filter,
-    spectra,
-)
 from ..functional.self_calibration_misfit import LeastSquaresHow, recovered_signals
 from ..functional.sensing import LiveSensors, SensingStack, TransformedStack
 from ._options import check_stack_suits_model, default_atoms, in_width_of, request_for, warn_about
@@ -283,10 +277,8 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
             sensors without a gain. Of a filter, frequencies that it does not pass stay zero.
         """
         X = self._checked(X, "transform")
-        gains = self.gains_
-        if self.model != "blind_deconvolution":
-            return X / gains
-        return self._filtered(X, known(1.0 / gains))
+        s = fourier.inverse_gains(self.gains_)
+        return self._filtered(X, s) if self.model == "blind_deconvolution" else X * s
 
     def inverse_transform(self, X: Any) -> Array:
         """Measure with these sensors: multiply by the gains, or convolve with the filter.
@@ -304,7 +296,7 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
         X = self._checked(X, "inverse_transform")
         if self.model != "blind_deconvolution":
             return X * self.gains_
-        return self._filtered(X, known(self.gains_))
+        return self._filtered(X, self.gains_)
 
     def recover(self, X: Any, sensing: Any = None) -> Array:
         """Find the signals behind new measurements, the gains being known now.
@@ -349,7 +341,7 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
         xp = array_namespace(Y)
         norm = xp.linalg.vector_norm
         live = move_like(np.flatnonzero(self._live()), Y)
-        misfit = Y - known(double(self.gains_)) * stack.apply(self._signals(Y, stack))
+        misfit = Y - fourier.known(double(self.gains_)) * stack.apply(self._signals(Y, stack))
         energy = float(norm(xp.take(Y, live, axis=1))) ** 2
         if energy == 0.0:
             raise ValueError("All measurements are zero: there is no energy to explain.")
@@ -385,7 +377,7 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
 
     def _measured(self, X: Array) -> Array:
         """Measurements in double precision; their unitary Fourier transform for filters."""
-        return spectra(X) if self.model == "blind_deconvolution" else double(X)
+        return fourier.spectra(X) if self.model == "blind_deconvolution" else double(X)
 
     def _checked(self, X: Any, method: str) -> Array:
         check_is_fitted(self)
@@ -402,9 +394,9 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
         gains, signals = found.gains, found.signals
         if self.model == "blind_deconvolution":
             if self._real and self.reference is None:
-                gains, signals, h = real_filter(gains, signals)
+                gains, signals, h = fourier.real_filter(gains, signals)
             else:
-                h = filter_of(gains)
+                h = fourier.filter_of(gains)
             self.filter_ = in_width_of(h, X)
         elif hasattr(self, "filter_"):
             del self.filter_
@@ -447,6 +439,6 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
 
     def _filtered(self, X: Array, transfer: Array) -> Array:
         """Filter the rows; real if rows and filter are."""
-        rows = filtered(X, transfer)
+        rows = fourier.filtered(X, transfer)
         real = not is_complex(X) and not is_complex(self.filter_)
         return in_width_of(array_namespace(rows).real(rows) if real else rows, X)
