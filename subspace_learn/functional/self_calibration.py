@@ -108,7 +108,9 @@ def resolved_solver(solver: str, stack: SensingStack, n_snapshots: int, shared_s
     k, m, n = stack.shape
     order = n if shared_signal else m
     n_unknowns = m + n * (1 if shared_signal else n_snapshots)
-    if stack.is_fast and n_unknowns > _FAST_UNKNOWNS:
+    # signals of their own behind one map are eliminated together, at the price of one
+    one_map = k == 1 and not shared_signal and order <= _SCHUR_ORDER // 2
+    if stack.is_fast and n_unknowns > _FAST_UNKNOWNS and not one_map:
         return "lsqr"
     return "schur" if order <= _SCHUR_ORDER and k * m * n <= _SCHUR_NUMBERS else "lsqr"
 

@@ -232,6 +232,8 @@ def test_auto_takes_elimination_for_matrices_and_lsqr_for_fast_or_large_maps():
     fast = FourierStack(np.ones((4, 128)), 512)
     assert resolved_solver("auto", fast, 4, True) == "lsqr"
     assert resolved_solver("auto", FourierStack(np.ones((4, 16)), 64), 4, True) == "schur"
+    shared = FourierStack(np.ones((1, 128)), 512)
+    assert resolved_solver("auto", shared, 100, False) == "schur"
     wide = MatrixStack(np.broadcast_to(np.ones(1), (1, 3000, 10)))
     assert resolved_solver("auto", wide, 9, False) == "lsqr"
 
