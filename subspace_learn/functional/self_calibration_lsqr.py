@@ -120,10 +120,9 @@ class LsqrSolver:
         """Minimise ``|T z|^2 + |row^H z - 1|^2``."""
         xp = array_namespace(row)
         image, adjoint = self.system.image, self.system.adjoint
-        row_conj = conj(row)
 
         def matvec(z: Array) -> Array:
-            return xp.concat([image(z), xp.sum(row_conj * z, keepdims=True)])
+            return xp.concat([image(z), xp.reshape(xp.vecdot(row, z), (1,))])
 
         def rmatvec(r: Array) -> Array:
             return adjoint(r[:-1]) + row * r[-1]

@@ -157,7 +157,8 @@ class BalancedSystem:
             Of the dtype of x.
         """
         xp = self._xp
-        return xp.concat([xp.astype(s, x.dtype), xp.reshape(x, (-1,))])
+        s = s if s.dtype == x.dtype else xp.astype(s, x.dtype)
+        return xp.concat([s, xp.reshape(x, (-1,))])
 
     def unscaled(self, z: Array) -> tuple[Array, Array]:
         """Undo the balancing.
@@ -192,10 +193,10 @@ class BalancedSystem:
         """
         xp = self._xp
         s, x = self.split(z)
-        rows = [xp.reshape(self.Y * s - self.stack.apply(x) / self.x_scale, (-1,))]
-        if self.penalty is not None:
-            rows.append(xp.reshape(self.penalty**0.5 * x, (-1,)))
-        return xp.concat(rows)
+        rows = xp.reshape(self.Y * s - self.stack.apply(x / self.x_scale), (-1,))
+        if self.penalty is None:
+            return rows
+        return xp.concat([rows, xp.reshape(self.penalty**0.5 * x, (-1,))])
 
     def adjoint(self, r: Array) -> Array:
         """Return ``T^H r``.
@@ -214,9 +215,10 @@ class BalancedSystem:
         n_rows = self.n_equations
         R = xp.reshape(r[:n_rows], (self.n_snapshots, self.n_sensors))
         s = xp.sum(self._Y_conj * R, axis=0)
-        x = self.stack.adjoint(R) / -self.x_scale
+        x = self.stack.adjoint(R)
         if self.shared_signal:
             x = xp.sum(x, axis=0, keepdims=True)
+        x = x / -self.x_scale
         if self.penalty is not None:
             x = x + self.penalty**0.5 * xp.reshape(r[n_rows:], x.shape)
         return self.joined(s, x)

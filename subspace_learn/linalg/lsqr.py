@@ -148,7 +148,7 @@ def smallest_singular_value(
     for n_iter in range(1, min(max_iter, start.shape[0]) + 1):
         # twice: where little is left of w, the first time leaves rounding along the vector
         for _ in range(0 if apart_from is None else 2):
-            w = w - apart_from * xp.sum(conj(apart_from) * w)
+            w = w - apart_from * xp.vecdot(apart_from, w)
         beta = _norm(xp, w)
         if diagonal:
             if beta <= 1e-12 * max(diagonal):  # few singular values are distinct: nothing is left
@@ -156,7 +156,7 @@ def smallest_singular_value(
             beside.append(beta)
         before_v, v = v, w / beta
         w = rmatvec(matvec(v))
-        alpha = xp.sum(conj(v) * w)
+        alpha = xp.vecdot(v, w)
         diagonal.append(float(xp.real(alpha) if is_complex(w) else alpha))
         w = w - diagonal[-1] * v - (beta * before_v if beside else 0.0 * v)
         if n_iter % 8 == 0:
