@@ -15,6 +15,7 @@ __version__ = "0.1.0.dev0"
 
 # The headline names and the room each lives in. Families list their own names in their __all__.
 _HEADLINE = {
+    "AugmentedCovarianceClassifier": "covariance",
     "FederatedGrassmannPCA": "grassmann",
     "GrassmannClassifier": "grassmann",
     "GrassmannPCA": "grassmann",
@@ -23,7 +24,7 @@ _HEADLINE = {
     "SubspaceDetector": "grassmann",
     "ToDevice": "_to_device",
 }
-_ROOMS = ("datasets", "functional", "grassmann", "inverse", "linalg")
+_ROOMS = ("covariance", "datasets", "functional", "grassmann", "inverse", "linalg")
 
 __all__ = [*_HEADLINE, *_ROOMS, "__version__"]
 

@@ -38,14 +38,15 @@ from ._array import (
 )
 
 __all__ = [
+    "check_epochs",
     "check_groups",
     "check_labels",
     "check_like",
-    "check_measurements",
     "check_sample_weight",
     "check_samples",
     "check_scores",
-    "check_target_is_not_complex",
+    "check_spd",
+    "checked_features",
 ]
 
 _FLOATS = [np.float64, np.float32]
@@ -105,64 +106,10 @@ def check_samples(
         )
     if is_complex(X):
         raise ValueError(f"Complex data not supported: {name} was given dtype {X.dtype}.")
-    return _checked_features(estimator, X, reset=reset, min_samples=min_samples)
+    return checked_features(estimator, X, reset=reset, min_samples=min_samples)
 
 
-def check_measurements(
-    estimator: Any, X: Any, *, reset: bool, like: Array | None = None, method: str = "fit"
-) -> Any:
-    """Check a table of measurements, which unlike that of `check_samples` may be complex.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Gets ``n_features_in_`` (and ``feature_names_in_``) if ``reset``, else is compared with.
-    X : array-like, DataFrame, or array of any library
-        What the user gave, (n_snapshots, n_sensors).
-    reset : bool
-        Whether this is a fit.
-    like : array, optional
-        A fitted array: ``X`` must be of its library and on its device.
-    method : str, default="fit"
-        Name of the calling method, for error messages.
-
-    Returns
-    -------
-    X : array of float32, float64, complex64 or complex128
-        The input itself where possible, never changed.
-
-    Raises
-    ------
-    ValueError
-        As `check_samples`, complex input apart.
-    """
-    foreign = is_array(X) and not is_numpy(X)
-    if not (is_complex(X) if foreign else _holds_complex(X)):
-        return check_samples(estimator, X, reset=reset, like=like, method=method)
-    if like is not None:
-        check_like(X, like, where=f"{type(estimator).__name__}.{method}()")
-    return _checked_features(estimator, X, reset=reset, min_samples=1)
-
-
-def check_target_is_not_complex(estimator: Any, y: Any) -> None:
-    """Raise ValueError if an estimator that learns without a target is given a complex one.
-
-    Real ``y`` is ignored, as scikit-learn's convention has it; complex ``y`` can only be
-    measurements or a reference signal that the caller believes to be used.
-    """
-    if y is not None and _holds_complex(to_numpy(y) if is_array(y) else y):
-        raise ValueError(
-            f"Complex data not supported in y: {type(estimator).__name__} uses no target. Give all "
-            "measurements as rows of X."
-        )
-
-
-def _holds_complex(values: Any) -> bool:
-    """Whether a list, DataFrame or NumPy array is complex; a sparse matrix is an object here."""
-    return np.asarray(values).dtype.kind == "c"
-
-
-def _checked_features(estimator: Any, X: Any, *, reset: bool, min_samples: int) -> Array:
+def checked_features(estimator: Any, X: Any, *, reset: bool, min_samples: int) -> Array:
     """Check a dense table that scikit-learn would refuse, its column names and their number."""
     name = type(estimator).__name__
     _check_feature_names(estimator, X, reset=reset)
@@ -195,6 +142,154 @@ def _check_foreign_table(X: Array, *, name: str, min_samples: int) -> Array:
     X = detached(X) if is_complex(X) else as_float(detached(X))
     if not bool(xp.all(xp.isfinite(X))):
         raise ValueError(f"Input X contains NaN or infinity. {name} needs finite values.")
+    return X
+
+
+def check_epochs(
+    estimator: Any, X: Any, *, reset: bool, method: str = "fit"
+) -> tuple[Array, float | None]:
+    """Check signals ``X`` of shape (n_epochs, n_channels, n_times) for ``estimator``.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_`` if ``reset``, else is compared with: the number of channels, or of
+        times if X is a table.
+    X : array of shape (n_epochs, n_channels, n_times) or (n_epochs, n_times), or mne.Epochs
+        A table holds one channel per row. ``mne.Epochs`` is known by its ``get_data`` and ``info``.
+    reset : bool
+        Whether this is a fit.
+    method : str, default="fit"
+        Name of the calling method, for error messages.
+
+    Returns
+    -------
+    X : array of shape (n_epochs, n_channels, n_times)
+        Of float32 or float64, never changed.
+    sfreq : float or None
+        Sampling rate in Hz, if X says it.
+
+    Raises
+    ------
+    ValueError
+        If ``X`` is complex, neither 2-D nor 3-D, empty, holds NaN or infinity (the epochs are
+        named), has fewer than two times, or another number of channels than in fit.
+    """
+    name = type(estimator).__name__
+    sfreq = None
+    if hasattr(X, "get_data") and hasattr(X, "info"):
+        kind, sfreq, X = type(X).__name__, float(X.info["sfreq"]), X.get_data()
+        if X.ndim != 3:
+            raise ValueError(
+                f"{name}.{method}() was given a {kind} of shape {X.shape}, but needs epochs. Cut "
+                "it with mne.Epochs or mne.make_fixed_length_epochs."
+            )
+    if not (is_array(X) or hasattr(X, "ndim")):
+        X = np.asarray(X)  # lists
+    if X.ndim > 3:
+        raise ValueError(
+            f"{name}.{method}() expects epochs of shape (n_epochs, n_channels, n_times), or "
+            f"(n_epochs, n_times) for one channel, but got a {X.ndim}D array of shape "
+            f"{tuple(X.shape)}."
+        )
+    if X.ndim != 3:
+        X = check_samples(estimator, X, reset=reset, method=method)
+        X = array_namespace(X).expand_dims(X, axis=1)
+    else:
+        X = _check_stack(estimator, X, reset=reset, each="epoch", axes="channels")
+    if X.shape[2] < 2:
+        raise ValueError(
+            f"{name}.{method}() needs at least 2 times in each epoch, but was given n_times="
+            f"{X.shape[2]} (of a table: n_features = {X.shape[2]}). X is (n_epochs, n_channels, "
+            "n_times), or (n_epochs, n_times) for one channel."
+        )
+    return X, sfreq
+
+
+def check_spd(estimator: Any, X: Any, *, reset: bool, method: str = "fit") -> Array:
+    """Check a stack ``X`` of symmetric matrices, shape (n_matrices, n, n), for ``estimator``.
+
+    Positive definiteness is checked where the eigenvalues are computed anyway.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_``, the size n, if ``reset``, else is compared with.
+    X : array of shape (n_matrices, n, n)
+        What the user gave.
+    reset : bool
+        Whether this is (the first batch of) a fit.
+    method : str, default="fit"
+        Name of the calling method, for error messages.
+
+    Returns
+    -------
+    X : array of shape (n_matrices, n, n)
+        Of float32 or float64, never changed.
+
+    Raises
+    ------
+    ValueError
+        If ``X`` is complex, not 3-D, empty, not square, not symmetric within rounding, holds NaN or
+        infinity, or is of another size than in fit.
+    """
+    name = type(estimator).__name__
+    ndim = X.ndim if is_array(X) else np.ndim(X)
+    if ndim != 3:
+        raise ValueError(
+            f"{name}.{method}() expects a stack of symmetric matrices, shape (n_matrices, n, n), "
+            f"but got a {ndim}D array. AugmentedCovariances makes one from epochs."
+        )
+    X = _check_stack(estimator, X, reset=reset, each="matrix", axes="rows")
+    if X.shape[1] != X.shape[2]:
+        raise ValueError(
+            f"{name}.{method}() expects square matrices, but X has shape {tuple(X.shape)}. If "
+            "these are epochs, put AugmentedCovariances before it."
+        )
+    xp = array_namespace(X)
+    gap = xp.max(xp.abs(X - xp.matrix_transpose(X)), axis=(1, 2))
+    bad = to_numpy(gap > 1e3 * xp.finfo(X.dtype).eps * xp.max(xp.abs(X), axis=(1, 2)))
+    if bad.any():
+        raise ValueError(
+            f"X is not symmetric: {int(bad.sum())} matrices differ from their transpose, the "
+            f"first at index {int(bad.argmax())}. Take (X + X.swapaxes(1, 2)) / 2 if that is "
+            "rounding."
+        )
+    return X
+
+
+def _check_stack(estimator: Any, X: Any, *, reset: bool, each: str, axes: str) -> Array:
+    """Check a 3-D array: real, not empty, finite (else the bad entries are named), its size."""
+    name = type(estimator).__name__
+    if is_numpy(X) or not is_array(X):
+        X = check_array(
+            X, dtype=_FLOATS, allow_nd=True, ensure_all_finite=False, estimator=estimator
+        )
+    xp = array_namespace(X)
+    if xp.isdtype(X.dtype, "complex floating"):
+        raise ValueError(f"Complex data not supported: {name} was given dtype {X.dtype}.")
+    if 0 in X.shape:
+        raise ValueError(
+            f"Found array with shape {tuple(X.shape)}: {name} needs at least one sample along each "
+            f"axis. Was every {each} dropped by an earlier step?"
+        )
+    X = as_float(detached(X))
+    bad = to_numpy(xp.any(~xp.isfinite(X), axis=(1, 2)))
+    if bad.any():
+        named = ", ".join(map(str, np.flatnonzero(bad)[:10]))
+        raise ValueError(
+            f"Input X contains NaN or infinity: {int(bad.sum())} of {X.shape[0]}, {each} {named}"
+            f"{', ...' if bad.sum() > 10 else ''}. Drop or repair them before {name}."
+        )
+    if reset:
+        estimator.n_features_in_ = X.shape[1]
+        if hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+    elif hasattr(estimator, "n_features_in_") and X.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {X.shape[1]} {axes}, but {name} is expecting {estimator.n_features_in_} {axes} "
+            "as in fit. Pick the same channels in the same order."
+        )
     return X
 
 

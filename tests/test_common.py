@@ -11,14 +11,20 @@ import os
 import pytest
 import sklearn
 from sklearn.base import clone
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from subspace_learn import _HEADLINE
 from subspace_learn._discovery import estimators
-from tests.common_checks import complex_table, table
-from tests.common_checks.instances import instances, kind
+from tests.common_checks import complex_table, epochs, matrices, table
+from tests.common_checks.instances import instances, kind, longer_instances
 
-CHECKS_OF_KIND = {"table": table, "complex_table": complex_table}
+CHECKS_OF_KIND = {
+    "complex_table": complex_table,
+    "epochs": epochs,
+    "matrices": matrices,
+    "table": table,
+}
 INSTANCES = instances()
 ARRAY_API = os.environ.get("SCIPY_ARRAY_API") == "1"
 
@@ -27,7 +33,7 @@ def cases(which):
     """Each instance with each check of its kind."""
     return [
         pytest.param(estimator, check, id=f"{estimator!r}-{check.__name__}")
-        for estimator in INSTANCES
+        for estimator in [*INSTANCES, *longer_instances()]
         for check in getattr(CHECKS_OF_KIND[kind(estimator)], which)
     ]
 
@@ -41,7 +47,8 @@ def test_every_headline_estimator_is_discovered():
     assert set(_HEADLINE) <= set(estimators())
 
 
-@parametrize_with_checks(INSTANCES)
+# scikit-learn's checks send tables and know nothing else.
+@parametrize_with_checks([e for e in INSTANCES if get_tags(e).input_tags.two_d_array])
 def test_scikit_learn_check(estimator, check):
     check(estimator)
 

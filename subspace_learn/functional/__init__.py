@@ -1,8 +1,11 @@
 """The mathematics of each method as pure functions, one module per method."""
 
 __all__ = [
+    "augmented_covariance",
+    "embedding_selection",
     "federated_client",
     "federated_pca",
+    "gbw_normalization",
     "grassmann_classifier",
     "grassmann_pca",
     "grassmann_training",
@@ -15,5 +18,6 @@ __all__ = [
     "self_calibration_schur",
     "self_calibration_system",
     "sensing",
+    "siegel",
     "subspace_detector",
 ]

@@ -19,7 +19,7 @@ from .._array import (
     to_numpy,
 )
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, progress
-from .._validation import check_measurements, check_target_is_not_complex
+from .._complex_validation import check_measurements, check_target_is_not_complex
 from ..functional import self_calibration_filter as fourier
 from ..functional.self_calibration import Calibration, calibrated, resolved_solver
 from ..functional.self_calibration_misfit import LeastSquaresHow, recovered_signals

@@ -9,5 +9,11 @@ __all__ = [
     "lsqr",
     "moments",
     "product_descent",
+    "spd",
+    "spd_batches",
+    "spd_checks",
+    "spd_mean",
+    "spd_newton",
+    "spd_tangent",
     "trust_region",
 ]

@@ -15,6 +15,17 @@ from subspace_learn import GrassmannPCA
 from subspace_learn._discovery import estimators
 
 SETTINGS: dict[str, Callable[[type], list[Any]]] = {
+    "AugmentedCovariances": lambda cls: [
+        cls(),
+        *(cls(estimator=estimator) for estimator in ("scm", "lwf")),
+        cls(structure="toeplitz"),
+    ],
+    "AugmentedCovarianceClassifier": lambda cls: [
+        cls(),
+        *(cls(1, 1, classifier=name) for name in ("svm", "lr", "mdm")),
+        cls(1, 1, reference="mean", metric="wasserstein"),
+        cls(selection="mdop"),
+    ],
     # scikit-learn's tables hold zero rows, which have no direction without a constant; the setting
     # without one is in tests/grassmann. One batch holds all rows here: with several, a weight of 2
     # is not a row given twice. The penalty and a small tol make the minimum one that rounding
@@ -30,6 +41,12 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(1, constant=1.0, center=True),
         cls(1, metric="residual"),
         cls(1, metric="residual", center=True),
+    ],
+    "GBWNormalizer": lambda cls: [
+        cls(),
+        cls(0.5, dispersion=0.1),
+        cls(-0.5, metric_parameter=None, bias="mean"),
+        cls(0.5, n_steps=1),
     ],
     "GrassmannPCA": lambda cls: [
         cls(),
@@ -63,6 +80,20 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     "ToDevice": lambda cls: [cls()],
 }
 
+# Settings for our own checks only: scikit-learn's smallest tables are too short to embed.
+LONGER: dict[str, Callable[[type], list[Any]]] = {
+    "AugmentedCovariances": lambda cls: [
+        *(cls(3, 2, estimator=estimator) for estimator in ("oas", "scm", "lwf")),
+        cls(3, 2, structure="toeplitz", estimator="lwf"),
+    ],
+    "AugmentedCovarianceClassifier": lambda cls: [
+        *(cls(3, 2, classifier=name) for name in ("svm", "lr", "mdm")),
+        cls(3, 2, metric="siegel", structure="toeplitz", reference="mean"),
+        cls(3, 2, metric="siegel", structure="toeplitz", classifier="mdm"),
+        cls(selection="afnn", lags=(1, 2), orders=(1, 3)),
+    ],
+}
+
 # Transformers whose job is to hand arrays from one library to another.
 CHANGES_LIBRARY = {"ToDevice"}
 
@@ -81,6 +112,12 @@ def instances() -> list[Any]:
     ]
 
 
+def longer_instances() -> list[Any]:
+    """Return the estimators in the settings that only our own checks try, unfitted."""
+    found = estimators()
+    return [estimator for name, settings in LONGER.items() for estimator in settings(found[name])]
+
+
 def _default(cls: type) -> list[Any]:
     return [cls()]
 
@@ -89,7 +126,7 @@ def kind(estimator: Any) -> str:
     """Return the kind of X an estimator takes, which says which of our checks apply."""
     tags = get_tags(estimator).input_tags
     if tags.three_d_array:
-        return "epochs"
+        return "epochs" if tags.two_d_array else "matrices"
     if type(estimator).__name__ in TAKES_COMPLEX:
         return "complex_table"
     return "pairwise" if tags.pairwise else "table"

@@ -1,0 +1,445 @@
+"""AugmentedCovarianceClassifier: order, lag and classifier of delay-augmented covariances."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from .._array import Array, to_numpy
+from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, progress
+from .._validation import check_groups, check_labels
+from ..functional.augmented_covariance import (
+    LaggedTrials,
+    lagged_trials,
+    mean_power,
+)
+from ..functional.embedding_selection import afnn_order_and_lag, mdop_order_and_lag
+from ._augmented_covariances import warn_if_singular
+from ._augmented_search import (
+    Cell,
+    candidate_cells,
+    candidate_lags,
+    candidate_orders,
+    folds,
+    searched,
+)
+from ._epochs import checked_epochs, weighted_rows
+from ._geometry import geometry_of
+from ._heads import Head, Split, head_of, prototype_of
+
+__all__ = ["AugmentedCovarianceClassifier"]
+
+
+def _has(method: str) -> Any:
+    """Check for `available_if`: nearest means have every method, else the classifier decides."""
+
+    def check(self: AugmentedCovarianceClassifier) -> bool:
+        if self.classifier == "mdm":
+            return True
+        inner = getattr(self, "classifier_", None) or prototype_of(self.classifier)
+        if not hasattr(inner, method):
+            raise AttributeError(
+                f"classifier={self.classifier!r} has no {method}. Use classifier='lr' or 'mdm', "
+                "or wrap the whole in sklearn.calibration.CalibratedClassifierCV."
+            )
+        return True
+
+    return available_if(check)
+
+
+class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
+    r"""Classify epochs by the covariance of their delay embedding, on the SPD manifold.
+
+    Each epoch becomes an augmented covariance matrix (see :class:`AugmentedCovariances`) of order
+    p and lag :math:`\tau`; matrices become tangent vectors :math:`\log(M^{-1/2} S M^{-1/2})` at a
+    reference M, and these go to a linear classifier; or the nearest class mean decides. Order 1 is
+    the usual spatial covariance, always among the candidates.
+
+    Parameters
+    ----------
+    order : int or "auto", default="auto"
+        Number of delayed copies; "auto" chooses from ``orders``.
+    lag : int, float or "auto", default="auto"
+        Delay between copies, int in samples or float in seconds; "auto" chooses from ``lags``.
+    orders : sequence of int, default=(1, 2, 3, 4, 6, 8)
+        Candidates. Cells with fewer embedded times than rows are left out, order 1 is added.
+    lags : sequence of int or float, default=(1, 2, 3, 4, 6, 8)
+        Candidates, in samples or seconds.
+    selection : {"cv", "mdop", "afnn"}, default="cv"
+        How "auto" chooses, always on the training epochs only:
+
+        - "cv": cross-validated accuracy; of all cells within one standard error of the best, the
+          lowest order.
+        - "mdop": maximising derivatives on projection, without labels.
+        - "afnn": mutual information and averaged false neighbours, without labels.
+
+        The last two look no further than the largest candidates.
+    estimator : {"oas", "lwf", "scm"}, default="oas"
+        Shrinkage of the covariances.
+    structure : {"full", "toeplitz"}, default="full"
+        Whether the epochs are taken to be stationary.
+    metric : str, default="riemann"
+        "riemann" (affine invariant), "logeuclid", "wasserstein", "siegel" (needs
+        ``structure="toeplitz"``), or any metric of pyRiemann, computed by it.
+    reference : {"arithmetic", "mean"}, default="arithmetic"
+        Where the tangent space touches: the arithmetic mean of the training matrices, or the mean
+        of the metric. Not used by "mdm", which takes the means of the metric.
+    classifier : {"svm", "lr", "mdm"} or estimator, default="svm"
+        Linear support vector machine, logistic regression (both with C=1), minimum distance to the
+        class means, or a scikit-learn classifier for the tangent vectors.
+    cv : int, splitter or iterable, default=5
+        Folds of "cv", in the order of the epochs. An int is lowered to the number of groups, or of
+        epochs in the smallest class. With ``groups`` (sessions, runs) no group is in two folds;
+        give them where neighbouring epochs resemble each other.
+    tol : float, default=1e-8
+        Stops an iterated mean: Frobenius norm of its gradient, a relative error.
+    max_iter : int, default=50
+        Most iterations of a mean.
+    sfreq : float, default=None
+        Sampling rate in Hz, for lags in seconds; ``mne.Epochs`` bring their own.
+    n_jobs : int, default=None
+        Threads for the decompositions of the matrices.
+    random_state : int, RandomState or None, default=None
+        For a ``classifier`` with a ``random_state`` of None; "svm", "lr" and "mdm" draw nothing.
+    verbose : bool, default=False
+        Whether a line is printed for each candidate.
+
+    Attributes
+    ----------
+    order_ : int
+        Order in use.
+    lag_ : int
+        Lag in use, in samples; 1 if the order is 1.
+    cv_results_ : dict or None
+        Of "cv": parameters, scores of every fold, mean, standard deviation and rank of each cell,
+        as in GridSearchCV; None if nothing was searched.
+    reference_ : array of shape (d, d) or (p, C, C), or None
+        Point where the tangent space touches; of "siegel" an SPD matrix and p - 1 contractions;
+        None for "mdm".
+    class_means_ : array of shape (n_classes, d, d) or (n_classes, p, C, C), or None
+        Means of "mdm", else None.
+    condition_number_ : float
+        Of the arithmetic mean of the training matrices, before any metric. Above 1e8 the
+        affine-invariant metric rests on rounding.
+    classes_ : ndarray of shape (n_classes,)
+        Labels, sorted.
+    classifier_ : estimator or None
+        The classifier of the tangent vectors, fitted; None for "mdm".
+    n_iter_ : int
+        Iterations of the mean that took most; 1 where no mean is iterated.
+    sfreq_ : float or None
+        Sampling rate of the training epochs, if known.
+    ch_names_ : list of str or None
+        Names of the channels, if these were ``mne.Epochs``: later ones must have the same.
+    n_features_in_ : int
+        Number of channels (of times, if X was a table).
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Column names, if X was a table that had them.
+
+    Raises
+    ------
+    ValueError
+        If X holds NaN (epochs are named), y holds one class, a matrix is not positive definite (the
+        likely causes are named), order and lag leave fewer than two times, or a class has a single
+        epoch and order or lag is to be chosen by "cv".
+
+    See Also
+    --------
+    AugmentedCovariances : The matrices alone, for pyRiemann's pipelines.
+    pyriemann.classification.MDM : Minimum distance to mean on given matrices.
+
+    Notes
+    -----
+    One fit costs n lagged products (2 p C^2 T flops each) and n eigendecompositions of size d =
+    p C (about 9 d^3); a search costs that for each cell, since a cell's tangent vectors are shared
+    by its folds: the reference of a search is that of all training epochs, which uses no label.
+    With order and lag given, the estimator has no inner search and GridSearchCV can drive it.
+
+    With ``sample_weight``, weights are frequencies in the means, the classifier and the scores; a
+    row of weight 2 in a search is yet not two rows, which could stand in two folds.
+
+    Of a single channel (a table), 1e-12 of the mean variance is added to every variance, so that a
+    constant row has a logarithm. With more channels nothing is added: a flat epoch is an error.
+
+    Where it fails: subjects whose classes differ in power only gain nothing from the delays, and a
+    search on 40 epochs cannot tell cells apart that differ by less than six points; the rule of one
+    standard error then stays at low orders. Shrinkage is not invariant to a mixing of channels, so
+    with "oas" and "lwf" neither is the classifier; units never matter.
+
+    References
+    ----------
+    I. Carrara, T. Papadopoulo, "Classification of BCI-EEG based on the augmented covariance
+    matrix", IEEE Trans. Biomed. Eng. 2024, arXiv:2302.04508. The same, "Enhancing computational
+    efficiency of motor imagery BCI classification with block-Toeplitz augmented covariance matrices
+    and Siegel metric", arXiv:2406.16909. A. Barachant, S. Bonnet, M. Congedo, C. Jutten,
+    "Classification of covariance matrices using a Riemannian-based kernel for BCI applications",
+    Neurocomputing 2013 (tangent space).
+
+    Examples
+    --------
+    Two classes of one channel with equal power, at 10 and at 12 Hz of 125:
+
+    >>> import numpy as np
+    >>> from subspace_learn import AugmentedCovarianceClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.repeat([0, 1], 20)
+    >>> phase = 2 * np.pi * (np.where(y, 12, 10)[:, None] * np.arange(250) / 125)
+    >>> X = np.sin(phase + rng.uniform(0, 6, size=(40, 1))) + rng.normal(size=(40, 250))
+    >>> clf = AugmentedCovarianceClassifier(order=6, lag=2).fit(X[::2], y[::2])
+    >>> bool(clf.score(X[1::2], y[1::2]) > 0.9)
+    True
+    >>> spatial = AugmentedCovarianceClassifier(order=1, lag=1).fit(X[::2], y[::2])
+    >>> bool(spatial.score(X[1::2], y[1::2]) < 0.75)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "order": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "lag": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Real, 0, None, closed="neither"),
+            StrOptions({"auto"}),
+        ],
+        "orders": ["array-like"],
+        "lags": ["array-like"],
+        "selection": [StrOptions({"cv", "mdop", "afnn"})],
+        "estimator": [StrOptions({"oas", "lwf", "scm"})],
+        "structure": [StrOptions({"full", "toeplitz"})],
+        "metric": [str],
+        "reference": [StrOptions({"arithmetic", "mean"})],
+        "classifier": [StrOptions({"svm", "lr", "mdm"}), BaseEstimator],
+        "cv": ["cv_object"],
+        "tol": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "sfreq": [Interval(Real, 0, None, closed="neither"), None],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        order="auto",
+        lag="auto",
+        *,
+        orders=(1, 2, 3, 4, 6, 8),
+        lags=(1, 2, 3, 4, 6, 8),
+        selection="cv",
+        estimator="oas",
+        structure="full",
+        metric="riemann",
+        reference="arithmetic",
+        classifier="svm",
+        cv=5,
+        tol=1e-8,
+        max_iter=50,
+        sfreq=None,
+        n_jobs=None,
+        random_state=None,
+        verbose=False,
+    ):
+        self.order = order
+        self.lag = lag
+        self.orders = orders
+        self.lags = lags
+        self.selection = selection
+        self.estimator = estimator
+        self.structure = structure
+        self.metric = metric
+        self.reference = reference
+        self.classifier = classifier
+        self.cv = cv
+        self.tol = tol
+        self.max_iter = max_iter
+        self.sfreq = sfreq
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @fit_method
+    def fit(
+        self, X: Any, y: Any, *, groups: Any = None, sample_weight: Any = None
+    ) -> AugmentedCovarianceClassifier:
+        """Choose order and lag where asked to, and train the classifier.
+
+        Parameters
+        ----------
+        X : array of shape (n_epochs, n_channels, n_times) or (n_epochs, n_times), or mne.Epochs
+            Signals, band-pass filtered; a table holds one channel per row.
+        y : array of shape (n_epochs,)
+            Class of each epoch; numbers or words.
+        groups : array of shape (n_epochs,), default=None
+            Session, run or subject of each epoch: kept together by the folds of "cv".
+        sample_weight : array of shape (n_epochs,), default=None
+            Nonnegative frequencies.
+
+        Returns
+        -------
+        self : AugmentedCovarianceClassifier
+            Fitted.
+        """
+        X, self.sfreq_ = checked_epochs(self, X, reset=True, method="fit")
+        y = check_labels(self, y, X.shape[0])
+        if groups is not None:
+            check_groups(groups, X.shape[0])
+            groups = np.unique(groups, return_inverse=True)[1]
+        all_labels = y
+        X, y, weight, all_weights = weighted_rows(X, y, sample_weight)
+        self.classes_ = np.unique(y)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y holds one class only, {self.classes_.tolist()[0]!r}, among {len(y)} epochs "
+                "with weight. A classifier needs two classes or more."
+            )
+        # a constant row of a table is a series like any other, but its variance has no logarithm
+        self._floor = 1e-12 * mean_power(X) if X.shape[1] == 1 else 0.0
+        trials = lagged_trials(X, self._floor)
+        head = self._head()
+        cell, self.cv_results_ = self._chosen_cell(
+            X, trials, y, weight, head, lambda: folds(self.cv, all_labels, groups, all_weights)
+        )
+        self.order_, self.lag_ = cell
+        warn_if_singular(X, *cell, self.estimator, self.structure)
+        points = head.geometry.points(trials, *cell, self.estimator, self.structure)
+        self._head_ = head.fit(points, y, weight)
+        self.n_iter_ = head.n_iter
+        self.reference_ = getattr(head, "reference", None)
+        self.class_means_ = getattr(head, "means", None)
+        self.classifier_ = getattr(head, "classifier", None)
+        self.condition_number_ = head.geometry.condition_number(points)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Class of each epoch.
+
+        Parameters
+        ----------
+        X : array of shape (n_epochs, n_channels, n_times) or (n_epochs, n_times), or mne.Epochs
+            Signals.
+
+        Returns
+        -------
+        y : ndarray of shape (n_epochs,)
+            Labels.
+        """
+        points = self._points(X, "predict")
+        return self._head_.predict(points)
+
+    @_has("decision_function")
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Scores of the classes, as the classifier gives them.
+
+        Parameters
+        ----------
+        X : array of shape (n_epochs, n_channels, n_times) or (n_epochs, n_times), or mne.Epochs
+            Signals.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_epochs,) or (n_epochs, n_classes)
+            For "mdm" minus the squared distances; of two classes the difference.
+        """
+        points = self._points(X, "decision_function")
+        return self._head_.decision_function(points)
+
+    @_has("predict_proba")
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities of the classes; not with ``classifier="svm"``.
+
+        Parameters
+        ----------
+        X : array of shape (n_epochs, n_channels, n_times) or (n_epochs, n_times), or mne.Epochs
+            Signals.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_epochs, n_classes)
+            For "mdm" the softmax of minus the squared distances, which is not calibrated.
+        """
+        points = self._points(X, "predict_proba")
+        return self._head_.predict_proba(points)
+
+    def tangent_vectors(self, X: Any) -> np.ndarray:
+        """Features the classifier sees; of "mdm" the distances to the class means.
+
+        Parameters
+        ----------
+        X : array of shape (n_epochs, n_channels, n_times) or (n_epochs, n_times), or mne.Epochs
+            Signals.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_epochs, n_vector_features)
+            Of size d (d + 1) / 2 for a metric on matrices of size d.
+        """
+        points = self._points(X, "tangent_vectors")
+        return self._head_.features(points)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        # of a table every row is one short series, of which the spatial covariance keeps the
+        # variance alone: scikit-learn's blobs cannot be told apart by it
+        tags.classifier_tags.poor_score = True
+        return tags
+
+    def _points(self, X: Any, method: str) -> Array:
+        check_is_fitted(self)
+        X, _ = checked_epochs(self, X, reset=False, method=method)
+        trials = lagged_trials(X, self._floor)
+        return self._head_.geometry.points(
+            trials, self.order_, self.lag_, self.estimator, self.structure
+        )
+
+    def _head(self) -> Head:
+        geometry = geometry_of(
+            self.metric,
+            self.structure,
+            tangent=self.classifier != "mdm",
+            tol=self.tol,
+            max_iter=self.max_iter,
+            n_jobs=self.n_jobs,
+        )
+        return head_of(self.classifier, geometry, self.reference, self.random_state)
+
+    def _chosen_cell(
+        self,
+        X: Array,
+        trials: LaggedTrials,
+        y: np.ndarray,
+        weight: np.ndarray | None,
+        head: Head,
+        splits: Callable[[], list[Split]],
+    ) -> tuple[Cell, dict[str, Any] | None]:
+        """Order and lag by the rule of ``selection``, and the table of a search."""
+        if self.order == 1:
+            return Cell(1, 1), None
+        orders = candidate_orders(self.orders if self.order == "auto" else [self.order])
+        lags = candidate_lags(self.lags if self.lag == "auto" else [self.lag], self.sfreq_)
+        if "auto" not in (self.order, self.lag):
+            return Cell(orders[0], lags[0]), None
+        if self.selection != "cv":
+            rule = mdop_order_and_lag if self.selection == "mdop" else afnn_order_and_lag
+            found = Cell(*rule(to_numpy(X), max_lag=max(lags), max_order=max(orders)))
+            order = found.order if self.order == "auto" else orders[0]
+            lag = found.lag if self.lag == "auto" else lags[0]
+            return Cell(order, lag if order > 1 else 1), None
+        cells = candidate_cells(orders, lags, X.shape[1], X.shape[2])
+        if self.order != "auto" and len(cells) == 1:
+            raise ValueError(
+                f"{X.shape[2]} times are too few for {X.shape[1]} channels and orders {orders} at "
+                f"lags {lags}: order * n_channels rows need as many times after the delays. Give "
+                "longer epochs, fewer channels, or smaller orders and lags."
+            )
+        report = functools.partial(progress, self)
+        return searched(
+            trials, y, weight, cells, splits(), head, self.estimator, self.structure, report
+        )

@@ -1,0 +1,204 @@
+"""The two ways to classify covariance points: a classifier on tangent vectors, or nearest means.
+
+A head is fitted to points (see `_geometry`) and holds what it learns. It is
+not an estimator: AugmentedCovarianceClassifier is, and shows what its head holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score
+from sklearn.svm import SVC
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import has_fit_parameter
+
+from .._array import Array, array_namespace, move_like, to_numpy
+from ._geometry import CovarianceGeometry
+
+__all__ = ["Head", "MeansHead", "Split", "TangentHead", "head_of", "prototype_of"]
+
+Split = tuple[np.ndarray, np.ndarray]
+
+
+class TangentHead:
+    """A scikit-learn classifier on the tangent vectors at a reference point.
+
+    ``rotation_free`` says that the classifier gives the same answers in any orthonormal
+    coordinates (linear, with an L2 penalty), so that a search may hand it fewer of them.
+    """
+
+    def __init__(
+        self,
+        geometry: CovarianceGeometry,
+        prototype: BaseEstimator,
+        reference: str,
+        rotation_free: bool,
+    ) -> None:
+        self.geometry, self.prototype = geometry, prototype
+        self.reference_rule, self.rotation_free = reference, rotation_free
+
+    def fit(self, points: Array, y: np.ndarray, weight: np.ndarray | None) -> TangentHead:
+        """Find the reference and train the classifier."""
+        self.reference = self._reference(points, weight)
+        self.classifier = self._trained(self.features(points), y, weight)
+        return self
+
+    def features(self, points: Array) -> np.ndarray:
+        """Tangent vectors at the reference, on the host, where scikit-learn works."""
+        return to_numpy(self.geometry.tangent_vectors(points, self.reference))
+
+    def predict(self, points: Array) -> np.ndarray:
+        """Labels."""
+        return self.classifier.predict(self.features(points))
+
+    def decision_function(self, points: Array) -> np.ndarray:
+        """Scores of the classifier."""
+        return self.classifier.decision_function(self.features(points))
+
+    def predict_proba(self, points: Array) -> np.ndarray:
+        """Probabilities of the classifier."""
+        return self.classifier.predict_proba(self.features(points))
+
+    def cross_scores(
+        self, points: Array, y: np.ndarray, weight: np.ndarray | None, splits: Sequence[Split]
+    ) -> list[float]:
+        """Accuracy on each fold. The reference is that of all points: it sees no label."""
+        self.reference = self._reference(points, weight)
+        features = self.features(points)
+        if self.rotation_free and features.shape[1] > features.shape[0]:
+            features = isometric_coordinates(features)
+        scores = []
+        for train, test in splits:
+            classifier = self._trained(features[train], y[train], taken(weight, train))
+            predicted = classifier.predict(features[test])
+            scores.append(accuracy_score(y[test], predicted, sample_weight=taken(weight, test)))
+        return scores
+
+    def _reference(self, points: Array, weight: np.ndarray | None) -> Array:
+        weight = None if weight is None else move_like(weight, points)
+        self.n_iter = 1
+        if self.reference_rule == "arithmetic":
+            return self.geometry.arithmetic_mean(points, weight)
+        result = self.geometry.mean(points, weight)
+        self.n_iter = result.n_iter
+        return result.mean
+
+    def _trained(
+        self, features: np.ndarray, y: np.ndarray, weight: np.ndarray | None
+    ) -> BaseEstimator:
+        classifier = clone(self.prototype)
+        if weight is None:
+            return classifier.fit(features, y)
+        if not has_fit_parameter(classifier, "sample_weight"):
+            raise TypeError(
+                f"sample_weight was given, but {type(classifier).__name__}.fit does not take it. "
+                "Leave it out, or use classifier='svm', 'lr' or 'mdm'."
+            )
+        return classifier.fit(features, y, sample_weight=weight)
+
+
+class MeansHead:
+    """Minimum distance to mean: one Frechet mean for each class."""
+
+    def __init__(self, geometry: CovarianceGeometry) -> None:
+        self.geometry = geometry
+
+    def fit(
+        self,
+        points: Array,
+        y: np.ndarray,
+        weight: np.ndarray | None,
+        start: dict[Any, Array] | None = None,
+    ) -> MeansHead:
+        """Find the class means; ``start`` may hold points near them, by class."""
+        xp = array_namespace(points)
+        self.classes = np.unique(y)
+        means, self.n_iter = [], 1
+        for label in self.classes.tolist():
+            rows = np.flatnonzero(y == label)
+            weights = None if weight is None else move_like(weight[rows], points)
+            part = xp.take(points, move_like(rows, points), axis=0)
+            init = None if start is None else start[label]
+            result = self.geometry.mean(part, weights, init)
+            means.append(result.mean)
+            self.n_iter = max(self.n_iter, result.n_iter)
+        self.means = xp.stack(means)
+        return self
+
+    def squared_distances(self, points: Array) -> np.ndarray:
+        """Squared distances to the class means, (n, n_classes), on the host."""
+        return to_numpy(self.geometry.squared_distances(points, self.means))
+
+    def features(self, points: Array) -> np.ndarray:
+        """Distances to the class means."""
+        return np.sqrt(self.squared_distances(points))
+
+    def predict(self, points: Array) -> np.ndarray:
+        """Class of the nearest mean."""
+        return self.classes[np.argmin(self.squared_distances(points), axis=1)]
+
+    def decision_function(self, points: Array) -> np.ndarray:
+        """Minus the squared distances; of two classes the difference."""
+        scores = -self.squared_distances(points)
+        return scores[:, 1] - scores[:, 0] if len(self.classes) == 2 else scores
+
+    def predict_proba(self, points: Array) -> np.ndarray:
+        """Softmax of minus the squared distances."""
+        return softmax(-self.squared_distances(points), axis=1)
+
+    def cross_scores(
+        self, points: Array, y: np.ndarray, weight: np.ndarray | None, splits: Sequence[Split]
+    ) -> list[float]:
+        """Accuracy on each fold. The means of all points are where those of a fold start."""
+        xp = array_namespace(points)
+        self.fit(points, y, weight)
+        start = dict(zip(self.classes.tolist(), list(self.means), strict=True))
+        scores = []
+        for train, test in splits:
+            parts = [xp.take(points, move_like(rows, points), axis=0) for rows in (train, test)]
+            fold = MeansHead(self.geometry).fit(parts[0], y[train], taken(weight, train), start)
+            predicted = fold.predict(parts[1])
+            scores.append(accuracy_score(y[test], predicted, sample_weight=taken(weight, test)))
+        return scores
+
+
+Head = TangentHead | MeansHead
+
+
+def prototype_of(choice: Any, random_state: Any = None) -> BaseEstimator:
+    """The classifier of tangent vectors behind a choice, unfitted."""
+    if choice == "svm":
+        # LIBSVM's own tolerance moves the scores by 1e-4 when the order of the epochs changes
+        return SVC(kernel="linear", tol=1e-8)
+    if choice == "lr":
+        return LogisticRegression(max_iter=1000)
+    prototype = clone(choice)
+    if random_state is not None and prototype.get_params().get("random_state", 0) is None:
+        prototype.set_params(random_state=check_random_state(random_state).randint(2**31))
+    return prototype
+
+
+def head_of(choice: Any, geometry: CovarianceGeometry, reference: str, random_state: Any) -> Head:
+    """Nearest means for "mdm", else the chosen classifier on tangent vectors."""
+    if choice == "mdm":
+        return MeansHead(geometry)
+    prototype = prototype_of(choice, random_state)
+    return TangentHead(geometry, prototype, reference, choice in ("svm", "lr"))
+
+
+def isometric_coordinates(features: np.ndarray) -> np.ndarray:
+    """At most n coordinates of n rows, with the same inner products."""
+    values, vectors = np.linalg.eigh(features @ features.T)
+    kept = values > values[-1] * len(values) * np.finfo(values.dtype).eps
+    return vectors[:, kept] * np.sqrt(values[kept])
+
+
+def taken(weight: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    """Weights of some rows; None stays None."""
+    return None if weight is None else weight[rows]
