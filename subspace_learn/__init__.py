@@ -21,11 +21,12 @@ _HEADLINE = {
     "GrassmannClassifier": "grassmann",
     "GrassmannPCA": "grassmann",
     "NearestSubspaceClassifier": "grassmann",
+    "SelfCalibrationLS": "inverse",
     "SensitivitySampler": "sampling",
     "SubspaceDetector": "grassmann",
     "ToDevice": "_to_device",
 }
-_ROOMS = ("covariance", "datasets", "functional", "grassmann", "linalg", "sampling")
+_ROOMS = ("covariance", "datasets", "functional", "grassmann", "inverse", "linalg", "sampling")
 
 __all__ = [*_HEADLINE, *_ROOMS, "__version__"]
 

@@ -56,6 +56,18 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
             for solver in ("covariance", "svd", "randomized")
         ),
     ],
+    # Random tables follow no model: what is asked of them is manners. A pair of anticorrelated
+    # columns has gains of zero mean, which "ls" refuses; a reference sensor or "svd" does not.
+    "SelfCalibrationLS": lambda cls: [
+        cls(),
+        cls(method="svd"),
+        cls(solver="dense", reference=0),
+        cls(solver="lsqr", reference=0),
+        cls(refine=2, damp=0.01),
+        cls(sparsity=0.01),
+        cls("blind_deconvolution"),
+        cls("repeated", n_atoms=1),
+    ],
     # scikit-learn's smallest tables have two features: one component leaves a residual.
     "SubspaceDetector": lambda cls: [
         cls(),
@@ -105,6 +117,9 @@ LONGER: dict[str, Callable[[type], list[Any]]] = {
 # Transformers whose job is to hand arrays from one library to another.
 CHANGES_LIBRARY = {"ToDevice"}
 
+# Estimators of 2-D input that may also be complex. scikit-learn has no tag for it.
+TAKES_COMPLEX = {"SelfCalibrationLS"}
+
 
 def instances() -> list[Any]:
     """Return every estimator in every setting of the table, unfitted."""
@@ -134,4 +149,6 @@ def kind(estimator: Any) -> str:
     tags = get_tags(estimator).input_tags
     if tags.three_d_array:
         return "epochs" if tags.two_d_array else "matrices"
+    if type(estimator).__name__ in TAKES_COMPLEX:
+        return "complex_table"
     return "pairwise" if tags.pairwise else "table"
