@@ -15,7 +15,7 @@ from ._epochs import checked_epochs, lag_in_samples
 
 __all__ = ["CovarianceDisplay"]
 
-_SMALLEST_FONT = 5.0  # points; smaller channel names are left out
+_SMALLEST_FONT = 4.5  # points; smaller channel names are left out
 _MOST_COLUMNS = 3
 
 
