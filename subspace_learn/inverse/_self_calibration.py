@@ -146,7 +146,7 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
 
     Where it fails: noise multiplies an unknown (y stands in the matrix), so the answer is biased at
     low signal-to-noise ratio, and the error of 1/d grows with ``1 / |d|^2`` for weak sensors.
-    Below about 20 dB use ``refine``.
+    Below about 20 dB compare with ``refine``.
 
     References
     ----------
