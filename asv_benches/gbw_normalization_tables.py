@@ -154,7 +154,7 @@ def results(A, y, sessions, *, choose):
 def cell(values):
     """Mean over the test sessions ± standard error of that mean."""
     if not values:
-        return ""
+        return "not run"
     if None in values:
         return "refused: not positive definite"
     error = np.std(values, ddof=1) / len(values) ** 0.5
@@ -181,7 +181,12 @@ def page(found):
         header += [f"{name} (condition {c['condition']:.0e})" for name, c in columns.items()]
         body = [[a, *(cell(c["table"][a]) for c in columns.values())] for a in ALIGNMENTS]
         body.append([CHOSEN, *(cell(c["table"][CHOSEN]) for c in columns.values())])
-        body.append(["theta chosen", *(", ".join(map(str, c["powers"])) for c in columns.values())])
+        body.append(
+            [
+                "theta chosen",
+                *(", ".join(map(str, c["powers"])) or "not run" for c in columns.values()),
+            ]
+        )
         for row in [header, *body]:
             lines += [f"   {'  -' if i else '* -'} {text}".rstrip() for i, text in enumerate(row)]
         lines.append("")

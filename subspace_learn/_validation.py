@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_feature_names,
@@ -47,6 +48,7 @@ __all__ = [
     "check_scores",
     "check_spd",
     "checked_features",
+    "rows_of",
 ]
 
 _FLOATS = [np.float64, np.float32]
@@ -372,6 +374,11 @@ def check_labels(estimator: Any, y: Any, n_samples: int | None = None) -> np.nda
     if n_samples is not None:
         check_consistent_length(np.empty(n_samples), labels)
     return labels
+
+
+def rows_of(X: Any, indices: np.ndarray) -> Any:
+    """Rows of an array, a list, a sparse matrix or a DataFrame, which keeps its index."""
+    return _safe_indexing(X, indices)
 
 
 def check_groups(groups: Any, n_samples: int) -> tuple[np.ndarray, list[np.ndarray]]:

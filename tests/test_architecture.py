@@ -30,6 +30,7 @@ STOREY = {
     "covariance": 4,
     "grassmann": 4,
     "inverse": 4,
+    "sampling": 4,
     "datasets": 4,
     "_to_device": 4,
     "deep": 5,

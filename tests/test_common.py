@@ -16,13 +16,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from subspace_learn import _HEADLINE
 from subspace_learn._discovery import estimators
-from tests.common_checks import complex_table, epochs, matrices, table
+from tests.common_checks import complex_table, epochs, matrices, sampler, table
 from tests.common_checks.instances import instances, kind, longer_instances
 
 CHECKS_OF_KIND = {
     "complex_table": complex_table,
     "epochs": epochs,
     "matrices": matrices,
+    "sampler": sampler,
     "table": table,
 }
 INSTANCES = instances()

@@ -2,6 +2,9 @@
 
 __all__ = [
     "augmented_covariance",
+    "continuous_design",
+    "dpp",
+    "dpp_least_squares",
     "embedding_selection",
     "federated_client",
     "federated_pca",
@@ -9,7 +12,13 @@ __all__ = [
     "grassmann_classifier",
     "grassmann_pca",
     "grassmann_training",
+    "leverage",
+    "lewis_weights",
+    "lp_sensitivity",
     "nearest_subspace",
+    "product_bases",
+    "row_sampling",
+    "row_stream",
     "self_calibration",
     "self_calibration_dense",
     "self_calibration_filter",

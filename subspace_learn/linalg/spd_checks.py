@@ -184,7 +184,7 @@ def _complaint(A: Array, semidefinite: bool) -> str:
     index = int(xp.argmax(xp.astype(bad, xp.int64)))
     lowest, highest = float(values[index, 0]), float(values[index, -1])
     if lowest == highest == 0.0:
-        return f"{_which(A, index)} is zero: a flat epoch? Leave it out."
+        return f"{_which(A, index)} is not positive definite, but zero: a flat epoch? Leave it out."
     return (
         f"{_which(A, index)} is not positive {'semi' if semidefinite else ''}definite: its "
         f"smallest eigenvalue is {lowest:.3g}, the largest {highest:.3g}, and in {dtype} anything "

@@ -78,6 +78,26 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         for aggregation in ("covariance", "krylov", "chordal", "karcher", "admm", "euclidean")
     ],
     "ToDevice": lambda cls: [cls()],
+    # Each way to draw whose law depends on the rows alone: a weight of 2 is then a row given twice
+    # (not so without replacement), and a full rank draw is certain (not so for independent rows).
+    "DPPLeastSquares": lambda cls: [
+        cls(random_state=0),
+        *(cls(sampling=sampling, random_state=0) for sampling in ("dpp", "volume")),
+        cls(sampler="rejection", random_state=0),
+    ],
+    "ProductBasis": lambda cls: [
+        cls(),
+        *(
+            cls(kind, degree=2, index_set="hyperbolic_cross")
+            for kind in ("chebyshev", "hermite", "fourier")
+        ),
+    ],
+    "SensitivitySampler": lambda cls: [
+        cls(),
+        cls(row_score="combined", p=3.0, law="bernoulli", random_state=0),
+        cls(row_score="sensitivity", p=1.0, append_constant=True, random_state=0),
+        cls(5, row_score="root_leverage", p=1.5, random_state=0, merge_repeats=False),
+    ],
 }
 
 # Settings for our own checks only: scikit-learn's smallest tables are too short to embed.
@@ -123,7 +143,9 @@ def _default(cls: type) -> list[Any]:
 
 
 def kind(estimator: Any) -> str:
-    """Return the kind of X an estimator takes, which says which of our checks apply."""
+    """Return the kind of X an estimator takes, or what it does instead of mapping samples."""
+    if hasattr(estimator, "fit_resample"):
+        return "sampler"
     tags = get_tags(estimator).input_tags
     if tags.three_d_array:
         return "epochs" if tags.two_d_array else "matrices"
