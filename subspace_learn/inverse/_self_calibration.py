@@ -145,8 +145,8 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
     "schur" p m n^2 ("repeated"), p m^2 n + m^3 (the others). Work is done in double precision.
 
     Where it fails: noise multiplies an unknown (y stands in the matrix), so the answer is biased at
-    low signal-to-noise ratio, and the error of 1/d grows with 1/|d|^2 for weak sensors. Below about
-    20 dB use ``refine``.
+    low signal-to-noise ratio, and the error of 1/d grows with ``1 / |d|^2`` for weak sensors.
+    Below about 20 dB compare with ``refine``.
 
     References
     ----------
