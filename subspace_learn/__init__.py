@@ -20,10 +20,11 @@ _HEADLINE = {
     "GrassmannClassifier": "grassmann",
     "GrassmannPCA": "grassmann",
     "NearestSubspaceClassifier": "grassmann",
+    "SpectralPositionalEncoding": "graph",
     "SubspaceDetector": "grassmann",
     "ToDevice": "_to_device",
 }
-_ROOMS = ("covariance", "datasets", "functional", "grassmann", "linalg")
+_ROOMS = ("covariance", "datasets", "functional", "graph", "grassmann", "linalg")
 
 __all__ = [*_HEADLINE, *_ROOMS, "__version__"]
 

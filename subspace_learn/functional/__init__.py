@@ -10,6 +10,7 @@ __all__ = [
     "grassmann_pca",
     "grassmann_training",
     "nearest_subspace",
+    "positional_encoding",
     "siegel",
     "subspace_detector",
 ]
