@@ -30,6 +30,7 @@ STATISTICS = ("diagonal", "row_sum", "edges")
 
 _DENSE_NODES = 600  # up to here LAPACK on all pairs is faster than rounds of products
 _DENSE_BYTES = 4 * 2**30
+_RTOL = 1e-7  # of eigenpairs found by iteration, relative to the cut
 _CHUNK = 2**21  # numbers in one block of edge products
 _REPEATED = 1e-6  # eigenvalues nearer than this share of the cut count as one
 
@@ -187,7 +188,9 @@ def low_frequencies(
             cut = max(1 - values[-1], np.finfo(float).tiny)
             return taper_weights(2 * (1 - values) / cut)
 
-        values, vectors = filtered_eigenpairs(normalized, d + 1, damping=damping if taper else None)
+        values, vectors = filtered_eigenpairs(
+            normalized, d + 1, rtol=_RTOL, damping=damping if taper else None
+        )
         values = np.clip(1 - values, 0, 2)
         return LowFrequencies(values[:d], vectors[:, :d], float(values[d]), False)
     if 24 * n**2 > _DENSE_BYTES:

@@ -50,6 +50,12 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
             for solver in ("covariance", "svd", "randomized")
         ),
     ],
+    "SpectralPositionalEncoding": lambda cls: [
+        cls(),
+        cls(None, filters="heat"),
+        cls(3, filters="spline"),
+        cls(3, filters="walk", taper=False),
+    ],
     # scikit-learn's smallest tables have two features: one component leaves a residual.
     "SubspaceDetector": lambda cls: [
         cls(),
@@ -106,4 +112,6 @@ def kind(estimator: Any) -> str:
     tags = get_tags(estimator).input_tags
     if tags.three_d_array:
         return "epochs" if tags.two_d_array else "matrices"
-    return "pairwise" if tags.pairwise else "table"
+    if tags.pairwise:
+        return "pairwise" if tags.two_d_array else "graph"
+    return "table"
