@@ -16,10 +16,17 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from subspace_learn import _HEADLINE
 from subspace_learn._discovery import estimators
-from tests.common_checks import epochs, graph, table
+from tests.common_checks import complex_table, epochs, graph, matrices, sampler, table
 from tests.common_checks.instances import instances, kind, longer_instances
 
-CHECKS_OF_KIND = {"epochs": epochs, "graph": graph, "table": table}
+CHECKS_OF_KIND = {
+    "complex_table": complex_table,
+    "epochs": epochs,
+    "graph": graph,
+    "matrices": matrices,
+    "sampler": sampler,
+    "table": table,
+}
 INSTANCES = instances()
 ARRAY_API = os.environ.get("SCIPY_ARRAY_API") == "1"
 
@@ -42,7 +49,7 @@ def test_every_headline_estimator_is_discovered():
     assert set(_HEADLINE) <= set(estimators())
 
 
-# scikit-learn has no checks for what is no table; common_checks/graph.py calls those that apply
+# scikit-learn's checks send tables and know nothing else.
 @parametrize_with_checks([e for e in INSTANCES if get_tags(e).input_tags.two_d_array])
 def test_scikit_learn_check(estimator, check):
     check(estimator)

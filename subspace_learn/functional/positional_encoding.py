@@ -1,4 +1,4 @@
-"""Stable positional encodings of graphs: filters on the Laplacian's spectrum, statistics of rows."""
+"""Stable positional encodings of graphs: filters on the spectrum, statistics of rows."""
 
 from __future__ import annotations
 
@@ -196,7 +196,8 @@ def low_frequencies(
     if 24 * n**2 > _DENSE_BYTES:
         raise ValueError(
             f"{d} eigenvectors of a connected graph of {n} nodes need dense matrices of "
-            f"{24 * n**2 / 2**30:.1f} GiB in all, above the limit of {_DENSE_BYTES / 2**30:.0f} GiB. "
+            f"{24 * n**2 / 2**30:.1f} GiB in all, above the limit of "
+            f"{_DENSE_BYTES / 2**30:.0f} GiB. "
             f"Set n_eigenvectors to at most {n // 4 - 1}: then memory grows with the number of "
             "edges instead."
         )

@@ -25,8 +25,8 @@ class SpectralPositionalEncoding(TransformerMixin, SubspaceEstimator, auto_wrap_
     .. math:: A_l = \sum_{k=1}^{d} \phi_l(u_k)\, s(u_k)\, v_k v_k^T, \qquad
               u_k = 2 \lambda_k / \lambda_{d+1},
 
-    one for each filter :math:`\phi_l`; the taper s falls to 0 at the first eigenvalue left out. Node i
-    gets, of each, :math:`A_l[i, i]`, :math:`\sum_j A_l[i, j] / \sqrt n` and
+    one for each filter :math:`\phi_l`; the taper s falls to 0 at the first eigenvalue left out.
+    Node i gets, of each, :math:`A_l[i, i]`, :math:`\sum_j A_l[i, j] / \sqrt n` and
     :math:`\sum_j N_{ij} A_l[i, j]^2`. Signs of eigenvectors and rotations among repeated ones
     cancel; permuted nodes permute the rows; a small change of L makes a small change of the rows.
 
@@ -68,8 +68,8 @@ class SpectralPositionalEncoding(TransformerMixin, SubspaceEstimator, auto_wrap_
     the taper) and c the smaller cut of two graphs. While components keep their nodes and d is less
     than their size, :math:`|dA_l|_F \le (2 / c) K (1 + \sqrt d) |dL|_F`; with all eigenpairs,
     :math:`|dA_l|_F \le K |dL|_F`. The columns follow with factors 1, 1, and 2 plus :math:`|dL|_F`.
-    This differs from the paper: its phi and rho are trained, ours are fixed; its hard cut at d is not
-    stable when the gap there closes, the taper is.
+    This differs from the paper: its phi and rho are trained, ours are fixed; its hard cut at d is
+    not stable when the gap there closes, the taper is.
 
     Where it fails: an edge that joins two components, however light, changes which eigenpairs are
     kept (not with ``n_eigenvectors=None``), and the first edge of an isolated vertex changes L

@@ -1,4 +1,4 @@
-"""Leading eigenpairs of a large sparse symmetric matrix by Chebyshev-filtered subspace iteration."""
+"""Leading eigenpairs of a large sparse matrix by Chebyshev-filtered subspace iteration."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def filtered_eigenpairs(
     max_rounds: int = 60,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Largest eigenvalues, descending, and eigenvectors of a sparse matrix with spectrum in [-1, 1].
+    """Largest eigenvalues, with their vectors, of a sparse matrix with spectrum in [-1, 1].
 
     Parameters
     ----------
@@ -99,8 +99,9 @@ def filtered_eigenpairs(
     Notes
     -----
     A block of vectors finds every copy of a repeated eigenvalue, which a Lanczos process with
-    single vectors can miss. By Cauchy's interlacing a Ritz value never exceeds the eigenvalue of its
-    rank, so the filter's edge, the smallest Ritz value of the block, never cuts off a wanted pair.
+    single vectors can miss. By Cauchy's interlacing a Ritz value never exceeds the eigenvalue of
+    its rank, so the filter's edge, the smallest Ritz value of the block, never cuts off a wanted
+    pair.
     Each round costs q products of S with the block and one QR factorisation; q grows like
     ``1 / sqrt(1 - edge)`` up to 500, so long thin graphs (paths, large grids) are the slow ones.
 

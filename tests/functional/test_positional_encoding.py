@@ -211,7 +211,7 @@ def test_scale_of_the_weights_does_not_matter():
 
 @pytest.mark.parametrize("taper", [True, False])
 def test_iteration_gives_what_lapack_gives(taper, monkeypatch):
-    """A torus of 30 x 30: eigenvalues are 4 times there, and the path through iteration is taken."""
+    """A torus of 30 x 30: eigenvalues are there 4 times, and iteration is what is used."""
     A = adjacency(nx.grid_2d_graph(30, 30, periodic=True))
     fast = encoded(A, 21, taper=taper)  # 21 = 1 + 4 + 4 + 4 + 8: a gap
     monkeypatch.setattr(pe, "_DENSE_NODES", 900)
