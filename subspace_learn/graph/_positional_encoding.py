@@ -102,8 +102,6 @@ class SpectralPositionalEncoding(TransformerMixin, SubspaceEstimator, auto_wrap_
         "filters": [StrOptions({"lipschitz", "heat", "walk", "spline"}), list],
         "taper": ["boolean"],
     }
-    # set_output is offered, but applied by transform itself: to each table of a list
-    _sklearn_auto_wrap_output_keys = {"transform"}
 
     def __init__(self, n_eigenvectors=32, *, filters="lipschitz", taper=True):
         self.n_eigenvectors = n_eigenvectors
@@ -155,6 +153,26 @@ class SpectralPositionalEncoding(TransformerMixin, SubspaceEstimator, auto_wrap_
             tables.append(as_container(self, rows.astype(graph.dtype, copy=False), X))
         return tables[0] if single else tables
 
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
+        """Fit, then encode the same graphs.
+
+        Parameters
+        ----------
+        X : graph or list of graphs
+            See `transform`.
+        y : Ignored
+            Not used, present for API consistency.
+        **fit_params : dict
+            None is known; others raise a TypeError.
+
+        Returns
+        -------
+        encoding : array of shape (n_nodes, 3 * n_filters), or list of such arrays
+            See `transform`.
+        """
+        # scikit-learn's own would put a whole list into one container
+        return self.fit(X, y, **fit_params).transform(X)
+
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns: filter and statistic.
 
@@ -195,3 +213,8 @@ class SpectralPositionalEncoding(TransformerMixin, SubspaceEstimator, auto_wrap_
         tags.input_tags.positive_only = True
         tags.input_tags.sparse = True
         return tags
+
+
+# set_output is offered, but transform itself applies it, to each table of a list. scikit-learn
+# empties this set while it makes the class.
+SpectralPositionalEncoding._sklearn_auto_wrap_output_keys = {"transform"}

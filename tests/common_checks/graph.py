@@ -34,7 +34,7 @@ def check_scikit_learn_checks_of_the_estimator_alone(estimator):
         estimator_checks.check_estimator_cloneable,
         estimator_checks.check_estimator_repr,
         estimator_checks.check_no_attributes_set_in_init,
-        estimator_checks.check_do_not_raise_errors_in_init_or_set_param,
+        estimator_checks.check_do_not_raise_errors_in_init_or_set_params,
         estimator_checks.check_parameters_default_constructible,
         estimator_checks.check_get_params_invariance,
         estimator_checks.check_set_params,
