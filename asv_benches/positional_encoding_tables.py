@@ -3,8 +3,8 @@
 python asv_benches/positional_encoding_tables.py            # the whole page, about 3 minutes
 python asv_benches/positional_encoding_tables.py counts     # one of them, printed only
 
-"stability": change of the encoding over change of the Laplacian. "counts": triangles and 4-cycles of
-each node, graphs unseen in training. "nodes": classes of nodes of one graph, half of them for
+"stability": change of the encoding over change of the Laplacian. "counts": triangles and 4-cycles
+of each node, graphs unseen in training. "nodes": classes of nodes of one graph, half of them for
 training. "growth": seconds and memory. Five seeds; parameters chosen on the training part.
 """
 

@@ -153,12 +153,13 @@ def _from_edges(edges: Any, n_nodes: int | None, where: str, name: str) -> sp.co
 
 
 def _from_dense(X: Any, where: str, name: str) -> sp.coo_array:
+    given = type(X).__name__
     X = to_numpy(X) if is_array(X) else np.asarray(X)
     if X.ndim == 2 and X.shape[0] == 2 != X.shape[1] and X.dtype.kind in "iu":
         return _from_edges(X, None, where, name)
     if X.ndim != 2:
         raise ValueError(
-            f"{where}: {name} is a {X.ndim}D array of type {type(X).__name__}. Give a sparse or "
+            f"{where}: {name} is a {X.ndim}D array of type {given}. Give a sparse or "
             "dense square adjacency, a networkx graph, edge_index of shape (2, n_edges), "
             "(edge_index, n_nodes), or a list of these."
         )

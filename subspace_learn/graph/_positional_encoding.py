@@ -73,7 +73,8 @@ class SpectralPositionalEncoding(TransformerMixin, SubspaceEstimator, auto_wrap_
 
     Where it fails: an edge that joins two components, however light, changes which eigenpairs are
     kept (not with ``n_eigenvectors=None``), and the first edge of an isolated vertex changes L
-    by 1. A small :math:`\lambda_{d+1}` makes the bound large. Nodes that a symmetry of the graph
+    by 1. A small :math:`\lambda_{d+1}` makes the bound large. Many columns are of order 1 / n: a
+    model trained on small graphs need not hold for larger ones. Nodes that a symmetry of the graph
     exchanges get equal rows, always: no invariant encoding can tell them apart. Rows say where a
     node stands, not which side it is on: two communities of equal shape look alike, so for
     finding communities use clustering.
