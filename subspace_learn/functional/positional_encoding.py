@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -66,18 +67,24 @@ def spectral_filters(filters: str | list[Filter]) -> dict[str, Filter]:
     """
     if not isinstance(filters, str):
         return {f"filter{i}": function for i, function in enumerate(filters)}
-    heat: dict[str, Filter] = {f"heat{t}": (lambda u, t=t: np.exp(-t * u)) for t in (1, 2, 4, 8)}
-    walk: dict[str, Filter] = {f"walk{q}": (lambda u, q=q: (1 - u) ** q) for q in (2, 3, 4)}
-    spline: dict[str, Filter] = {
-        f"spline{i}": (lambda u, i=i: _cubic_bump(2 * u - i)) for i in range(5)
-    }
+    heat: dict[str, Filter] = {f"heat{t}": partial(_heat, time=t) for t in (1, 2, 4, 8)}
+    walk: dict[str, Filter] = {f"walk{q}": partial(_walk, steps=q) for q in (2, 3, 4)}
+    spline: dict[str, Filter] = {f"spline{i}": partial(_cubic_bump, center=i / 2) for i in range(5)}
     banks = {"heat": heat, "walk": walk, "spline": spline, "lipschitz": {**heat, **walk, **spline}}
     return banks[filters]
 
 
-def _cubic_bump(x: np.ndarray) -> np.ndarray:
-    """Cardinal cubic B-spline: 2/3 at 0, nothing beyond 2, slope at most 2/3."""
-    x = np.abs(x)
+def _heat(u: np.ndarray, time: int) -> np.ndarray:
+    return np.exp(-time * u)
+
+
+def _walk(u: np.ndarray, steps: int) -> np.ndarray:
+    return (1 - u) ** steps
+
+
+def _cubic_bump(u: np.ndarray, center: float) -> np.ndarray:
+    """Cubic B-spline on knots .5 apart: 2/3 at the centre, 0 beyond 1, slope at most 4/3."""
+    x = 2 * np.abs(u - center)
     return np.where(x < 1, 2 / 3 - x**2 + x**3 / 2, np.clip(2 - x, 0, None) ** 3 / 6)
 
 
