@@ -89,7 +89,18 @@ def _cubic_bump(u: np.ndarray, center: float) -> np.ndarray:
 
 
 def taper_weights(u: np.ndarray) -> np.ndarray:
-    """Weight 1 up to u = 1, down to 0 at u = 2 along half a cosine: slope at most pi / 2."""
+    """Weight of each eigenvalue below a smooth cut, with slope at most pi / 2.
+
+    Parameters
+    ----------
+    u : array
+        Eigenvalues scaled so that the cut is at 2.
+
+    Returns
+    -------
+    weights : array
+        1 up to u = 1, then down to 0 at u = 2 along half a cosine.
+    """
     return (1 + np.cos(np.pi * np.clip(u - 1, 0, 1))) / 2
 
 
