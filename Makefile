@@ -6,7 +6,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMPS := $(VENV)/.stamps
 INSTALL := $(PY) -m pip install --disable-pip-version-check -c constraints.txt
-FLOOR_PACKAGES := array-api-strict hypothesis pandas polars pytest
+FLOOR_PACKAGES := array-api-strict hypothesis networkx pandas polars pytest
 TESTARGS ?=
 
 # The project's own machines keep the real data here; elsewhere the fetchers look in the user's cache.

@@ -23,10 +23,20 @@ _HEADLINE = {
     "NearestSubspaceClassifier": "grassmann",
     "SelfCalibrationLS": "inverse",
     "SensitivitySampler": "sampling",
+    "SpectralPositionalEncoding": "graph",
     "SubspaceDetector": "grassmann",
     "ToDevice": "_to_device",
 }
-_ROOMS = ("covariance", "datasets", "functional", "grassmann", "inverse", "linalg", "sampling")
+_ROOMS = (
+    "covariance",
+    "datasets",
+    "functional",
+    "graph",
+    "grassmann",
+    "inverse",
+    "linalg",
+    "sampling",
+)
 
 __all__ = [*_HEADLINE, *_ROOMS, "__version__"]
 

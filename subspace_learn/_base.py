@@ -14,6 +14,7 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._set_output import _wrap_data_with_container
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import has_fit_parameter
 
@@ -22,6 +23,7 @@ __all__ = [
     "Interval",
     "StrOptions",
     "SubspaceEstimator",
+    "as_container",
     "fit_method",
     "progress",
     "random_generator",
@@ -92,6 +94,14 @@ def routed_fit_params(
 def random_seed(random_state: object) -> int:
     """Draw one seed from ``random_state``, for work that may have to be done again later."""
     return int(random_generator(random_state).integers(2**63))
+
+
+def as_container(transformer: BaseEstimator, output: Any, X: Any) -> Any:
+    """Return one table in the container that ``set_output`` asks for.
+
+    For transformers that return lists of tables, each to be wrapped by itself.
+    """
+    return _wrap_data_with_container("transform", output, X, transformer)
 
 
 def progress(estimator: BaseEstimator, message: str) -> None:

@@ -16,12 +16,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from subspace_learn import _HEADLINE
 from subspace_learn._discovery import estimators
-from tests.common_checks import complex_table, epochs, matrices, sampler, table
+from tests.common_checks import complex_table, epochs, graph, matrices, sampler, table
 from tests.common_checks.instances import instances, kind, longer_instances
 
 CHECKS_OF_KIND = {
     "complex_table": complex_table,
     "epochs": epochs,
+    "graph": graph,
     "matrices": matrices,
     "sampler": sampler,
     "table": table,

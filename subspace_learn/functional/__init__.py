@@ -16,6 +16,7 @@ __all__ = [
     "lewis_weights",
     "lp_sensitivity",
     "nearest_subspace",
+    "positional_encoding",
     "product_bases",
     "row_sampling",
     "row_stream",

@@ -2,6 +2,7 @@
 
 __all__ = [
     "eig",
+    "filtered_subspace",
     "grassmann",
     "grassmann_mean",
     "krylov",

@@ -68,6 +68,12 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls("blind_deconvolution"),
         cls("repeated", n_atoms=1),
     ],
+    "SpectralPositionalEncoding": lambda cls: [
+        cls(),
+        cls(None, filters="heat"),
+        cls(3, filters="spline"),
+        cls(3, filters="walk", taper=False),
+    ],
     # scikit-learn's smallest tables have two features: one component leaves a residual.
     "SubspaceDetector": lambda cls: [
         cls(),
@@ -151,4 +157,6 @@ def kind(estimator: Any) -> str:
         return "epochs" if tags.two_d_array else "matrices"
     if type(estimator).__name__ in TAKES_COMPLEX:
         return "complex_table"
-    return "pairwise" if tags.pairwise else "table"
+    if tags.pairwise:
+        return "pairwise" if tags.two_d_array else "graph"
+    return "table"
