@@ -2,6 +2,7 @@
 
 __all__ = [
     "augmented_covariance",
+    "edmd",
     "embedding_selection",
     "federated_client",
     "federated_pca",
@@ -9,7 +10,10 @@ __all__ = [
     "grassmann_classifier",
     "grassmann_pca",
     "grassmann_training",
+    "kernel_edmd",
     "nearest_subspace",
+    "pair_factors",
+    "resdmd",
     "siegel",
     "subspace_detector",
 ]
