@@ -19,11 +19,12 @@ _HEADLINE = {
     "FederatedGrassmannPCA": "grassmann",
     "GrassmannClassifier": "grassmann",
     "GrassmannPCA": "grassmann",
+    "KoopmanEDMD": "dynamics",
     "NearestSubspaceClassifier": "grassmann",
     "SubspaceDetector": "grassmann",
     "ToDevice": "_to_device",
 }
-_ROOMS = ("covariance", "datasets", "functional", "grassmann", "linalg")
+_ROOMS = ("covariance", "datasets", "dynamics", "functional", "grassmann", "linalg")
 
 __all__ = [*_HEADLINE, *_ROOMS, "__version__"]
 

@@ -29,6 +29,7 @@ STOREY = {
     "covariance": 4,
     "grassmann": 4,
     "datasets": 4,
+    "dynamics": 4,
     "_to_device": 4,
     "deep": 5,
     "_discovery": 6,

@@ -124,7 +124,7 @@ def koopman_fit(
     Q, W, values = _orthonormal(X, rcond, n_components, triangular=alpha == 0)
     inner = Q.conj().T @ Y
     projected = inner @ W
-    complement = np.linalg.qr((Y - Q @ inner) @ W, mode="r")
+    complement = np.asarray(np.linalg.qr((Y - Q @ inner) @ W, mode="r"))
     inverse_basis = Q.conj().T @ X
     kept = values[: W.shape[1]]
     shrink = (kept**2 / (kept**2 + alpha))[:, None] if alpha > 0 else 1.0

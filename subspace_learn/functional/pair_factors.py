@@ -102,11 +102,9 @@ def pair_factors(
     root = None if weights is None else xp.sqrt(weights)
     data = _Blocks(left, right, state, root)
     if solver == "gram":
-        rows = _by_gram(data)
-    else:
-        rows = _by_cholesky(data, residuals=residuals)
-        rows = _by_householder(data) if rows is None else rows
-    return PairFactors(*rows, left.shape[0])
+        return PairFactors(*_by_gram(data), left.shape[0])
+    rows = _by_cholesky(data, residuals=residuals)
+    return PairFactors(*(rows or _by_householder(data)), left.shape[0])
 
 
 class _Blocks(NamedTuple):
@@ -167,7 +165,8 @@ def _by_cholesky(
     if first is None or _condition(first) > _CHOLESKY_LIMIT:
         return None
     to_basis = _like(_inverse(first) / scale[:, None], data.left)
-    gram, cross = np.zeros_like(gram), 0.0
+    width = data.right.shape[1] + data.state.shape[1]
+    gram, cross = np.zeros_like(gram), np.zeros((len(gram), width))
     for a, b in data():
         q = a @ to_basis
         gram = gram + to_numpy(_adjoint(q) @ q)
@@ -224,8 +223,12 @@ def _by_householder(data: _Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _triangular(blocks: Iterator[np.ndarray]) -> np.ndarray:
     upper = next(blocks)
     for block in blocks:
-        upper = np.linalg.qr(np.vstack([upper, block]), mode="r")
-    return np.linalg.qr(upper, mode="r")
+        upper = _r_factor(np.vstack([upper, block]))
+    return _r_factor(upper)
+
+
+def _r_factor(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(np.linalg.qr(rows, mode="r"))
 
 
 def _by_gram(data: _Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
