@@ -16,15 +16,27 @@ __version__ = "0.1.0.dev0"
 # The headline names and the room each lives in. Families list their own names in their __all__.
 _HEADLINE = {
     "AugmentedCovarianceClassifier": "covariance",
+    "DPPLeastSquares": "sampling",
     "FederatedGrassmannPCA": "grassmann",
     "GrassmannClassifier": "grassmann",
     "GrassmannPCA": "grassmann",
     "KoopmanEDMD": "dynamics",
     "NearestSubspaceClassifier": "grassmann",
+    "SelfCalibrationLS": "inverse",
+    "SensitivitySampler": "sampling",
     "SubspaceDetector": "grassmann",
     "ToDevice": "_to_device",
 }
-_ROOMS = ("covariance", "datasets", "dynamics", "functional", "grassmann", "linalg")
+_ROOMS = (
+    "covariance",
+    "datasets",
+    "dynamics",
+    "functional",
+    "grassmann",
+    "inverse",
+    "linalg",
+    "sampling",
+)
 
 __all__ = [*_HEADLINE, *_ROOMS, "__version__"]
 

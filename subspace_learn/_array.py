@@ -19,10 +19,14 @@ __all__ = [
     "Array",
     "array_namespace",
     "as_float",
+    "conj",
     "detached",
     "device_of",
+    "double",
     "faster",
+    "fft_of",
     "is_array",
+    "is_complex",
     "is_float",
     "is_numpy",
     "library_name",
@@ -75,6 +79,35 @@ def is_float(x: Array) -> bool:
     if sp.issparse(x):
         return bool(np.issubdtype(x.dtype, np.floating))
     return bool(array_namespace(x).isdtype(x.dtype, "real floating"))
+
+
+def is_complex(x: Array) -> bool:
+    """Whether ``x`` holds complex numbers."""
+    kind = getattr(x.dtype, "kind", None)  # NumPy and CuPy: no look-up of a namespace
+    if kind is not None:
+        return bool(kind == "c")
+    return bool(array_namespace(x).isdtype(x.dtype, "complex floating"))
+
+
+def conj(x: Array) -> Array:
+    """Complex conjugate; real arrays, which the standard refuses, come back as they are."""
+    return array_namespace(x).conj(x) if is_complex(x) else x
+
+
+def double(x: Array) -> Array:
+    """Return ``x`` in double precision: complex128 if it is complex, else float64."""
+    xp = array_namespace(x)
+    wanted = xp.complex128 if is_complex(x) else xp.float64
+    return x if x.dtype == wanted else xp.astype(x, wanted)
+
+
+def fft_of(x: Array) -> Any:
+    """Return the module with ``fft`` and ``ifft`` for ``x``: scipy.fft serves NumPy's arrays."""
+    if is_numpy(x):
+        import scipy.fft
+
+        return scipy.fft
+    return array_namespace(x).fft
 
 
 def detached(x: Array) -> Array:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_feature_names,
@@ -30,6 +31,7 @@ from ._array import (
     detached,
     device_of,
     is_array,
+    is_complex,
     is_numpy,
     library_name,
     move_like,
@@ -45,6 +47,8 @@ __all__ = [
     "check_samples",
     "check_scores",
     "check_spd",
+    "checked_features",
+    "rows_of",
 ]
 
 _FLOATS = [np.float64, np.float32]
@@ -102,7 +106,16 @@ def check_samples(
             accept_sparse=accept_sparse,
             ensure_min_samples=min_samples,
         )
+    if is_complex(X):
+        raise ValueError(f"Complex data not supported: {name} was given dtype {X.dtype}.")
+    return checked_features(estimator, X, reset=reset, min_samples=min_samples)
+
+
+def checked_features(estimator: Any, X: Any, *, reset: bool, min_samples: int) -> Array:
+    """Check a dense table that scikit-learn would refuse, its column names and their number."""
+    name = type(estimator).__name__
     _check_feature_names(estimator, X, reset=reset)
+    X = X if is_array(X) else np.asarray(X)
     X = _check_foreign_table(X, name=name, min_samples=min_samples)
     if reset:
         estimator.n_features_in_ = X.shape[1]
@@ -115,10 +128,8 @@ def check_samples(
 
 
 def _check_foreign_table(X: Array, *, name: str, min_samples: int) -> Array:
-    """Check an array that is not NumPy's: 2-D, real, finite, not empty."""
+    """Check a dense array without scikit-learn: 2-D, finite, not empty."""
     xp = array_namespace(X)
-    if xp.isdtype(X.dtype, "complex floating"):
-        raise ValueError(f"Complex data not supported: {name} was given dtype {X.dtype}.")
     if X.ndim != 2:
         raise ValueError(
             f"Expected 2D array, got {X.ndim}D array of shape {tuple(X.shape)} instead. Reshape "
@@ -130,7 +141,7 @@ def _check_foreign_table(X: Array, *, name: str, min_samples: int) -> Array:
             f"{tuple(X.shape)}) while a minimum of {max(min_samples, 1)} sample(s) and 1 feature "
             f"is required by {name}."
         )
-    X = as_float(detached(X))
+    X = detached(X) if is_complex(X) else as_float(detached(X))
     if not bool(xp.all(xp.isfinite(X))):
         raise ValueError(f"Input X contains NaN or infinity. {name} needs finite values.")
     return X
@@ -169,9 +180,20 @@ def check_epochs(
     name = type(estimator).__name__
     sfreq = None
     if hasattr(X, "get_data") and hasattr(X, "info"):
-        sfreq, X = float(X.info["sfreq"]), X.get_data()
+        kind, sfreq, X = type(X).__name__, float(X.info["sfreq"]), X.get_data()
+        if X.ndim != 3:
+            raise ValueError(
+                f"{name}.{method}() was given a {kind} of shape {X.shape}, but needs epochs. Cut "
+                "it with mne.Epochs or mne.make_fixed_length_epochs."
+            )
     if not (is_array(X) or hasattr(X, "ndim")):
         X = np.asarray(X)  # lists
+    if X.ndim > 3:
+        raise ValueError(
+            f"{name}.{method}() expects epochs of shape (n_epochs, n_channels, n_times), or "
+            f"(n_epochs, n_times) for one channel, but got a {X.ndim}D array of shape "
+            f"{tuple(X.shape)}."
+        )
     if X.ndim != 3:
         X = check_samples(estimator, X, reset=reset, method=method)
         X = array_namespace(X).expand_dims(X, axis=1)
@@ -298,6 +320,8 @@ def check_scores(estimator: Any, X: Any, *, n_features: int, like: Array, method
     if is_numpy(X) or not is_array(X):
         X = check_array(X, dtype=_FLOATS, input_name="X", estimator=estimator)
     else:
+        if is_complex(X):
+            raise ValueError(f"Complex data not supported: {name} was given dtype {X.dtype}.")
         X = _check_foreign_table(X, name=name, min_samples=1)
     if X.shape[1] != n_features:
         raise ValueError(
@@ -350,6 +374,11 @@ def check_labels(estimator: Any, y: Any, n_samples: int | None = None) -> np.nda
     if n_samples is not None:
         check_consistent_length(np.empty(n_samples), labels)
     return labels
+
+
+def rows_of(X: Any, indices: np.ndarray) -> Any:
+    """Rows of an array, a list, a sparse matrix or a DataFrame, which keeps its index."""
+    return _safe_indexing(X, indices)
 
 
 def check_groups(groups: Any, n_samples: int) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -26,8 +26,11 @@ STOREY = {
     "functional": 2,
     "_base": 3,
     "_validation": 3,
+    "_complex_validation": 3,
     "covariance": 4,
     "grassmann": 4,
+    "inverse": 4,
+    "sampling": 4,
     "datasets": 4,
     "dynamics": 4,
     "_to_device": 4,
@@ -35,7 +38,11 @@ STOREY = {
     "_discovery": 6,
     "__init__": 7,
 }
-NEIGHBOURS_MAY_IMPORT = {("_base", "_validation"), ("_validation", "_base")}
+NEIGHBOURS_MAY_IMPORT = {
+    ("_base", "_validation"),
+    ("_validation", "_base"),
+    ("_complex_validation", "_validation"),
+}
 TOP_MAY_BE_READ_BY = {"_discovery"}  # the table of names in subspace_learn/__init__.py
 
 ONLY_IN = {

@@ -11,14 +11,21 @@ import os
 import pytest
 import sklearn
 from sklearn.base import clone
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from subspace_learn import _HEADLINE
 from subspace_learn._discovery import estimators
-from tests.common_checks import epochs, table
+from tests.common_checks import complex_table, epochs, matrices, sampler, table
 from tests.common_checks.instances import instances, kind, longer_instances
 
-CHECKS_OF_KIND = {"epochs": epochs, "table": table}
+CHECKS_OF_KIND = {
+    "complex_table": complex_table,
+    "epochs": epochs,
+    "matrices": matrices,
+    "sampler": sampler,
+    "table": table,
+}
 INSTANCES = instances()
 ARRAY_API = os.environ.get("SCIPY_ARRAY_API") == "1"
 
@@ -41,7 +48,8 @@ def test_every_headline_estimator_is_discovered():
     assert set(_HEADLINE) <= set(estimators())
 
 
-@parametrize_with_checks(INSTANCES)
+# scikit-learn's checks send tables and know nothing else.
+@parametrize_with_checks([e for e in INSTANCES if get_tags(e).input_tags.two_d_array])
 def test_scikit_learn_check(estimator, check):
     check(estimator)
 

@@ -137,6 +137,8 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         Iterations of the mean that took most; 1 where no mean is iterated.
     sfreq_ : float or None
         Sampling rate of the training epochs, if known.
+    ch_names_ : list of str or None
+        Names of the channels, if these were ``mne.Epochs``: later ones must have the same.
     n_features_in_ : int
         Number of channels (of times, if X was a table).
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -431,6 +433,12 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
             lag = found.lag if self.lag == "auto" else lags[0]
             return Cell(order, lag if order > 1 else 1), None
         cells = candidate_cells(orders, lags, X.shape[1], X.shape[2])
+        if self.order != "auto" and len(cells) == 1:
+            raise ValueError(
+                f"{X.shape[2]} times are too few for {X.shape[1]} channels and orders {orders} at "
+                f"lags {lags}: order * n_channels rows need as many times after the delays. Give "
+                "longer epochs, fewer channels, or smaller orders and lags."
+            )
         report = functools.partial(progress, self)
         return searched(
             trials, y, weight, cells, splits(), head, self.estimator, self.structure, report

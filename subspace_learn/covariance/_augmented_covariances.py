@@ -50,6 +50,10 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
 
     Attributes
     ----------
+    sfreq_ : float or None
+        Sampling rate of the epochs of fit, if known.
+    ch_names_ : list of str or None
+        Names of the channels, if these were ``mne.Epochs``: later ones must have the same.
     n_features_in_ : int
         Number of channels (of times, if X was a table).
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -69,7 +73,7 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
     -----
     Costs about 2 p C^2 T flops for each epoch, and memory for the result alone: the embedding is
     never built. `transform` needs no `fit`; a fitted one refuses another number of
-    channels or another array library.
+    channels, another sampling rate or another array library.
 
     Where it fails: with T - (p - 1) lag below p C the sample covariance is singular (a warning says
     so) and only shrinkage makes it invertible. Condition numbers grow quickly with the order in
@@ -129,8 +133,8 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
         self : AugmentedCovariances
             Itself.
         """
-        X, sfreq = checked_epochs(self, X, reset=True, method="fit")
-        embedded_length(X.shape[2], self.order, lag_in_samples(self.lag, sfreq))
+        X, self.sfreq_ = checked_epochs(self, X, reset=True, method="fit")
+        embedded_length(X.shape[2], self.order, lag_in_samples(self.lag, self.sfreq_))
         self._library_of_fit = array_namespace(X).empty((0,), dtype=X.dtype, device=device_of(X))
         return self
 

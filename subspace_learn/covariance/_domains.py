@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .._array import Array, array_namespace, move_like
+from .._array import Array, array_namespace, is_array, move_like
 from .._validation import check_groups
 
-__all__ = ["EVERYTHING", "by_group", "rows_of"]
+__all__ = ["EVERYTHING", "by_group", "given_matrix", "rows_of"]
 
 EVERYTHING = None  # name of all matrices together; no group has it
 
@@ -37,3 +37,21 @@ def by_group(function: Callable[[Array, Any], Array], X: Array, groups: Any) -> 
     ]
     order = move_like(np.argsort(np.concatenate(rows)), X)
     return xp.take(xp.concat(parts, axis=0), order, axis=0)
+
+
+def given_matrix(matrix: Any, X: Array, name: str) -> Array:
+    """Return a matrix that is the parameter ``name``, in float64 beside ``X``.
+
+    Raises
+    ------
+    ValueError
+        If it is not of the size of the matrices of X.
+    """
+    xp = array_namespace(X)
+    matrix = matrix if is_array(matrix) else np.asarray(matrix, dtype=np.float64)
+    if tuple(matrix.shape) != tuple(X.shape[1:]):
+        raise ValueError(
+            f"{name} has shape {tuple(matrix.shape)}, but the matrices of X are "
+            f"{X.shape[1]} x {X.shape[2]}."
+        )
+    return xp.astype(move_like(matrix, X), xp.float64, copy=False)

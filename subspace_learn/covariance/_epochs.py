@@ -1,4 +1,4 @@
-"""What the estimators of epochs share: lags in samples or seconds, and the sampling rate."""
+"""What the estimators of epochs share: lags in samples or seconds, sampling rate, channel names."""
 
 from __future__ import annotations
 
@@ -18,23 +18,44 @@ def checked_epochs(
 ) -> tuple[Array, float | None]:
     """Checked epochs and their sampling rate: the parameter ``sfreq``, or what mne.Epochs says.
 
+    With ``reset`` the estimator gets ``ch_names_`` of mne.Epochs, else None.
+
     Raises
     ------
     ValueError
-        If both say something, but not the same; or if the epochs have another rate than in fit.
+        If both say something, but not the same; or if the epochs have another rate, other channels
+        or another order of channels than in fit.
     """
+    names = list(X.ch_names) if hasattr(X, "get_data") and hasattr(X, "ch_names") else None
     X, own = check_epochs(estimator, X, reset=reset, method=method)
     known = estimator.sfreq
     if not reset and known is None:
         known = getattr(estimator, "sfreq_", None)
     if own is not None and known is not None and abs(own - known) > 1e-6 * known:
-        where = "sfreq" if estimator.sfreq is not None else "the epochs of fit have"
+        where = f"sfreq = {known:g} Hz"
+        if estimator.sfreq is None:
+            where = f"those of fit at {known:g} Hz"
         raise ValueError(
-            f"The epochs were sampled at {own:g} Hz, but {where} = {known:g} Hz. A lag in samples "
+            f"The epochs were sampled at {own:g} Hz, but {where}. A lag in samples "
             f"means another time there: resample the epochs, or fit {type(estimator).__name__} to "
             "epochs of one rate."
         )
+    if reset:
+        estimator.ch_names_ = names
+    else:
+        _check_names(names, getattr(estimator, "ch_names_", None))
     return X, known if own is None else own
+
+
+def _check_names(given: list[str] | None, fitted: list[str] | None) -> None:
+    """Raise unless both name the same channels in the same order, or one names none."""
+    if given is None or fitted is None or given == fitted:
+        return
+    k = next(k for k, (a, b) in enumerate(zip(given, fitted, strict=True)) if a != b)
+    raise ValueError(
+        f"The channels differ from those of fit: channel {k} is {given[k]!r}, but was "
+        f"{fitted[k]!r}. Put them in the order of ch_names_: epochs.copy().reorder_channels(...)."
+    )
 
 
 def lag_in_samples(lag: Any, sfreq: float | None) -> int:

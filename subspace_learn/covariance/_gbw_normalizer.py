@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from .._array import Array, array_namespace, is_array, move_like
+from .._array import Array, array_namespace
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
 from .._validation import check_groups, check_like, check_sample_weight, check_spd
 from ..functional.gbw_normalization import (
@@ -24,7 +24,7 @@ from ..functional.gbw_normalization import (
     normalised,
     restored,
 )
-from ._domains import EVERYTHING, by_group, rows_of
+from ._domains import EVERYTHING, by_group, given_matrix, rows_of
 
 __all__ = ["GBWNormalizer"]
 
@@ -63,7 +63,7 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         "error": refuse.
     n_steps : int or None, default=None
         Exact number of steps of the iteration for a mean, from the arithmetic mean. 1 is what the
-        paper does; the mean is then off by about a sixtieth of its distance from the arithmetic
+        paper does; on EEG the mean is then off by a thirtieth of its distance from the arithmetic
         mean. None iterates to `tol`.
     tol : float, default=1e-8
         Relative residual at which the iteration stops.
@@ -112,11 +112,11 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
 
     Notes
     -----
-    `fit` decomposes each matrix about ten times (means of the groups and of all), `transform` three
-    times, each 9 n^3 flops.
+    `fit` decomposes each matrix about 15 times (ten steps for the mean of its group, a few for that
+    of all), `transform` three times, each 9 n^3 flops. A `tol` of 1e-4 halves that and changes no
+    prediction we know of.
 
-    Without `groups` in both calls this is one affine-like map of all matrices. With them, a domain
-    with a single matrix lands on the centre, whatever the matrix.
+    A domain with a single matrix lands on the centre, whatever the matrix.
 
     Differences to the authors' layer: the dispersion is taken about the mean of the domain, not
     about the identity; means are iterated to convergence by default; the authors' parameter is
@@ -291,18 +291,7 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
             return None
         if isinstance(self.metric_parameter, str):
             return metric_parameter_of(X, weights, self.theta)
-        return self._given(self.metric_parameter, X, "metric_parameter")
-
-    def _given(self, matrix: Any, X: Array, name: str) -> Array:
-        """Return a matrix that is a parameter, as float64 beside ``X``."""
-        xp = array_namespace(X)
-        matrix = matrix if is_array(matrix) else np.asarray(matrix, dtype=np.float64)
-        if tuple(matrix.shape) != tuple(X.shape[1:]):
-            raise ValueError(
-                f"{name} has shape {tuple(matrix.shape)}, but the matrices of X are "
-                f"{X.shape[1]} x {X.shape[2]}."
-            )
-        return xp.astype(move_like(matrix, X), xp.float64, copy=False)
+        return given_matrix(self.metric_parameter, X, "metric_parameter")
 
     def _geometry(self) -> Geometry:
         return Geometry(float(self.theta), self.metric_parameter_)
@@ -432,8 +421,8 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
             return self._domains[EVERYTHING]
         if self.unknown == "error" or X is None:
             raise ValueError(
-                f"The group {name!r} was not fitted. Fitted groups: {list(self.groups_)}. Fit it, "
-                "or set unknown='global', or (for transform) unknown='fit'."
+                f"The group {name!r} was not fitted. Fitted groups: {self.groups_.tolist()}. Fit "
+                "it, or set unknown='global', or (for transform) unknown='fit'."
             )
         return self._statistics(X, None)[0]
 
@@ -447,7 +436,7 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         if isinstance(bias, str):
             bias = self.mean_
         elif bias is not None:
-            bias = self._given(bias, X, "bias")
+            bias = given_matrix(bias, X, "bias")
         return {"scale": scale, "bias": bias, "n_jobs": self.n_jobs}
 
     def __sklearn_tags__(self) -> Tags:
@@ -455,6 +444,5 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         tags.array_api_support = True
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
-        tags.input_tags.positive_only = False
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

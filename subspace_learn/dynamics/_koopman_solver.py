@@ -1,4 +1,4 @@
-"""From lifted pairs to fitted attributes: the part of KoopmanEDMD that fit, streams and merges share."""
+"""From lifted pairs to fitted attributes: what fit, streams and merges of KoopmanEDMD share."""
 
 from __future__ import annotations
 

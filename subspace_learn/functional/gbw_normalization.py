@@ -23,14 +23,13 @@ References
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from .._array import Array, array_namespace, device_of
 from ..linalg.spd import pairwise_distance, sqrtm
 from ..linalg.spd_batches import in_pieces
-from ..linalg.spd_checks import eigenpairs, wide
+from ..linalg.spd_checks import eigenpairs, wide, with_null_space
 from ..linalg.spd_mean import root_pair, unit_weights, wasserstein_barycentre
 
 __all__ = [
@@ -49,7 +48,6 @@ _MARGIN = 0.1
 _BOUNDARY = -1 + 1e-7  # of the eigenvalues of L; a root of rounding
 
 
-@dataclass(frozen=True, eq=False)
 class Geometry:
     """The metric: power, and the point that becomes the identity.
 
@@ -63,8 +61,9 @@ class Geometry:
         that is not 0.
     """
 
-    theta: float = 1.0
-    metric_parameter: Array | None = None
+    def __init__(self, theta: float = 1.0, metric_parameter: Array | None = None) -> None:
+        self.theta = theta
+        self.metric_parameter = metric_parameter
 
     @cached_property
     def _factors(self) -> tuple[Array, Array]:
@@ -127,15 +126,8 @@ def _power(A: Array, exponent: float) -> Array:
         return wide(A)
     xp = array_namespace(A)
     values, vectors = eigenpairs(A, definite="semidefinite" if exponent > 0 else "definite")
-    values = _without_rounding(values, A) if exponent > 0 else values
+    values = with_null_space(values, A) if exponent > 0 else values
     return (vectors * (values**exponent)[..., None, :]) @ xp.matrix_transpose(vectors)
-
-
-def _without_rounding(values: Array, A: Array) -> Array:
-    """Set ascending eigenvalues of ``A`` that may be rounding to 0."""
-    xp = array_namespace(values)
-    floor = A.shape[-1] ** 0.5 * float(xp.finfo(A.dtype).eps) * values[..., -1:]
-    return xp.where(values > floor, values, xp.zeros_like(values))
 
 
 class Domain(NamedTuple):
@@ -166,8 +158,8 @@ def metric_parameter_of(A: Array, weights: Array | None = None, theta: float = 1
     """
     xp = array_namespace(A)
     mean = xp.tensordot(unit_weights(A, weights), _power(A, theta), axes=([0], [0]))
-    values, vectors = eigenpairs(mean, definite="semidefinite")
-    values = _without_rounding(values, A)
+    values, vectors = eigenpairs(mean, A, "semidefinite")
+    values = with_null_space(values, A)
     null = values == 0
     values = xp.where(null, values, xp.where(null, values[-1], values) ** (1 / theta))
     return (vectors * values) @ xp.matrix_transpose(vectors)
@@ -383,7 +375,7 @@ def restored(
 def _spectrum(G: Array) -> tuple[Array, Array]:
     """Eigenvalues, rounding set to 0, and eigenvectors."""
     values, vectors = eigenpairs(G, definite="semidefinite")
-    return _without_rounding(values, G), vectors
+    return with_null_space(values, G), vectors
 
 
 def _to_identity(X: Array, values: Array, vectors: Array) -> Array:

@@ -6,6 +6,7 @@ __all__ = [
     "grassmann_mean",
     "krylov",
     "lowrank",
+    "lsqr",
     "moments",
     "product_descent",
     "spd",

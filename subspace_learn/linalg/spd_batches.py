@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from joblib import effective_n_jobs
@@ -31,6 +32,33 @@ Map = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
 def _blas() -> ThreadpoolController:
     """Libraries loaded by now; NumPy's is, and the search for them costs milliseconds."""
     return ThreadpoolController()
+
+
+class _OneBlasThread:
+    """Hold BLAS to one thread while anyone is inside; the last to leave puts its setting back.
+
+    The setting belongs to the process: callers in several threads that each restored what they had
+    found would leave it at one.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = Lock(), 0
+        self._limits: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._limits = _blas().limit(limits=1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._limits.restore_original_limits()
+
+
+_ONE_BLAS_THREAD = _OneBlasThread()
 
 
 def pieces(A: Array) -> list[slice]:
@@ -74,7 +102,7 @@ def threads(A: Array, n_jobs: int | None) -> Iterator[Map]:
     if n_threads <= 1:
         yield lambda function, items: [function(item) for item in items]
         return
-    with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(n_threads) as pool:
+    with _ONE_BLAS_THREAD, ThreadPoolExecutor(n_threads) as pool:
         yield lambda function, items: list(pool.map(function, items))
 
 
@@ -91,7 +119,7 @@ def in_pieces(
     Parameters
     ----------
     function : callable
-        Takes (m, n, n), returns (m, *tail).
+        Takes (m, n, n), returns m results of shape ``tail``.
     A : array of shape (n_matrices, n, n)
         The stack.
     tail : tuple of int
@@ -103,8 +131,8 @@ def in_pieces(
 
     Returns
     -------
-    results : array of shape (n_matrices, *tail)
-        In the order of ``A``.
+    results : array
+        Of shape ``(n_matrices, *tail)``, in the order of ``A``.
     """
     slices = pieces(A)
     if len(slices) == 1:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from .._array import Array, array_namespace
 
-__all__ = ["NotPositiveDefinite", "eigenpairs", "eigenvalues", "not_positive_definite", "wide"]
+__all__ = [
+    "NotPositiveDefinite",
+    "eigenpairs",
+    "eigenvalues",
+    "not_positive_definite",
+    "wide",
+    "with_null_space",
+]
 
 
 # Products such as R A R of semidefinite matrices have negative eigenvalues of some n eps.
@@ -94,6 +101,27 @@ def eigenvalues(C: Array, A: Array | None = None, definite: str = "definite") ->
     return _checked(array_namespace(C).linalg.eigvalsh(_finite(C, A)), A, definite)
 
 
+def with_null_space(values: Array, A: Array) -> Array:
+    """Set eigenvalues that may be rounding, of products of semidefinite matrices, to exactly 0.
+
+    Parameters
+    ----------
+    values : array of shape (..., n)
+        Ascending eigenvalues.
+    A : array of shape (..., n, n)
+        The matrices the products began with: they give the unit of rounding.
+
+    Returns
+    -------
+    values : array of shape (..., n)
+        Nonnegative.
+    """
+    xp = array_namespace(values)
+    own = values.shape[-1] ** 0.5 * float(xp.finfo(values.dtype).eps)
+    floor = max(_rounding(A), _NEGATIVE * own)
+    return xp.where(values > floor * values[..., -1:], values, xp.zeros_like(values))
+
+
 def _finite(C: Array, A: Array) -> Array:
     """Return ``C`` in float64; LAPACK answers NaN with an error that names nothing."""
     xp = array_namespace(C)
@@ -155,6 +183,8 @@ def _complaint(A: Array, semidefinite: bool) -> str:
         )
     index = int(xp.argmax(xp.astype(bad, xp.int64)))
     lowest, highest = float(values[index, 0]), float(values[index, -1])
+    if lowest == highest == 0.0:
+        return f"{_which(A, index)} is not positive definite, but zero: a flat epoch? Leave it out."
     return (
         f"{_which(A, index)} is not positive {'semi' if semidefinite else ''}definite: its "
         f"smallest eigenvalue is {lowest:.3g}, the largest {highest:.3g}, and in {dtype} anything "

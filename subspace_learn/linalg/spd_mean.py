@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .._array import Array, array_namespace, device_of
 from .spd import expm, logm, powm, sqrtm
 from .spd_batches import in_pieces, naming_the_matrix, pieces, threads
-from .spd_checks import eigenpairs, wide
+from .spd_checks import eigenpairs, not_positive_definite, wide, with_null_space
 from .spd_newton import riemann_newton
 
 __all__ = [
@@ -108,9 +108,10 @@ def mean_spd(
         geometric mean of the arithmetic and the harmonic mean ("riemann"), or the arithmetic mean
         ("wasserstein").
     tol : float, default=1e-8
-        "riemann": stop when the mean logarithm ``J = sum_i w_i log(M^{-1/2} A_i M^{-1/2})`` is
-        known to have Frobenius norm at most `tol`, which is then also the distance to the mean at
-        most (a relative error, independent of units). "wasserstein": when
+        "riemann": stop when the mean logarithm ``J = sum_i w_i log(M^{-1/2} A_i M^{-1/2})`` has
+        Frobenius norm at most `tol`, or when a last Newton step is expected to bring it there (the
+        residual of its linear system plus ``||J||^2`` is at most `tol`). The distance to the mean
+        is then at most `tol` too: a relative error, independent of units. "wasserstein": when
         ``||sum_i w_i (G^{1/2} A_i G^{1/2})^{1/2} - G|| <= tol ||G||``.
     max_iter : int, default=50
         Largest number of times that all matrices are decomposed.
@@ -177,6 +178,8 @@ def mean_spd(
     if metric != "wasserstein" and (metric_parameter is not None or theta != 1):
         raise ValueError(f"metric_parameter and theta belong to 'wasserstein', not to {metric!r}.")
     xp = array_namespace(A)
+    if not bool(xp.all(xp.isfinite(A))):
+        raise not_positive_definite(A)
     if metric == "riemann":
         mean, n_iter, residual = riemann_newton(
             A, weights, init=init, tol=tol, max_iter=max_iter, n_jobs=n_jobs
@@ -306,22 +309,37 @@ def wasserstein_barycentre(
     M = None if metric_parameter is None else wide(metric_parameter)
     plain = theta == 1 and M is None
     X = A if plain else in_pieces(lambda a: deformed(wide(a), theta, M), A, A.shape[1:], n_jobs)
-    G = xp.tensordot(weights, wide(X), axes=([0], [0]))
-    if init is not None:
-        G = deformed(wide(init), theta, M)
+    mean = xp.tensordot(weights, wide(X), axes=([0], [0]))
+    start = mean if init is None else deformed(wide(init), theta, M)
+    # What is null in the mean is null in all: left out, or rounding there would grow step by step.
+    values, vectors = eigenpairs(mean, A, "semidefinite")
+    rank = int(xp.sum(xp.astype(with_null_space(values, A) > 0, xp.int64)))
+    basis = vectors[:, values.shape[0] - rank :] if rank < values.shape[0] else None
+    if basis is not None:
+        rows = xp.matrix_transpose(basis)
+        start, X = rows @ start @ basis, rows @ wide(X) @ basis
+    G, n_iter, residual = _fixed_point(X, weights, start, tol, max_iter, n_jobs)
+    if basis is not None:
+        G = basis @ G @ xp.matrix_transpose(basis)
+    return undeformed(G, theta, M), n_iter, residual
+
+
+def _fixed_point(
+    X: Array, weights: Array, G: Array, tol: float, max_iter: int, n_jobs: int | None
+) -> tuple[Array, int, float]:
+    """Iterate ``G <- G^{-1/2} S^2 G^{-1/2}``; return G, the steps, the residual of the last."""
+    xp = array_namespace(X)
     slices = pieces(X)
-    residual, n_iter = math.inf, 0
     with naming_the_matrix(X), threads(X, n_jobs) as run:
-        while n_iter < max_iter:
+        for n_iter in range(1, max_iter + 1):
             root, inverse_root = root_pair(G)
             sums = run(lambda s: _root_sum(X[s, ...], weights[s], root), slices)  # noqa: B023
             S = sum(sums[1:], sums[0])
             residual = float(xp.linalg.matrix_norm(S - G) / xp.linalg.matrix_norm(G))
-            n_iter += 1
             G = inverse_root @ S @ S @ inverse_root
-            if residual <= tol:
+            if residual <= tol or n_iter == max_iter:
                 break
-    return undeformed(G, theta, M), n_iter, residual
+    return G, n_iter, residual
 
 
 def root_pair(G: Array) -> tuple[Array, Array]:
@@ -339,8 +357,7 @@ def root_pair(G: Array) -> tuple[Array, Array]:
     """
     xp = array_namespace(G)
     values, vectors = eigenpairs(G, definite="semidefinite")
-    floor = G.shape[-1] ** 0.5 * float(xp.finfo(G.dtype).eps) * values[-1]
-    null = values <= floor
+    null = with_null_space(values, G) == 0
     roots = xp.where(null, xp.zeros_like(values), xp.sqrt(values))
     inverse = xp.where(null, xp.zeros_like(values), 1 / xp.where(null, xp.ones_like(roots), roots))
     rows = xp.matrix_transpose(vectors)

@@ -78,12 +78,10 @@ def log_map(A: Array, M: Array, metric: str = "riemann") -> Array:
 
     Notes
     -----
-    ========== ==========================================================
-    riemann    ``M^{1/2} log(M^{-1/2} A M^{-1/2}) M^{1/2}``
-    logeuclid  ``D exp(log M)[log A - log M]``
-    wasserstein ``(MA)^{1/2} + (AM)^{1/2} - 2 M``
-    euclid     ``A - M``
-    ========== ==========================================================
+    - riemann: ``M^{1/2} log(M^{-1/2} A M^{-1/2}) M^{1/2}``
+    - logeuclid: ``D exp(log M)[log A - log M]``
+    - wasserstein: ``(MA)^{1/2} + (AM)^{1/2} - 2 M``
+    - euclid: ``A - M``
 
     pyRiemann's ``log_map_riemann`` leaves the outer ``M^{1/2}`` out unless ``C12=True``.
     """

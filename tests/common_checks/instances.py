@@ -44,6 +44,12 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(1, metric="residual"),
         cls(1, metric="residual", center=True),
     ],
+    "GBWNormalizer": lambda cls: [
+        cls(),
+        cls(0.5, dispersion=0.1),
+        cls(-0.5, metric_parameter=None, bias="mean"),
+        cls(0.5, n_steps=1),
+    ],
     "GrassmannPCA": lambda cls: [
         cls(),
         cls(n_components=2),
@@ -51,6 +57,18 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
             cls(n_components=1, solver=solver, random_state=0)
             for solver in ("covariance", "svd", "randomized")
         ),
+    ],
+    # Random tables follow no model: what is asked of them is manners. A pair of anticorrelated
+    # columns has gains of zero mean, which "ls" refuses; a reference sensor or "svd" does not.
+    "SelfCalibrationLS": lambda cls: [
+        cls(),
+        cls(method="svd"),
+        cls(solver="dense", reference=0),
+        cls(solver="lsqr", reference=0),
+        cls(refine=2, damp=0.01),
+        cls(sparsity=0.01),
+        cls("blind_deconvolution"),
+        cls("repeated", n_atoms=1),
     ],
     # scikit-learn's smallest tables have two features: one component leaves a residual.
     "SubspaceDetector": lambda cls: [
@@ -80,6 +98,26 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     # Not a transformer: rows of its result need the rows before. See tests/dynamics.
     "DelayDictionary": lambda cls: [],
     "ToDevice": lambda cls: [cls()],
+    # Each way to draw whose law depends on the rows alone: a weight of 2 is then a row given twice
+    # (not so without replacement), and a full rank draw is certain (not so for independent rows).
+    "DPPLeastSquares": lambda cls: [
+        cls(random_state=0),
+        *(cls(sampling=sampling, random_state=0) for sampling in ("dpp", "volume")),
+        cls(sampler="rejection", random_state=0),
+    ],
+    "ProductBasis": lambda cls: [
+        cls(),
+        *(
+            cls(kind, degree=2, index_set="hyperbolic_cross")
+            for kind in ("chebyshev", "hermite", "fourier")
+        ),
+    ],
+    "SensitivitySampler": lambda cls: [
+        cls(),
+        cls(row_score="combined", p=3.0, law="bernoulli", random_state=0),
+        cls(row_score="sensitivity", p=1.0, append_constant=True, random_state=0),
+        cls(5, row_score="root_leverage", p=1.5, random_state=0, merge_repeats=False),
+    ],
 }
 
 # Settings for our own checks only: scikit-learn's smallest tables are too short to embed.
@@ -101,6 +139,9 @@ ROWS_ARE_TIMES = {"KoopmanEDMD"}
 
 # Transformers whose job is to hand arrays from one library to another.
 CHANGES_LIBRARY = {"ToDevice"}
+
+# Estimators of 2-D input that may also be complex. scikit-learn has no tag for it.
+TAKES_COMPLEX = {"SelfCalibrationLS"}
 
 
 def instances() -> list[Any]:
@@ -125,8 +166,12 @@ def _default(cls: type) -> list[Any]:
 
 
 def kind(estimator: Any) -> str:
-    """Return the kind of X an estimator takes, which says which of our checks apply."""
+    """Return the kind of X an estimator takes, or what it does instead of mapping samples."""
+    if hasattr(estimator, "fit_resample"):
+        return "sampler"
     tags = get_tags(estimator).input_tags
     if tags.three_d_array:
         return "epochs" if tags.two_d_array else "matrices"
+    if type(estimator).__name__ in TAKES_COMPLEX:
+        return "complex_table"
     return "pairwise" if tags.pairwise else "table"

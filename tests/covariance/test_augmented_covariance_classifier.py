@@ -238,7 +238,7 @@ def test_mne_epochs_of_another_rate_are_refused():
     clf = AugmentedCovarianceClassifier(2, 0.03).fit(mne_epochs(X), y)
     assert clf.lag_ == 3
     np.testing.assert_array_equal(clf.predict(mne_epochs(X)), clf.predict(X))
-    with pytest.raises(ValueError, match="sampled at 200 Hz, but the epochs of fit have = 100 Hz"):
+    with pytest.raises(ValueError, match="sampled at 200 Hz, but those of fit at 100 Hz"):
         clf.predict(mne_epochs(X, 200.0))
 
 

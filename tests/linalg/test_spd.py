@@ -213,6 +213,13 @@ def test_the_error_counts_matrices_of_the_whole_stack_not_of_a_piece(rng):
         spd.pairwise_distance(A, A[:2], n_jobs=2)
 
 
+def test_good_matrices_that_rounding_cannot_compare_are_refused_in_other_words(rng):
+    values = np.logspace(-7, 7, 6)  # condition 1e14: fine alone, 1e28 seen from each other
+    A, B = (Q @ np.diag(values) @ Q.T for Q in (rotation(rng), rotation(rng)))
+    with pytest.raises(ValueError, match="so ill-conditioned that their eigenvalues relative"):
+        spd.distance_riemann((A + A.T) / 2, (B + B.T) / 2)
+
+
 def test_matrices_with_nan_are_named(rng):
     A = random_spd(rng, 3)
     A[1, 0, 0] = np.nan
@@ -221,7 +228,7 @@ def test_matrices_with_nan_are_named(rng):
 
 
 def test_zero_matrices_have_no_logarithm():
-    with pytest.raises(ValueError, match=r"Matrix 0 .* is not positive definite"):
+    with pytest.raises(ValueError, match=r"Matrix 0 .* is zero: a flat epoch"):
         spd.logm(np.zeros((2, 3, 3)))
 
 

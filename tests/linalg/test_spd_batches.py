@@ -42,3 +42,15 @@ def test_threads_leave_blas_as_it_was_even_after_an_error():
     with pytest.raises(ZeroDivisionError), threads(A, 2) as run:
         run(lambda x: 1 / x, [1, 0])
     assert blas_threads() == before
+
+
+def test_callers_that_overlap_leave_blas_as_it_was():
+    before = blas_threads()
+    A = np.empty((57, 100, 100))
+    first, second = threads(A, 2), threads(A, 2)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)  # not in the order they came
+    assert set(blas_threads()) == {1}
+    second.__exit__(None, None, None)
+    assert blas_threads() == before

@@ -1,0 +1,359 @@
+"""SensitivitySampler: few weighted rows that keep the p-norms of a large table."""
+
+from __future__ import annotations
+
+import copy
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from .._base import Interval, StrOptions, fit_method, random_generator
+from .._validation import rows_of
+from ..functional.row_sampling import SCORES
+from ..functional.row_stream import absorbed, joined, shifted
+from ._weighted_blocks import WeightedBlocks, taken
+
+__all__ = ["SensitivitySampler"]
+
+
+class SensitivitySampler(WeightedBlocks):
+    r"""Weighted sample of rows on which p-norm regression gives nearly the same answer.
+
+    .. math:: (1 - \varepsilon) |Ax|_p^p \le \sum_{i \in S} w_i |a_i^T x|^p
+              \le (1 + \varepsilon) |Ax|_p^p \quad \text{for all } x,
+
+    with A the columns of X and of y. Rows are drawn in proportion to a score of their importance.
+
+    Parameters
+    ----------
+    n_samples : int or float, default=0.1
+        Number of draws (expected number of rows for "bernoulli"), or in (0, 1] as a share of the
+        rows; in a stream, of the rows of the first batch.
+    p : float, default=2.0
+        Exponent, at least 1: 2 for least squares, 1 for least absolute deviations.
+    row_score : str, default="lewis"
+        - "lewis": Lewis weights, the best worst case for every p; leverage scores at p = 2.
+        - "leverage", "root_leverage": leverage scores tau, and tau^(p/2).
+        - "sensitivity": the largest share of the norm a row can have.
+        - "combined": sensitivity and leverage, each scaled to sum to 1, added.
+        - "uniform": equal; fails when few rows own a direction.
+    law : {"replacement", "bernoulli"}, default="replacement"
+        Independent draws, or each row by itself with probability min(1, c score).
+    method : {"auto", "exact", "sketch", "approximate"}, default="auto"
+        How scores are computed, see `leverage_scores` ("sketch": leverage, root_leverage, lewis)
+        and `lp_sensitivities` ("approximate": sensitivity, combined).
+    append_target : bool, default=True
+        Whether y joins the columns, as regression needs. Set it to False for class labels.
+    append_constant : bool, default=False
+        Whether a column of ones joins them, as regression with an intercept needs.
+    merge_repeats : bool, default=True
+        Whether a row drawn k times appears once with k times the weight.
+    tol : float, default=0.01
+        Relative accuracy of Lewis weights and of the bounds of sensitivities.
+    max_iter : int, default=200
+        Most steps for either.
+    random_state : int, RandomState, Generator or None, default=None
+        Draws the rows. Shuffled rows give the same sample, except for exact ties.
+
+    Attributes
+    ----------
+    scores_ : ndarray of shape (n_samples,)
+        Score of each row, after `fit` only.
+    total_ : float
+        Their sum (S for "sensitivity"), after `fit` only.
+    probabilities_ : ndarray of shape (n_samples,)
+        Probability of each row to be drawn, or kept ("bernoulli"), after `fit` only.
+    indices_ : ndarray of shape (n_drawn,)
+        Rows of the sample; in a stream, counted from its first row.
+    weights_ : ndarray of shape (n_drawn,)
+        Their weights, which belong to the p-th power of residuals.
+    rows_ : ndarray or CSR matrix of shape (n_drawn, n_features)
+        The rows themselves, which a stream does not keep elsewhere.
+    targets_ : ndarray of shape (n_drawn,), (n_drawn, n_targets) or None
+        Their targets.
+    error_ : float or None
+        After `partial_fit` or `merge`: how far merge-and-reduce has moved any p-norm of the
+        columns: at most for p = 2, as far as a search found for other p. The draw of `fit` is not
+        counted; None after `fit`.
+    n_samples_seen_ : int
+        Number of rows seen.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Column names, if X had them.
+
+    Raises
+    ------
+    ValueError
+        If ``n_samples`` exceeds the number of rows, all rows are zero, y is not numeric and
+        ``append_target`` is set, or method and score do not go together.
+
+    See Also
+    --------
+    SubsampledEstimator : An estimator fitted on such a sample, for Pipelines.
+    DPPLeastSquares : Which rows to label, when labels are dear.
+
+    Notes
+    -----
+    A few leverage passes over X, 2 n d^2 flops each. "Lewis" needs of the order of d log d rows for
+    p <= 2 and d^(p/2) for p > 2, divided by eps^2; on tables without rare directions a uniform
+    sample is as good and cheaper.
+
+    Weights multiply the p-th power: hand them over as ``sample_weight``. To scale rows instead,
+    multiply them by ``weights_ ** (1 / p)``.
+
+    References
+    ----------
+    D. P. Woodruff, T. Yasuda, "Sharper bounds for lp sensitivity sampling", ICML 2023,
+    arXiv:2306.00732 (definitions; "combined" for p > 2).
+    A. Munteanu, S. Omlor, "Optimal bounds for lp sensitivity sampling via l2 augmentation",
+    arXiv:2406.00328 (2024) ("combined" for p <= 2).
+    M. B. Cohen, R. Peng, "Lp row sampling by Lewis weights", STOC 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from subspace_learn import SensitivitySampler
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_t(3, size=(20000, 5))
+    >>> y = X @ np.arange(5.0) + rng.normal(size=20000)
+    >>> sampler = SensitivitySampler(500, random_state=0)
+    >>> X_few, y_few, weights = sampler.fit_resample(X, y, return_weights=True)
+    >>> few = LinearRegression().fit(X_few, y_few, sample_weight=weights)
+    >>> bool(np.abs(few.coef_ - np.arange(5.0)).max() < 0.15)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "n_samples": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Real, 0, 1, closed="right"),
+        ],
+        "p": [Interval(Real, 1, None, closed="left")],
+        "row_score": [StrOptions(set(SCORES))],
+        "law": [StrOptions({"replacement", "bernoulli"})],
+        "method": [StrOptions({"auto", "exact", "sketch", "approximate"})],
+        "append_target": ["boolean"],
+        "append_constant": ["boolean"],
+        "merge_repeats": ["boolean"],
+        "tol": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        # scikit-learn's "random_state" constraint does not know numpy's Generator
+        "random_state": "no_validation",
+    }
+
+    def __init__(
+        self,
+        n_samples=0.1,
+        *,
+        p=2.0,
+        row_score="lewis",
+        law="replacement",
+        method="auto",
+        append_target=True,
+        append_constant=False,
+        merge_repeats=True,
+        tol=0.01,
+        max_iter=200,
+        random_state=None,
+    ):
+        self.n_samples = n_samples
+        self.p = p
+        self.row_score = row_score
+        self.law = law
+        self.method = method
+        self.append_target = append_target
+        self.append_constant = append_constant
+        self.merge_repeats = merge_repeats
+        self.tol = tol
+        self.max_iter = max_iter
+        self.random_state = random_state
+
+    @fit_method
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> SensitivitySampler:
+        """Score all rows and draw the sample.
+
+        Parameters
+        ----------
+        X : array or CSR matrix of shape (n_samples, n_features)
+            Rows.
+        y : array of shape (n_samples,) or (n_samples, n_targets), default=None
+            Targets.
+        sample_weight : array of shape (n_samples,), default=None
+            Weights that the rows have already, on the p-th power; multiplied into ``weights_``.
+
+        Returns
+        -------
+        self : SensitivitySampler
+            Fitted.
+        """
+        block = self._block(X, y, sample_weight, reset=True)
+        n = block.rows.shape[0]
+        size = self._size(n)
+        if size > n:
+            raise ValueError(
+                f"n_samples={self.n_samples} draws were asked for, but X has {n} sample(s). Choose "
+                "fewer, or a share in (0, 1]."
+            )
+        rng = random_generator(self.random_state)
+        self.scores_, sample = self._drawn(block, size, rng)
+        self.total_ = float(self.scores_.sum())
+        self.probabilities_ = sample.probabilities
+        self._stream, self._stream_size, self._rng = [taken(block, sample)], size, rng
+        self.error_ = None
+        self.n_samples_seen_ = n
+        self._store()
+        return self
+
+    @fit_method
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> SensitivitySampler:
+        """Add a batch of rows of a stream, keeping at most n_samples (1 + log2(batches)) rows.
+
+        Parameters
+        ----------
+        X : array or CSR matrix of shape (n_samples, n_features)
+            Rows, at best many more than the sample.
+        y : array of shape (n_samples,) or (n_samples, n_targets), default=None
+            Targets, in all batches or in none.
+        sample_weight : array of shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        self : SensitivitySampler
+            Updated; ``error_`` tells what the reductions have cost so far.
+        """
+        first = not hasattr(self, "indices_")
+        block = self._block(X, y, sample_weight, reset=first)
+        if first:
+            self._stream, self.n_samples_seen_ = [], 0
+            self._stream_size = self._size(block.rows.shape[0])
+            self._rng = random_generator(self.random_state)
+        self._check_like_stream(block)
+        self._rng = copy.deepcopy(self._rng)  # a batch that fails draws nothing
+        block = shifted(block, self.n_samples_seen_)
+        self._stream = absorbed(self._stream, block, self._reduced)
+        self.n_samples_seen_ = self.n_samples_seen_ + block.rows.shape[0]
+        self._after_stream()
+        return self
+
+    @fit_method
+    def merge(self, other: SensitivitySampler) -> SensitivitySampler:
+        """Add the sample of ``other``, as if its rows had come after these.
+
+        Parameters
+        ----------
+        other : SensitivitySampler
+            Fitted on other rows of the same columns, with the same p. Not changed.
+
+        Returns
+        -------
+        self : SensitivitySampler
+            Updated.
+
+        Raises
+        ------
+        TypeError
+            If ``other`` is not a SensitivitySampler.
+        ValueError
+            If the two differ in columns, in p, or in having targets.
+        """
+        if not isinstance(other, SensitivitySampler):
+            raise TypeError(f"merge needs a SensitivitySampler, but was given {type(other)}.")
+        check_is_fitted(self)
+        check_is_fitted(other)
+        if (other.n_features_in_, other.p) != (self.n_features_in_, self.p):
+            raise ValueError(
+                f"Cannot merge samples of {self.n_features_in_} and {other.n_features_in_} columns "
+                f"with p={self.p} and p={other.p}: both must agree."
+            )
+        self._rng = copy.deepcopy(self._rng)
+        for part in other._stream:
+            self._check_like_stream(part)
+            self._stream = absorbed(
+                self._stream, shifted(part, self.n_samples_seen_), self._reduced
+            )
+        self.n_samples_seen_ = self.n_samples_seen_ + other.n_samples_seen_
+        self._after_stream()
+        return self
+
+    def fit_resample(
+        self, X: Any, y: Any = None, *, sample_weight: Any = None, return_weights: bool = False
+    ) -> Any:
+        """Fit, and return the rows of the sample in the manner of imbalanced-learn.
+
+        Parameters
+        ----------
+        X : array, CSR matrix or DataFrame of shape (n_samples, n_features)
+            Rows. A DataFrame keeps its index.
+        y : array or Series of shape (n_samples,) or (n_samples, n_targets), default=None
+            Targets, continuous or (with append_target=False) class labels.
+        sample_weight : array of shape (n_samples,), default=None
+            As in `fit`.
+        return_weights : bool, default=False
+            Whether to return the weights too. Without them an estimator on the sample is biased.
+
+        Returns
+        -------
+        X_resampled : as X
+            Rows of the sample.
+        y_resampled : as y
+            Their targets; left out if y is None.
+        weights : ndarray of shape (n_drawn,)
+            If ``return_weights``.
+        """
+        self.fit(X, y, sample_weight)
+        found = [rows_of(X, self.indices_)]
+        if y is not None:
+            found.append(rows_of(y, self.indices_))
+        if return_weights:
+            found.append(self.weights_)
+        return tuple(found) if len(found) > 1 else found[0]
+
+    def get_support(self, indices: bool = False) -> np.ndarray:
+        """Tell which rows are in the sample.
+
+        Parameters
+        ----------
+        indices : bool, default=False
+            Whether to return row numbers instead of a mask.
+
+        Returns
+        -------
+        support : ndarray
+            Mask of shape (n_samples_seen,), or ascending row numbers.
+        """
+        check_is_fitted(self)
+        if indices:
+            return np.unique(self.indices_)
+        mask = np.zeros(self.n_samples_seen_, dtype=bool)
+        mask[self.indices_] = True
+        return mask
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "indices_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _size(self, n_rows: int) -> int:
+        if isinstance(self.n_samples, Integral):
+            return int(self.n_samples)
+        return max(1, round(float(self.n_samples) * n_rows))
+
+    def _after_stream(self) -> None:
+        for name in ("scores_", "total_", "probabilities_"):
+            vars(self).pop(name, None)
+        self.error_ = max(part.error for part in self._stream)
+        self._store()
+
+    def _store(self) -> None:
+        whole = joined(self._stream)
+        self.indices_, self.weights_ = whole.indices, whole.weights
+        self.rows_, self.targets_ = whole.rows, whole.targets

@@ -1,0 +1,244 @@
+"""SubsampledEstimator: fit on few weighted rows, predict and score on all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import MetaEstimatorMixin, clone, is_classifier
+from sklearn.linear_model import LinearRegression
+from sklearn.utils import Tags, get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from .._base import HasMethods, SubspaceEstimator, fit_method
+from .._validation import check_labels, check_samples, rows_of
+from ._checks import check_on_host, check_targets
+from ._sensitivity_sampler import SensitivitySampler
+
+__all__ = ["SubsampledEstimator"]
+
+
+def _has(name: str) -> Any:
+    """Whether the estimator, fitted or not, has a method or property of this name."""
+
+    def check(self: SubsampledEstimator) -> bool:
+        estimator = getattr(self, "estimator_", None) or self._unfitted()
+        return hasattr(estimator, name)
+
+    return available_if(check)
+
+
+class SubsampledEstimator(MetaEstimatorMixin, SubspaceEstimator):
+    """Any weighted estimator, trained on a weighted sample of the rows it is given.
+
+    For Pipelines and grid searches, which have no place for a step that changes the number of rows:
+    the sample is drawn inside `fit`, everything else sees all rows.
+
+    Parameters
+    ----------
+    estimator : estimator, default=None
+        Its ``fit`` takes ``sample_weight``. None means ``LinearRegression()``.
+    sampler : SensitivitySampler, default=None
+        Draws the rows. None means ``SensitivitySampler(append_constant=True, random_state=0)``.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        Fitted on the sample.
+    sampler_ : SensitivitySampler
+        Fitted on all rows.
+    indices_ : ndarray of shape (n_drawn,)
+        Rows of the sample.
+    weights_ : ndarray of shape (n_drawn,)
+        Their weights.
+    classes_ : ndarray of shape (n_classes,)
+        Classes, if the estimator is a classifier.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Column names, if X had them.
+
+    Raises
+    ------
+    TypeError
+        If the estimator does not take ``sample_weight``.
+    ValueError
+        If a class has no row in the sample.
+
+    See Also
+    --------
+    SensitivitySampler : The sample alone.
+
+    Notes
+    -----
+    For a regressor y is one of the columns that are scored; for a classifier it is not, and the
+    sample knows nothing of the classes: ask for enough rows.
+
+    References
+    ----------
+    D. P. Woodruff, T. Yasuda, "Sharper bounds for lp sensitivity sampling", ICML 2023
+    (regression on the sample).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import Ridge
+    >>> from subspace_learn.sampling import SensitivitySampler, SubsampledEstimator
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(5000, 4))
+    >>> y = X @ np.arange(4.0) + rng.normal(size=5000)
+    >>> model = SubsampledEstimator(Ridge(), SensitivitySampler(300, random_state=0)).fit(X, y)
+    >>> bool(model.score(X, y) > 0.9)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit"]), None],
+        "sampler": [HasMethods(["fit"]), None],
+    }
+
+    def __init__(self, estimator=None, sampler=None):
+        self.estimator = estimator
+        self.sampler = sampler
+
+    @fit_method
+    def fit(self, X: Any, y: Any) -> SubsampledEstimator:
+        """Draw the sample and fit the estimator on it.
+
+        Parameters
+        ----------
+        X : array, CSR matrix or DataFrame of shape (n_samples, n_features)
+            Rows.
+        y : array of shape (n_samples,) or (n_samples, n_targets)
+            Targets or class labels.
+
+        Returns
+        -------
+        self : SubsampledEstimator
+            Fitted.
+        """
+        estimator = self._unfitted()
+        if not has_fit_parameter(estimator, "sample_weight"):
+            raise TypeError(
+                f"{type(estimator).__name__}.fit does not take sample_weight, without which a "
+                "sample of rows is biased. Use an estimator that does."
+            )
+        check_on_host(self, X)
+        checked = check_samples(self, X, reset=True, accept_sparse="csr")
+        classifier = is_classifier(estimator)
+        check = check_labels if classifier else check_targets
+        targets = check(self, y, checked.shape[0])
+        self.sampler_ = self._sampler().fit(checked, None if classifier else targets)
+        self.indices_, self.weights_ = self.sampler_.indices_, self.sampler_.weights_
+        if classifier:
+            missing = np.setdiff1d(targets, targets[self.indices_])
+            if len(missing):
+                raise ValueError(
+                    f"{len(missing)} class(es) have no row in the sample of {len(self.indices_)} "
+                    f"rows, such as {missing[0]!r}. Raise n_samples of the sampler."
+                )
+        rows = rows_of(X if hasattr(X, "iloc") else checked, self.indices_)
+        self.estimator_ = estimator.fit(rows, targets[self.indices_], sample_weight=self.weights_)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict with the fitted estimator.
+
+        Parameters
+        ----------
+        X : array, CSR matrix or DataFrame of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Predictions.
+        """
+        return self._asked("predict", X)
+
+    @_has("predict_proba")
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Class probabilities of the fitted estimator.
+
+        Parameters
+        ----------
+        X : array, CSR matrix or DataFrame of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Each row sums to 1.
+        """
+        return self._asked("predict_proba", X)
+
+    @_has("decision_function")
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Decision values of the fitted estimator.
+
+        Parameters
+        ----------
+        X : array, CSR matrix or DataFrame of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        values : ndarray
+            As the estimator gives them.
+        """
+        return self._asked("decision_function", X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Score of the fitted estimator on all rows given.
+
+        Parameters
+        ----------
+        X : array, CSR matrix or DataFrame of shape (n_samples, n_features)
+            Rows.
+        y : array of shape (n_samples,) or (n_samples, n_targets)
+            Their targets or classes.
+        sample_weight : array of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        score : float
+            R^2 or accuracy.
+        """
+        check_is_fitted(self)
+        given = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return float(self.estimator_.score(X, y, **given))
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Classes of the fitted estimator."""
+        return self.estimator_.classes_
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "estimator_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        child = get_tags(self._unfitted())
+        tags.estimator_type = child.estimator_type
+        tags.classifier_tags = child.classifier_tags
+        tags.regressor_tags = child.regressor_tags
+        tags.target_tags = child.target_tags
+        tags.input_tags.sparse = child.input_tags.sparse
+        return tags
+
+    def _unfitted(self) -> Any:
+        return LinearRegression() if self.estimator is None else clone(self.estimator)
+
+    def _sampler(self) -> Any:
+        if self.sampler is None:
+            return SensitivitySampler(append_constant=True, random_state=0)
+        return clone(self.sampler)
+
+    def _asked(self, method: str, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        checked = check_samples(
+            self, X, reset=False, like=self.weights_, method=method, accept_sparse="csr"
+        )
+        return getattr(self.estimator_, method)(X if hasattr(X, "iloc") else checked)

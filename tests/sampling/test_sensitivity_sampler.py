@@ -1,0 +1,167 @@
+"""SensitivitySampler: samples that keep regressions, streams, merging, what is refused."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.kernel_approximation import Nystroem
+from sklearn.linear_model import LinearRegression
+
+from subspace_learn import SensitivitySampler
+from subspace_learn.functional.row_sampling import SCORES
+from subspace_learn.sampling import embedding_error, lewis_weights
+
+
+@pytest.fixture
+def table(rng):
+    X = rng.standard_t(3, size=(3000, 4))
+    return X, X @ [1.0, 2.0, -1.0, 0.0] + rng.normal(size=3000)
+
+
+def test_scores_are_those_of_x_beside_y(table):
+    X, y = table
+    sampler = SensitivitySampler(200, p=1.0, tol=1e-9, random_state=0).fit(X, y)
+    wanted = lewis_weights(np.column_stack([X, y]), p=1.0)
+    np.testing.assert_allclose(sampler.scores_, wanted, rtol=1e-7)
+    assert sampler.total_ == pytest.approx(5.0, abs=1e-7)
+    assert sampler.probabilities_.sum() == pytest.approx(1.0, abs=1e-12)
+    alone = SensitivitySampler(200, append_target=False, append_constant=True).fit(X, y)
+    assert alone.total_ == pytest.approx(5.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("law", ["replacement", "bernoulli"])
+def test_every_score_keeps_least_squares(table, score, law):
+    X, y = table
+    sampler = SensitivitySampler(600, row_score=score, law=law, random_state=0)
+    X_few, y_few, weights = sampler.fit_resample(X, y, return_weights=True)
+    full = LinearRegression(fit_intercept=False).fit(X, y)
+    few = LinearRegression(fit_intercept=False).fit(X_few, y_few, sample_weight=weights)
+    loss = [np.sum((y - model.predict(X)) ** 2) for model in (full, few)]
+    # 600 rows for 5 columns: excess loss about d / n, three times that for chance
+    assert loss[1] / loss[0] < 1 + 3 * 5 / 600
+
+
+def test_share_of_rows_and_number_of_rows_mean_the_same(table):
+    X, y = table
+    by_share = SensitivitySampler(0.1, random_state=0).fit(X, y)
+    by_number = SensitivitySampler(300, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(by_share.indices_, by_number.indices_)
+    everything = SensitivitySampler(1.0, law="bernoulli", random_state=0).fit(X, y)
+    np.testing.assert_array_equal(everything.indices_, np.arange(3000))
+    assert (everything.weights_ == 1).all()
+
+
+def test_sparse_rows_give_the_sample_of_dense_rows(rng):
+    X = sp.random(800, 5, density=0.5, format="csr", random_state=1)
+    sparse = SensitivitySampler(100, p=1.5, random_state=0).fit(X)
+    dense = SensitivitySampler(100, p=1.5, random_state=0).fit(X.toarray())
+    np.testing.assert_array_equal(sparse.indices_, dense.indices_)
+    np.testing.assert_allclose(sparse.weights_, dense.weights_, rtol=1e-9)
+    assert sp.issparse(sparse.rows_)
+    assert sp.issparse(sparse.fit_resample(X))
+
+
+def test_weights_that_rows_have_already_count_as_copies(table):
+    X, _ = table
+    weights = np.ones(3000)
+    weights[:50] = 7.0
+    weighted = SensitivitySampler(500, random_state=0).fit(X, sample_weight=weights)
+    copies = SensitivitySampler(500, random_state=0).fit(np.vstack([X] + [X[:50]] * 6))
+    # both stand for the same quadratic form
+    form = (X * weights[:, None]).T @ X
+    for sampler in (weighted, copies):
+        kept = (sampler.rows_ * sampler.weights_[:, None]).T @ sampler.rows_
+        values = np.linalg.eigvals(np.linalg.solve(form, kept)).real
+        assert np.abs(values - 1).max() < 0.5  # four columns, 500 rows: about 2 sqrt(4 / 500)
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.0])
+def test_stream_of_batches_keeps_norms_within_its_stated_error(rng, p):
+    blocks = [rng.standard_t(3, size=(400, 3)) * (1 + i) for i in range(9)]
+    sampler = SensitivitySampler(250, p=p, random_state=0)
+    for block in blocks:
+        sampler.partial_fit(block)
+    whole = np.vstack(blocks)
+    np.testing.assert_array_equal(sampler.rows_, whole[sampler.indices_])
+    assert sampler.n_samples_seen_ == 3600
+    assert len(sampler.indices_) <= 250 * 2  # 9 = 1001 in binary: two buckets
+    assert sampler.get_support().sum() == len(np.unique(sampler.indices_))
+    error = embedding_error(whole, sampler.indices_, sampler.weights_, p=p, rng=rng)
+    # the statement is a bound for p = 2 and a search for others
+    assert error <= sampler.error_ * (1 + 1e-9 if p == 2 else 1.2)
+    assert sampler.error_ < 2.5
+
+
+def test_small_stream_is_kept_whole(table):
+    X, y = table
+    sampler = SensitivitySampler(500)
+    for rows in np.array_split(np.arange(300), 7):
+        sampler.partial_fit(X[rows], y[rows])
+    assert sampler.error_ == 0.0
+    order = np.argsort(sampler.indices_)
+    np.testing.assert_array_equal(sampler.rows_[order], X[:300])
+    np.testing.assert_array_equal(sampler.targets_[order], y[:300])
+    assert (sampler.weights_ == 1).all()
+
+
+def test_merged_samplers_stand_for_all_rows(table):
+    X, y = table
+    parts = [
+        SensitivitySampler(400, random_state=i).fit(X[rows], y[rows])
+        for i, rows in enumerate((slice(0, 1000), slice(1000, 3000)))
+    ]
+    before = parts[1].indices_.copy()
+    merged = parts[0].merge(parts[1])
+    assert merged.n_samples_seen_ == 3000
+    np.testing.assert_array_equal(merged.rows_, X[merged.indices_])
+    np.testing.assert_array_equal(merged.targets_, y[merged.indices_])
+    np.testing.assert_array_equal(parts[1].indices_, before)
+    assert not hasattr(merged, "scores_")
+    # three draws of 400 rows for 4 columns, each off by about 2 sqrt(4 / 400)
+    assert embedding_error(X, merged.indices_, merged.weights_) < 0.6
+
+
+def test_batches_and_samples_that_do_not_fit_are_refused(table):
+    X, y = table
+    sampler = SensitivitySampler(50).partial_fit(X, y)
+    for batch in [(X, None), (sp.csr_matrix(X), y), (X, np.column_stack([y, y]))]:
+        with pytest.raises(ValueError, match="differs from those before"):
+            sampler.partial_fit(*batch)
+    with pytest.raises(TypeError, match="SensitivitySampler"):
+        sampler.merge(LinearRegression())
+    for other in (SensitivitySampler(50, p=1.0).fit(X, y), SensitivitySampler(50).fit(X[:, :2], y)):
+        with pytest.raises(ValueError, match="must agree"):
+            sampler.merge(other)
+    with pytest.raises(ValueError, match="differs"):
+        sampler.merge(SensitivitySampler(50).fit(X))
+
+
+def test_wrong_input_is_refused(table):
+    X, y = table
+    for settings, match in [
+        ({"n_samples": 0}, "n_samples"),
+        ({"n_samples": 3001}, "3000 sample"),
+        ({"n_samples": 1.5}, "n_samples"),
+        ({"p": 0.5}, "'p' parameter"),
+        ({"method": "approximate"}, "does not go with"),
+        ({"row_score": "sensitivity", "method": "sketch"}, "does not go with"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            SensitivitySampler(**settings).fit(X, y)
+    with pytest.raises(ValueError, match="Every score is 0"):
+        SensitivitySampler().fit(np.zeros((10, 2)))
+    with pytest.raises(ValueError, match=r"[Nn]egative"):
+        SensitivitySampler().fit(X, sample_weight=np.r_[-1.0, np.ones(2999)])
+    with pytest.raises(ValueError, match="append_target=False"):
+        SensitivitySampler().fit(X, np.where(y > 0, "yes", "no"))
+    words = np.where(y > 0, "yes", "no")
+    few = SensitivitySampler(append_target=False, random_state=0).fit_resample(X, words)
+    assert set(few[1]) == {"yes", "no"}
+
+
+def test_indices_serve_as_landmarks_of_nystroem(table):
+    X, _ = table
+    sampler = SensitivitySampler(50, random_state=0).fit(X)
+    landmarks = X[sampler.get_support(indices=True)]
+    features = Nystroem(n_components=len(landmarks), random_state=0).fit(landmarks).transform(X)
+    assert features.shape == (3000, len(landmarks))
