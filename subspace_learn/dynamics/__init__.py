@@ -2,15 +2,19 @@
 
 from ._delay_dictionary import DelayDictionary
 from ._dictionaries import FourierDictionary, HermiteDictionary, RBFDictionary
+from ._displays import ForecastDisplay, KoopmanSpectrumDisplay, SpectralMeasureDisplay
 from ._koopman_edmd import KoopmanEDMD
 from ._scorers import multi_step_score, residual_score
 
 __all__ = [
     "DelayDictionary",
+    "ForecastDisplay",
     "FourierDictionary",
     "HermiteDictionary",
     "KoopmanEDMD",
+    "KoopmanSpectrumDisplay",
     "RBFDictionary",
+    "SpectralMeasureDisplay",
     "multi_step_score",
     "residual_score",
 ]

@@ -276,8 +276,8 @@ class KoopmanEDMD(KoopmanSolver):
     ) -> KoopmanEDMD:
         """Add pairs to what was seen so far, in memory that does not grow.
 
-        The dictionary is fitted on the first batch. Pairs never straddle two batches: repeat the
-        last row of a batch as the first of the next to lose none.
+        The dictionary (kernel features too) is fitted on the first batch. Pairs never straddle two
+        batches: repeat the last row of a batch as the first of the next to lose none.
 
         Parameters
         ----------
@@ -293,11 +293,6 @@ class KoopmanEDMD(KoopmanSolver):
             one fit on all pairs to rounding, residuals included; with "gram" residuals have a floor
             of about 2e-8.
         """
-        if self.method == "kernel":
-            raise ValueError(
-                "partial_fit needs a dictionary that is known before the data: take method='edmd' "
-                "with dictionary=sklearn.kernel_approximation.Nystroem() instead of 'kernel'."
-            )
         first = not hasattr(self, "_factors")
         segments = self._segments(X, y, lengths, groups, u, weights, reset=first)
         if first:

@@ -77,7 +77,7 @@ def fitted_dictionary(dictionary: Any, segments: list[Segment]) -> Any:
         return dictionary._fit_segments([segment.states for segment in segments])
     # In kernel mode features are built on the first states of pairs; a state without a successor
     # would add a feature nobody has seen move.
-    return dictionary.fit(np.concatenate([_first(segment) for segment in segments]))
+    return dictionary.fit(np.concatenate([_first(segment) for segment in segments]), None)
 
 
 def _first(segment: Segment) -> np.ndarray:

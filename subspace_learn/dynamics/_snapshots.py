@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from .._array import is_array, to_numpy
 from .._validation import check_groups, check_sample_weight, check_samples
 
 __all__ = ["Segment", "segments_of", "snapshot_segments"]
@@ -23,13 +22,17 @@ class Segment(NamedTuple):
     weights: np.ndarray | None
 
 
-def is_pairs(y: Any, n_features: int | None = None) -> bool:
+def is_pairs(y: Any) -> bool:
     """Whether y holds successors; labels (1-D, or None) pass by, as in scikit-learn's transformers.
 
     A single column beside several features is what scikit-learn makes of labels that were asked
     for in two dimensions; it is not of X's shape and therefore an error further on.
     """
-    return y is not None and np.ndim(to_numpy(y) if is_array(y) else y) != 1
+    if y is None:
+        return False
+    if isinstance(y, list | tuple):
+        return len(y) > 0 and np.ndim(y[0]) > 0
+    return (y.ndim if hasattr(y, "ndim") else np.asarray(y).ndim) != 1
 
 
 def _parts(X: Any) -> list[Any] | None:

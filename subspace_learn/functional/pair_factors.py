@@ -50,7 +50,7 @@ def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
         That cover all rows.
     """
     size = max(2**17 // max(n_columns, 1), 4 * n_columns, 256)
-    return (slice(start, start + size) for start in range(0, n_rows, size))
+    return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
 
 
 def pair_factors(
