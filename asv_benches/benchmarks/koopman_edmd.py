@@ -1,7 +1,7 @@
-"""KoopmanEDMD beside NumPy's normal equations, PyDMD, kooplearn and plain ARPACK.
+"""KoopmanEDMD beside NumPy's normal equations, PyDMD, kooplearn, pykoop and plain ARPACK.
 
-PyDMD and kooplearn are looked for in the environment and in the folder SUBSPACE_LEARN_PEERS
-(``pip install --no-deps --target FOLDER pydmd kooplearn``); what is not there is left out and said.
+PyDMD, kooplearn and pykoop are looked for in the environment and in the folder SUBSPACE_LEARN_PEERS
+(``pip install --no-deps --target FOLDER pydmd optht kooplearn pykoop``); what is not there is left out and said.
 """
 
 from __future__ import annotations
@@ -118,6 +118,13 @@ class Fit(OneThread):
                 return model.fit(*data).eig()
 
             calls["kooplearn Ridge"] = ridge
+        if (pykoop := peer("pykoop")) is not None:
+
+            def edmd():
+                model = pykoop.Edmd(alpha=0).fit(*data, n_inputs=0, episode_feature=False)
+                return np.linalg.eig(model.coef_)
+
+            calls["pykoop Edmd"] = edmd
         return calls
 
 
