@@ -1,7 +1,8 @@
 """KoopmanEDMD beside NumPy's normal equations, PyDMD, kooplearn, pykoop and plain ARPACK.
 
-PyDMD, kooplearn and pykoop are looked for in the environment and in the folder SUBSPACE_LEARN_PEERS
-(``pip install --no-deps --target FOLDER pydmd optht kooplearn pykoop``); what is not there is left out and said.
+PyDMD, kooplearn and pykoop are looked for in the environment and in SUBSPACE_LEARN_PEERS, a folder
+(``pip install --no-deps --target FOLDER pydmd optht kooplearn pykoop picos cvxopt deprecated wrapt
+control``); what is not there is left out and said.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@ Which eigenvalues to believe: the pendulum
 ==========================================
 
 A pendulum without friction keeps its energy, and the spectrum of its Koopman operator is the whole
-unit circle. EDMD gives as many eigenvalues as there are observables, and most of them lie inside the
-circle: they belong to the dictionary, not to the pendulum. The residual beside each eigenvalue tells
-which is which, without knowing the answer.
+unit circle. EDMD gives as many eigenvalues as there are observables, and most of them lie inside
+the circle: they belong to the dictionary, not to the pendulum. The residual beside each eigenvalue
+tells which is which, without knowing the answer.
 """
 
 import matplotlib.pyplot as plt
@@ -60,8 +60,8 @@ print(f"measure-preserving: moduli within {gap:.0e} of 1, but median residual ",
 print(f"{np.median(unitary.residuals_):.2f}")
 
 # %%
-# On the left each eigenvalue with its residual: yellow can be believed, dark ones cannot. On the
-# right the measure-preserving fit. All of its eigenvalues lie on the circle, where the truth lies,
+# On the left each eigenvalue with its residual: the lighter, the better; dark ones are not to be
+# believed. On the right the measure-preserving fit. All of its eigenvalues lie on the circle, where the truth lies,
 # and most are no better than before: modulus 1 is no proof.
 
 fig, pair = plt.subplots(1, 2, figsize=(10.5, 4.4), layout="constrained")
@@ -74,8 +74,8 @@ for ax, model, name in zip(pair, (edmd, unitary), ("EDMD", "measure-preserving")
 # -------------------------
 # The pseudospectrum asks at each point of a grid how small a residual the dictionary can reach
 # there, and `local_spectrum` keeps the local minima with a bound on their error. This operator is
-# unitary, so that a ball of radius tau (``c=1``) about a point is sure to hold some of the spectrum; the
-# default of 5 is the cautious choice for operators nobody knows, and needs a larger dictionary.
+# unitary, so that a ball of radius tau (``c=1``) about a point is sure to hold some of the spectrum;
+# the default of 5 is the cautious choice for operators nobody knows, and needs a larger dictionary.
 
 side = np.linspace(-1.3, 1.3, 40)
 spectrum = edmd.local_spectrum(side[None, :] + 1j * side[:, None], c=1.0)
@@ -86,5 +86,5 @@ display = KoopmanSpectrumDisplay.from_estimator(edmd, pseudospectrum=True, n_gri
 display.ax_.scatter(
     spectrum.points.real, spectrum.points.imag, marker="+", s=14, color="#D55E00", label="local"
 )
-display.ax_.set_title("contours of the pseudospectrum; +: local minima")
+display.ax_.set_title("+: local minima of tau")
 plt.show()

@@ -97,8 +97,8 @@ for label, row in table.items():
 # A linear autoregression and EDMD on the same delays are the same predictor, and forecast alike: no
 # gain is claimed. (The signals were band-passed, which makes the next few samples easy for both.)
 # What EDMD adds are the eigenvalues (rhythms, with their decay) and their residuals. Those say that
-# no rhythm of EEG is a property of the dynamics alone: noise enters at every step. Cutting the rank or
-# adding squares of the delays does not help here.
+# no rhythm of EEG is a property of the dynamics alone: noise enters at every step. Cutting the rank
+# or adding squares of the delays does not help here.
 
 model = models["KoopmanEDMD, delays, rank 24"]
 held_out = model.held_out_residuals(list(test))

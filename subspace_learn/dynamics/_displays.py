@@ -133,15 +133,15 @@ class KoopmanSpectrumDisplay:
         points = ax.scatter(
             self.eigenvalues.real,
             self.eigenvalues.imag,
-            c=np.clip(self.residuals, 1e-4, 1.0),
-            norm=LogNorm(1e-4, 1.0),
+            c=np.clip(self.residuals, 1e-3, 1.0),
+            norm=LogNorm(1e-3, 1.0),
             cmap="viridis_r",
             edgecolors="black",
             linewidths=0.3,
             s=28,
             zorder=3,
         )
-        ax.figure.colorbar(points, ax=ax, label="relative residual (1e-4 and below: yellow)")
+        ax.figure.colorbar(points, ax=ax, label="relative residual (1e-3 and below: yellow)")
         ax.set(xlabel="real part", ylabel="imaginary part", aspect="equal")
         self.ax_, self.figure_ = ax, ax.figure
         return self
