@@ -3,8 +3,8 @@ Duffing's oscillator with a motor
 =================================
 
 A mass in a double well, with friction, pushed by a motor: ``x'' = -0.3 x' + x - x^3 + u``. From
-short runs with random pushes EDMD with control learns a model that is linear in polynomials of the state
-and in the input. How far ahead does it see, on runs that it did not learn from?
+short runs with random pushes EDMD with control learns a model that is linear in polynomials of the
+state and in the input. How far ahead does it see, on runs that it did not learn from?
 """
 
 import matplotlib.pyplot as plt

@@ -61,8 +61,8 @@ print(f"{np.median(unitary.residuals_):.2f}")
 
 # %%
 # On the left each eigenvalue with its residual: the lighter, the better; dark ones are not to be
-# believed. On the right the measure-preserving fit. All of its eigenvalues lie on the circle, where the truth lies,
-# and most are no better than before: modulus 1 is no proof.
+# believed. On the right the measure-preserving fit. All of its eigenvalues lie on the circle, where
+# the truth lies, and most are no better than before: modulus 1 is no proof.
 
 fig, pair = plt.subplots(1, 2, figsize=(10.5, 4.4), layout="constrained")
 for ax, model, name in zip(pair, (edmd, unitary), ("EDMD", "measure-preserving"), strict=True):
@@ -74,8 +74,9 @@ for ax, model, name in zip(pair, (edmd, unitary), ("EDMD", "measure-preserving")
 # -------------------------
 # The pseudospectrum asks at each point of a grid how small a residual the dictionary can reach
 # there, and `local_spectrum` keeps the local minima with a bound on their error. This operator is
-# unitary, so that a ball of radius tau (``c=1``) about a point is sure to hold some of the spectrum;
-# the default of 5 is the cautious choice for operators nobody knows, and needs a larger dictionary.
+# unitary, so that a ball of radius tau (``c=1``) about a point is sure to hold some of the
+# spectrum; the default of 5 is the cautious choice for operators nobody knows, and needs a larger
+# dictionary.
 
 side = np.linspace(-1.3, 1.3, 40)
 spectrum = edmd.local_spectrum(side[None, :] + 1j * side[:, None], c=1.0)

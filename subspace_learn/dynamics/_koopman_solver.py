@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from .._base import random_generator
-from ..functional.edmd import koopman_eigenpairs, koopman_fit
+from ..functional.edmd import koopman_eigenpairs, koopman_fit, modes
 from ..functional.pair_factors import PairFactors, pair_factors
 from ..functional.resdmd import eigenpair_residuals
 from ._koopman_diagnostics import KoopmanDiagnostics
@@ -82,7 +82,7 @@ class KoopmanSolver(KoopmanDiagnostics):
             _warn_if_not_preserving(fit.projected, fit.complement)
         kept = self._kept(residuals)
         states = fit.inverse_basis @ self._readout
-        self.modes_ = np.linalg.lstsq(vectors[:, kept], states.astype(complex), rcond=None)[0]
+        self.modes_ = modes(vectors[:, kept], states)
         self.eigenvalues_, self.residuals_ = values[kept], residuals[kept]
         self.eigenvectors_ = fit.basis @ vectors[:, kept] * np.sqrt(self._weight)
         self.modes_ = self.modes_ / np.sqrt(self._weight)

@@ -13,7 +13,7 @@ import scipy.linalg
 from .._array import Array
 from .pair_factors import PairFactors, pair_factors
 
-__all__ = ["KoopmanFit", "koopman_eigenpairs", "koopman_fit", "koopman_matrix"]
+__all__ = ["KoopmanFit", "koopman_eigenpairs", "koopman_fit", "koopman_matrix", "modes"]
 
 
 class KoopmanFit(NamedTuple):
@@ -160,16 +160,17 @@ def _orthonormal(
     scale = np.where(lengths > 0, lengths, 1.0)
     if X.shape[1] == 0:
         return X[:, :0], np.zeros((0, 0)), np.zeros(0)
-    left_vectors, values, right_vectors = np.linalg.svd(X / scale, full_matrices=False)
+    Q, R = np.linalg.qr(X / scale)
+    values = np.linalg.svd(R, compute_uv=False)
     rank = int(np.sum(values > rcond * values[0])) if values[0] > 0 else 0
     rank = rank if n_components is None else min(rank, n_components)
     if triangular and rank == X.shape[1]:
         # Householder's basis keeps the order of the observables, and with it the block triangular
         # form of K in polynomials, which its eigenvalues owe their last digits to.
-        Q, R = np.linalg.qr(X / scale)
         return Q, scipy.linalg.solve_triangular(R, np.eye(len(R))) / scale[:, None], values
+    left_vectors, values, right_vectors = np.linalg.svd(R, full_matrices=False)
     W = right_vectors[:rank, :].conj().T / values[:rank] / scale[:, None]
-    return left_vectors[:, :rank], W, values
+    return Q @ left_vectors[:, :rank], W, values
 
 
 def koopman_eigenpairs(operator: np.ndarray, *, normal: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -204,6 +205,30 @@ def koopman_eigenpairs(operator: np.ndarray, *, normal: bool) -> tuple[np.ndarra
     entry = vectors[largest, np.arange(len(values))]
     phase = np.conj(entry) / np.where(np.abs(entry) > 0, np.abs(entry), 1.0)
     return values, vectors * phase / np.linalg.norm(vectors, axis=0)
+
+
+def modes(vectors: np.ndarray, states: np.ndarray) -> np.ndarray:
+    """Coefficients of states in eigenvectors, ``vectors @ modes ~ states``.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (rank, n_eigenvalues)
+        Eigenvectors in the orthonormal dictionary, all or some.
+    states : ndarray of shape (rank, n_features)
+        States in the orthonormal dictionary.
+
+    Returns
+    -------
+    modes : ndarray of shape (n_eigenvalues, n_features)
+        Complex; of least norm where eigenvectors coincide (a defective matrix).
+    """
+    states = states.astype(np.complex128)
+    if vectors.shape[0] == vectors.shape[1] > 0:
+        factor, pivots = scipy.linalg.lapack.zgetrf(vectors)[:2]
+        reciprocal, _ = scipy.linalg.lapack.zgecon(factor, np.abs(vectors).sum(axis=0).max())
+        if reciprocal > 1e-10:
+            return np.asarray(scipy.linalg.lu_solve((factor, pivots), states, check_finite=False))
+    return np.asarray(np.linalg.lstsq(vectors, states, rcond=None)[0])
 
 
 def _normal_eig(operator: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
