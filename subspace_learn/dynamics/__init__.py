@@ -4,6 +4,7 @@ from ._delay_dictionary import DelayDictionary
 from ._dictionaries import FourierDictionary, HermiteDictionary, RBFDictionary
 from ._displays import ForecastDisplay, KoopmanSpectrumDisplay, SpectralMeasureDisplay
 from ._koopman_edmd import KoopmanEDMD
+from ._modes_display import KoopmanModesDisplay
 from ._scorers import multi_step_score, residual_score
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "FourierDictionary",
     "HermiteDictionary",
     "KoopmanEDMD",
+    "KoopmanModesDisplay",
     "KoopmanSpectrumDisplay",
     "RBFDictionary",
     "SpectralMeasureDisplay",

@@ -281,8 +281,16 @@ class KoopmanEDMD(KoopmanSolver):
 
         Parameters
         ----------
-        X, y, lengths, groups, u
+        X : array of shape (n_samples, n_features), list of such, or 3-D array
             As for `fit`.
+        y : array of the shape of X, default=None
+            Successor of each row. Labels (1-D) are ignored.
+        lengths : array of int, default=None
+            Lengths of the trajectories stacked in X.
+        groups : array of shape (n_samples,), default=None
+            The same by names.
+        u : array of shape (n_samples, n_inputs), default=None
+            Inputs, of the same width in every batch.
         **weights : dict
             ``sample_weight`` as for `fit`.
 

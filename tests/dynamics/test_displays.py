@@ -7,6 +7,7 @@ import pytest
 from subspace_learn.dynamics import (
     ForecastDisplay,
     KoopmanEDMD,
+    KoopmanModesDisplay,
     KoopmanSpectrumDisplay,
     SpectralMeasureDisplay,
 )
@@ -48,3 +49,10 @@ def test_measure_is_drawn_over_the_circle():
     model = KoopmanEDMD(method="measure_preserving").fit(X)
     line = SpectralMeasureDisplay.from_estimator(model).ax_.lines[0]
     assert abs(line.get_xdata()[np.argmax(line.get_ydata())]) == pytest.approx(0.5, abs=0.03)
+
+
+def test_modes_of_a_wave_follow_their_eigenvalues():
+    display = KoopmanModesDisplay.from_estimator(KoopmanEDMD().fit(X), X)
+    assert display.values.shape == (60, 1)  # of the conjugate pair one is drawn
+    data, ideal = (line.get_ydata() for line in display.ax_.lines)
+    np.testing.assert_allclose(data, ideal, atol=1e-10)

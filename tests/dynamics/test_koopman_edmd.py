@@ -297,6 +297,14 @@ def test_dictionaries_of_scikit_learn_and_ours_work(dictionary, noisy):
     assert model.verified(model.residuals_.max() * 1.01).size == len(model.eigenvalues_)
 
 
+def test_the_dictionarys_own_inverse_leads_back_to_states(noisy):
+    X, Y = noisy
+    own = KoopmanEDMD(StandardScaler(with_mean=False), reconstruction="inverse").fit(X, Y)
+    np.testing.assert_allclose(own.predict(X), KoopmanEDMD().fit(X, Y).predict(X), atol=1e-12)
+    with pytest.raises(ValueError, match="inverse_transform"):
+        KoopmanEDMD(PolynomialFeatures(2), reconstruction="inverse").fit(X, Y)
+
+
 def test_search_splits_pairs_and_trajectories_by_itself(noisy):
     X, Y = noisy
     degrees = {"dictionary__degree": [1, 2]}
