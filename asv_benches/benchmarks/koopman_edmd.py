@@ -57,6 +57,7 @@ class OneThread(PeerBenchmark):
 
     param_names = ["shape"]
     params = [SHAPES]
+    budget = 8.0
 
     def setup(self, *case):
         super().setup(*case)
