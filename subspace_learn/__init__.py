@@ -20,6 +20,7 @@ _HEADLINE = {
     "FederatedGrassmannPCA": "grassmann",
     "GrassmannClassifier": "grassmann",
     "GrassmannPCA": "grassmann",
+    "KoopmanEDMD": "dynamics",
     "NearestSubspaceClassifier": "grassmann",
     "SelfCalibrationLS": "inverse",
     "SensitivitySampler": "sampling",
@@ -30,6 +31,7 @@ _HEADLINE = {
 _ROOMS = (
     "covariance",
     "datasets",
+    "dynamics",
     "functional",
     "graph",
     "grassmann",

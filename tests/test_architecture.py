@@ -34,6 +34,7 @@ STOREY = {
     "inverse": 4,
     "sampling": 4,
     "datasets": 4,
+    "dynamics": 4,
     "_to_device": 4,
     "deep": 5,
     "_discovery": 6,

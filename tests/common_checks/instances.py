@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from sklearn.preprocessing import PolynomialFeatures
 from sklearn.utils import get_tags
 
 from subspace_learn import GrassmannPCA
 from subspace_learn._discovery import estimators
+from subspace_learn.dynamics import RBFDictionary
 
 SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     "AugmentedCovariances": lambda cls: [
@@ -83,6 +85,24 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(n_components=1, aggregation=aggregation, random_state=0)
         for aggregation in ("covariance", "krylov", "chordal", "karcher", "admm", "euclidean")
     ],
+    # Rows of a table are times here: those of scikit-learn's checks are short and random, which
+    # leaves a kernel or a few RBF centres enough to fit.
+    "KoopmanEDMD": lambda cls: [
+        cls(),
+        cls(solver="gram"),
+        cls(PolynomialFeatures(1), n_components=2),
+        cls(method="kernel", n_components=2, random_state=0),
+        cls(RBFDictionary(2, random_state=0), alpha=1e-3),
+    ],
+    # Many features make (2 n + 1)^d waves.
+    "FourierDictionary": lambda cls: [cls(1, index_set="hyperbolic"), cls(1)],
+    "HermiteDictionary": lambda cls: [cls(2)],
+    "RBFDictionary": lambda cls: [
+        cls(3, random_state=0),
+        cls(2, kernel="laplacian", include_state=False, random_state=0),
+    ],
+    # Not a transformer: rows of its result need the rows before. See tests/dynamics.
+    "DelayDictionary": lambda cls: [],
     "ToDevice": lambda cls: [cls()],
     # Each way to draw whose law depends on the rows alone: a weight of 2 is then a row given twice
     # (not so without replacement), and a full rank draw is certain (not so for independent rows).
@@ -119,6 +139,9 @@ LONGER: dict[str, Callable[[type], list[Any]]] = {
         cls(selection="afnn", lags=(1, 2), orders=(1, 3)),
     ],
 }
+
+# A row of X is the time after the row before: another order of rows is another system.
+ROWS_ARE_TIMES = {"KoopmanEDMD"}
 
 # Transformers whose job is to hand arrays from one library to another.
 CHANGES_LIBRARY = {"ToDevice"}

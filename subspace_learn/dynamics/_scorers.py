@@ -1,0 +1,97 @@
+"""Scores for GridSearchCV: held-out residuals and forecasts of several steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ._snapshots import is_pairs, segments_of
+
+__all__ = ["multi_step_score", "residual_score"]
+
+
+def residual_score(estimator: Any, X: Any, y: Any = None) -> float:
+    """Minus the median held-out residual: for ``GridSearchCV(..., scoring=residual_score)``.
+
+    Parameters
+    ----------
+    estimator : KoopmanEDMD
+        Fitted.
+    X : array, or list of trajectories
+        Data that were left out of the fit.
+    y : array of the shape of X, default=None
+        Successors.
+
+    Returns
+    -------
+    score : float
+        At most 0. It prefers few good eigenpairs to many: compare dictionaries by
+        `multi_step_score` where forecasts are wanted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from subspace_learn.dynamics import KoopmanEDMD, residual_score
+    >>> X = 0.9 ** np.arange(20.0)[:, None]
+    >>> bool(residual_score(KoopmanEDMD().fit(X[:10]), X[10:]) > -1e-12)
+    True
+    """
+    return -float(np.median(estimator.held_out_residuals(X, y)))
+
+
+def multi_step_score(estimator: Any, X: Any, y: Any = None, *, n_steps: int = 10) -> float:
+    """R^2 of forecasts ``n_steps`` ahead from every state of held-out trajectories.
+
+    Parameters
+    ----------
+    estimator : KoopmanEDMD
+        Fitted without inputs.
+    X : array, or list of trajectories
+        Data that were left out of the fit, in time order: use ``TimeSeriesSplit``.
+    y : None
+        Labels are ignored; successors of single states do not reach ``n_steps`` ahead.
+    n_steps : int, default=10
+        Steps ahead; ``functools.partial`` sets another number for a search.
+
+    Returns
+    -------
+    score : float
+        1 is perfect, 0 as good as the mean of the held-out states.
+
+    Raises
+    ------
+    ValueError
+        If y holds successors, or no trajectory is longer than ``n_steps``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from subspace_learn.dynamics import KoopmanEDMD, multi_step_score
+    >>> X = 0.9 ** np.arange(40.0)[:, None]
+    >>> bool(multi_step_score(KoopmanEDMD().fit(X[:20]), X[20:]) > 1 - 1e-12)
+    True
+    """
+    check_is_fitted(estimator)
+    if is_pairs(y):
+        raise ValueError(
+            "multi_step_score needs trajectories, but y holds successors of single states. Leave y "
+            "out and split by TimeSeriesSplit, or use residual_score."
+        )
+    window = estimator._window
+    starts, targets = [], []
+    for segment in segments_of(estimator, X, None, window):
+        states = segment.states
+        for first in range(len(states) - window - n_steps + 1):
+            starts.append(states[first : first + window])
+            targets.append(states[first + window + n_steps - 1])
+    if not starts:
+        raise ValueError(
+            f"No held-out trajectory is longer than n_steps={n_steps} and the {window} time(s) a "
+            "forecast starts from. Take fewer steps or fewer splits."
+        )
+    ahead = estimator.simulate(np.stack(starts), n_steps)[:, -1]
+    truth = np.stack(targets)
+    error = np.sum((ahead - truth) ** 2)
+    return float(1.0 - error / np.sum((truth - truth.mean(axis=0)) ** 2))

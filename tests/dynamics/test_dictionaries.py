@@ -1,0 +1,66 @@
+"""Dictionaries: orthonormal where they say so, and as many functions as they say."""
+
+import numpy as np
+import pytest
+
+from subspace_learn.dynamics import (
+    DelayDictionary,
+    FourierDictionary,
+    HermiteDictionary,
+    RBFDictionary,
+)
+
+
+@pytest.mark.parametrize("output", ["real", "complex"])
+def test_waves_are_orthonormal_on_a_grid(output):
+    side = 2 * np.pi * np.arange(9) / 9  # products of waves up to 2 are integrated exactly
+    grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    Z = FourierDictionary(2, output=output).fit_transform(grid)
+    assert Z.shape == (81, 25)
+    np.testing.assert_allclose(Z.conj().T @ Z / 81, np.eye(25), atol=1e-13)
+
+
+def test_real_waves_span_the_complex_ones(rng):
+    X = rng.uniform(0, 3, size=(60, 2))
+    real = FourierDictionary(1, period=3.0).fit_transform(X)
+    waves = FourierDictionary(1, period=3.0, output="complex").fit_transform(X)
+    fit = real @ np.linalg.lstsq(real.astype(complex), waves, rcond=None)[0]
+    np.testing.assert_allclose(fit, waves, atol=1e-10)
+
+
+def test_hyperbolic_cross_is_smaller_and_too_many_waves_are_refused(rng):
+    X = rng.normal(size=(5, 3))
+    full = FourierDictionary(3, output="complex").fit(X).frequencies_
+    cross = FourierDictionary(3, output="complex", index_set="hyperbolic").fit(X).frequencies_
+    assert len(full) == 343
+    assert set(map(tuple, cross)) == {
+        tuple(k) for k in full if np.prod(np.maximum(1, np.abs(k))) <= 3
+    }
+    with pytest.raises(ValueError, match="hyperbolic"):
+        FourierDictionary(9).fit(rng.normal(size=(5, 6)))
+
+
+def test_hermite_polynomials_are_orthonormal_for_the_normal_law():
+    nodes, weights = np.polynomial.hermite_e.hermegauss(12)
+    x = np.stack(np.meshgrid(nodes, nodes), axis=-1).reshape(-1, 2)
+    w = np.outer(weights, weights).ravel() / (2 * np.pi)
+    Z = HermiteDictionary(4, scale=2.0).fit_transform(2.0 * x)
+    assert Z.shape == (144, 15)
+    np.testing.assert_allclose(Z.T @ (w[:, None] * Z), np.eye(15), atol=1e-12)
+
+
+def test_every_row_is_a_centre_when_there_are_few(rng):
+    X = rng.normal(size=(4, 2))
+    lift = RBFDictionary(10).fit(X)
+    assert len(lift.centers_) == 4
+    np.testing.assert_array_equal(lift.transform(X)[:, :3], np.hstack([np.ones((4, 1)), X]))
+
+
+def test_delays_stand_present_first_and_need_their_window(rng):
+    X = rng.normal(size=(10, 2))
+    Z = DelayDictionary(2, lag=3).fit(X).embed(X)
+    np.testing.assert_array_equal(Z, np.hstack([X[6:], X[3:7], X[:4]]))
+    inner = DelayDictionary(1, dictionary=HermiteDictionary(1)).fit(X).embed(X)
+    assert inner.shape == (9, 5)
+    with pytest.raises(ValueError, match="at least 7 times"):
+        DelayDictionary(2, lag=3).fit(X).embed(X[:6])
