@@ -278,8 +278,9 @@ def _cholesky(gram: np.ndarray) -> np.ndarray | None:
 
 def _condition(upper: np.ndarray) -> float:
     """Condition number of a triangular matrix in the 1-norm, estimated by LAPACK in n^2 flops."""
-    (estimate,) = scipy.linalg.get_lapack_funcs(("trcon",), (upper,))
-    reciprocal, _ = estimate(upper)
+    # gecon on R as its own LU factors (L = I): trcon came to SciPy later than our floor
+    (estimate,) = scipy.linalg.get_lapack_funcs(("gecon",), (upper,))
+    reciprocal, _ = estimate(np.triu(upper), np.linalg.norm(upper, 1))
     return 1.0 / reciprocal if reciprocal > 0 else np.inf
 
 
