@@ -25,6 +25,7 @@ STOREY = {
     "linalg": 1,
     "functional": 2,
     "_base": 3,
+    "_drawing": 3,
     "_validation": 3,
     "_complex_validation": 3,
     "_graph_validation": 3,

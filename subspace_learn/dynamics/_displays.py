@@ -7,16 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._drawing import BLUE, VERMILION, axes_or_new
+
 __all__ = ["ForecastDisplay", "KoopmanSpectrumDisplay", "SpectralMeasureDisplay"]
-
-# Colour-blind safe (Okabe and Ito, 2008).
-_BLUE, _VERMILION = "#0072B2", "#D55E00"
-
-
-def _axes(ax: Any, size: tuple[float, float] = (5.0, 4.2)) -> Any:
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
 
 
 class KoopmanSpectrumDisplay:
@@ -117,7 +110,7 @@ class KoopmanSpectrumDisplay:
         """
         from matplotlib.colors import LogNorm
 
-        ax = _axes(ax)
+        ax = axes_or_new(ax, (5.0, 4.2))
         angle = np.linspace(0, 2 * np.pi, 361)
         ax.plot(np.cos(angle), np.sin(angle), color="black", linewidth=0.8, label="unit circle")
         if self.grid is not None and self.tau is not None:
@@ -238,8 +231,8 @@ class SpectralMeasureDisplay:
         display : SpectralMeasureDisplay
             Itself.
         """
-        ax = _axes(ax, (6.0, 3.4))
-        ax.plot(self.theta, self.density, color=_BLUE, label=label)
+        ax = axes_or_new(ax, (6.0, 3.4))
+        ax.plot(self.theta, self.density, color=BLUE, label=label)
         ax.set(xlabel="angle per time step (radians)", ylabel="density per radian")
         self.ax_, self.figure_ = ax, ax.figure
         return self
@@ -351,10 +344,10 @@ class ForecastDisplay:
                 f"kind={kind!r} with {self.truth.shape[1]} feature(s): use 'time', or 'phase' with "
                 "at least two."
             )
-        ax = _axes(ax, (6.0, 3.6))
+        ax = axes_or_new(ax, (6.0, 3.6))
         for values, colour, style, name in (
-            (self.truth, _BLUE, "-", "data"),
-            (self.forecast, _VERMILION, "--", "forecast"),
+            (self.truth, BLUE, "-", "data"),
+            (self.forecast, VERMILION, "--", "forecast"),
         ):
             if kind == "phase":
                 ax.plot(values[:, 0], values[:, 1], style, color=colour, label=name)

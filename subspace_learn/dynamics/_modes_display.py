@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._displays import _axes
+from .._drawing import COLOURS, axes_or_new
 
 __all__ = ["KoopmanModesDisplay"]
 
-# Colour-blind safe (Okabe and Ito, 2008).
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_COLOURS = COLOURS[:6]
 
 
 class KoopmanModesDisplay:
@@ -113,7 +112,7 @@ class KoopmanModesDisplay:
         display : KoopmanModesDisplay
             Itself.
         """
-        ax = _axes(ax, (6.4, 3.6))
+        ax = axes_or_new(ax, (6.4, 3.6))
         steps = np.arange(len(self.values))
         for j, (value, residual) in enumerate(zip(self.eigenvalues, self.residuals, strict=True)):
             ideal = self.values[0, j] * value**steps

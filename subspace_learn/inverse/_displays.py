@@ -11,12 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import double, is_array, to_numpy
 from .._base import random_generator
+from .._drawing import BLUE, GREEN, VERMILION, axes_or_new
 from ..functional.self_calibration import error_after_best_scalar
 
 __all__ = ["GainDisplay", "NoiseErrorDisplay", "SingularGapDisplay"]
-
-# Colour-blind safe (Okabe and Ito, 2008).
-_BLUE, _VERMILION, _GREEN = "#0072B2", "#D55E00", "#009E73"
 
 
 class GainDisplay:
@@ -110,7 +108,7 @@ class GainDisplay:
         display : GainDisplay
             Itself.
         """
-        ax = _axes(ax, (5, 4.6))
+        ax = axes_or_new(ax, (5, 4.6))
         known = np.isfinite(self.gains)
         gains = self.gains[known].astype(complex)
         self.error_ = float("nan")
@@ -124,12 +122,12 @@ class GainDisplay:
                 truth.imag,
                 s=55,
                 facecolors="none",
-                edgecolors=_VERMILION,
+                edgecolors=VERMILION,
                 label="true",
                 zorder=2,
             )
             ax.set_title(f"relative error {self.error_:.2g}")
-        ax.scatter(gains.real, gains.imag, s=14, color=_BLUE, label="estimated", zorder=3)
+        ax.scatter(gains.real, gains.imag, s=14, color=BLUE, label="estimated", zorder=3)
         ax.set(xlabel="real part of the gain", ylabel="imaginary part of the gain", aspect="equal")
         ax.set_adjustable("datalim")
         ax.axhline(0, color="0.85", linewidth=0.8, zorder=0)
@@ -210,12 +208,12 @@ class SingularGapDisplay:
         display : SingularGapDisplay
             Itself.
         """
-        ax = _axes(ax, (4.6, 3.6))
+        ax = axes_or_new(ax, (4.6, 3.6))
         values = np.maximum(np.asarray(self.singular_values, dtype=float), 1e-17)
         order = np.arange(1, len(values) + 1)
         ax.vlines(order, 1e-18, values, color="0.75", linewidth=1)
-        ax.plot(order[:1], values[:1], "o", color=_BLUE, label="the solution")
-        ax.plot(order[1:], values[1:], "s", color=_VERMILION, label="other directions")
+        ax.plot(order[:1], values[:1], "o", color=BLUE, label="the solution")
+        ax.plot(order[1:], values[1:], "s", color=VERMILION, label="other directions")
         title = f"space of solutions: dimension {self.null_dim}"
         ax.set(
             yscale="log",
@@ -335,9 +333,9 @@ class NoiseErrorDisplay:
         display : NoiseErrorDisplay
             Itself.
         """
-        ax = _axes(ax, (5, 3.8))
+        ax = axes_or_new(ax, (5, 3.8))
         level = np.asarray(self.snr_db, dtype=float)
-        marks = zip((_BLUE, _VERMILION, _GREEN), "osd", strict=True)
+        marks = zip((BLUE, VERMILION, GREEN), "osd", strict=True)
         for (name, values), (color, mark) in zip(self.errors.items(), marks, strict=False):
             middle = np.median(values, axis=1)
             spread = np.abs(np.stack([np.min(values, axis=1), np.max(values, axis=1)]) - middle)
@@ -351,12 +349,6 @@ class NoiseErrorDisplay:
         ax.legend()
         self.ax_, self.figure_ = ax, ax.figure
         return self
-
-
-def _axes(ax: Any, size: tuple[float, float]) -> Any:
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
 
 
 def _joined(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,18 +10,12 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import is_array, to_numpy
+from .._drawing import COLOURS, axes_or_new
 from ..functional.row_sampling import embedding_error
 
 __all__ = ["DesignDisplay", "EmbeddingErrorDisplay", "SampleScoreDisplay"]
 
-# Colour-blind safe (Okabe and Ito, 2008).
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-
-
-def _axes(ax: Any, size: tuple[float, float] = (6.0, 3.6)) -> Any:
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
+_SIZE = (6.0, 3.6)
 
 
 class DesignDisplay:
@@ -131,21 +125,21 @@ class DesignDisplay:
             Itself.
         """
         if self.X.shape[1] == 1:
-            self.ax_ = self._plot_curve(_axes(ax))
+            self.ax_ = self._plot_curve(axes_or_new(ax, _SIZE))
         else:
-            self.ax_ = self._plot_plane(_axes(ax, (6.0, 4.6)))
+            self.ax_ = self._plot_plane(axes_or_new(ax, (6.0, 4.6)))
         self.figure_ = self.ax_.figure
         return self
 
     def _plot_curve(self, ax: Any) -> Any:
         x = self.X[:, 0]
         order = np.argsort(x, kind="stable")
-        ax.plot(x[order], self.christoffel[order], color=_COLOURS[0], label="Christoffel function")
+        ax.plot(x[order], self.christoffel[order], color=COLOURS[0], label="Christoffel function")
         chosen = self.indices
         share = self.weights / self.weights.sum()
-        ax.vlines(x[chosen], 0.0, share, color=_COLOURS[1], linewidth=1)
+        ax.vlines(x[chosen], 0.0, share, color=COLOURS[1], linewidth=1)
         label = f"{len(chosen)} rows, share of the weight"
-        ax.plot(x[chosen], share, "o", color=_COLOURS[1], markersize=5, label=label)
+        ax.plot(x[chosen], share, "o", color=COLOURS[1], markersize=5, label=label)
         ax.set(xlabel=self.names[0], ylabel="share", ylim=(0, None))
         ax.legend()
         return ax
@@ -159,7 +153,7 @@ class DesignDisplay:
             *self.X[self.indices].T,
             s=area,
             facecolors="none",
-            edgecolors=_COLOURS[1],
+            edgecolors=COLOURS[1],
             linewidths=1.5,
             label=f"{len(self.indices)} rows, area: weight",
         )
@@ -245,16 +239,16 @@ class SampleScoreDisplay:
         display : SampleScoreDisplay
             Itself.
         """
-        ax = _axes(ax)
+        ax = axes_or_new(ax, _SIZE)
         order = np.argsort(-self.scores, kind="stable")
         place = np.empty(len(order), dtype=np.int64)
         place[order] = np.arange(1, len(order) + 1)
         ax.plot(
-            np.arange(1, len(order) + 1), self.scores[order], color=_COLOURS[0], label="all rows"
+            np.arange(1, len(order) + 1), self.scores[order], color=COLOURS[0], label="all rows"
         )
         chosen = np.unique(self.indices)
         label = f"{len(chosen)} rows of the sample"
-        ax.plot(place[chosen], self.scores[chosen], "|", color=_COLOURS[1], ms=9, label=label)
+        ax.plot(place[chosen], self.scores[chosen], "|", color=COLOURS[1], ms=9, label=label)
         ax.set(xscale="log", xlabel="row, by descending score", ylabel=self.score_name)
         if (self.scores > 0).any():
             ax.set_yscale("log")
@@ -353,10 +347,10 @@ class EmbeddingErrorDisplay:
         display : EmbeddingErrorDisplay
             Itself.
         """
-        ax = _axes(ax)
+        ax = axes_or_new(ax, _SIZE)
         markers = "osD^vPX"
         for i, (name, errors) in enumerate(self.errors.items()):
-            colour = _COLOURS[i % len(_COLOURS)]
+            colour = COLOURS[i % len(COLOURS)]
             median = np.median(errors, axis=1)
             ax.plot(
                 self.sizes,
