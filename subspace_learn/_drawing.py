@@ -6,7 +6,7 @@ from typing import Any
 
 __all__ = ["BLUE", "COLOURS", "GREEN", "VERMILION", "axes_or_new"]
 
-# Okabe and Ito, 2008
+# Okabe and Ito, 2008; their yellow is left out, too pale on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 BLUE, VERMILION, GREEN = COLOURS[:3]
 

@@ -9,12 +9,11 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from .._drawing import COLOURS, axes_or_new
 from .._validation import check_groups, check_labels
 
 __all__ = ["OrderLagDisplay", "TangentSpaceDisplay"]
 
-# Colour-blind safe (Okabe and Ito, 2008); yellow is left out, too pale on white.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*", "<", ">", "p")
 
 
@@ -136,12 +135,8 @@ class OrderLagDisplay:
         display : OrderLagDisplay
             Itself.
         """
-        import matplotlib.pyplot as plt
-
         n_rows, n_columns = len(self.orders), len(self.lags)
-        if ax is None:
-            size = (max(4.5, 0.8 * n_columns + 2.0), 0.5 * n_rows + 1.6)
-            _, ax = plt.subplots(figsize=size, layout="constrained")
+        ax = axes_or_new(ax, (max(4.5, 0.8 * n_columns + 2.0), 0.5 * n_rows + 1.6))
         image = ax.imshow(self.scores, cmap=cmap, aspect="auto", origin="lower")
         for i, p in enumerate(self.orders):
             columns = [(n_columns - 1) / 2] if p == 1 else range(n_columns)
@@ -287,7 +282,7 @@ class TangentSpaceDisplay:
                 f"{vectors.shape[0]} epochs of {vectors.shape[1]} coordinates make no plane. Give "
                 "two epochs or more, and two channels or order=2 or more."
             )
-        _check_distinct("classes", y, len(_MARKERS) if groups is None else len(_COLOURS))
+        _check_distinct("classes", y, len(_MARKERS) if groups is None else len(COLOURS))
         _check_distinct("groups", groups, len(_MARKERS))
         pca = PCA(n_components=2, svd_solver="full")
         coordinates = pca.fit_transform(vectors)
@@ -314,12 +309,9 @@ class TangentSpaceDisplay:
         display : TangentSpaceDisplay
             Itself.
         """
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6, 4.2), layout="constrained")
+        ax = axes_or_new(ax, (6.0, 4.2))
         for i, label in enumerate(np.unique(self.y)):
-            colour, shown = _COLOURS[i % len(_COLOURS)], self.y == label
+            colour, shown = COLOURS[i % len(COLOURS)], self.y == label
             if self.groups is None:
                 self._scatter(ax, shown, colour, _MARKERS[i])
                 ax.scatter([], [], color=colour, marker=_MARKERS[i], label=str(label))

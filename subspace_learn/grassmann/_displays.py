@@ -8,11 +8,11 @@ import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
 from .._array import is_array, to_numpy
+from .._drawing import BLUE, VERMILION, axes_or_new
 
 __all__ = ["DetectorScoreDisplay"]
 
-# Colour-blind safe (Okabe and Ito, 2008): blue for normal, vermilion for outliers.
-_COLOURS = {1: "#0072B2", -1: "#D55E00"}
+_COLOURS = {1: BLUE, -1: VERMILION}  # normal rows, outliers
 _NAMES = {1: "normal", -1: "outlier"}
 
 
@@ -131,10 +131,7 @@ class DetectorScoreDisplay:
         display : DetectorScoreDisplay
             Itself.
         """
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
+        ax = axes_or_new(ax, (6.0, 3.6))
         # zeros and rounding noise below the smallest score worth telling apart share the first bin
         floor = max(self.threshold * 1e-4, np.finfo(float).tiny)
         values = np.maximum(self.abnormality, floor)
