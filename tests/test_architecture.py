@@ -55,7 +55,7 @@ ONLY_IN = {
     "numba": ("kernels",),
 }
 PRIVATE_SKLEARN_IN = ("_base", "_validation")
-LAZY = {"matplotlib", "pandas", "pymanopt", "pyriemann", "pooch", "mne"}
+LAZY = {"matplotlib", "pandas", "pymanopt", "pyriemann", "pooch", "mne", "pyamg"}
 MAX_LINES = 450
 
 
