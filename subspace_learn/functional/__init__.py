@@ -2,6 +2,7 @@
 
 __all__ = [
     "augmented_covariance",
+    "bootstrap_amg",
     "continuous_design",
     "dpp",
     "dpp_least_squares",

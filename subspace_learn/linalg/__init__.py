@@ -1,6 +1,7 @@
 """Matrices and manifolds that two or more methods use: array-API code, batched where it can be."""
 
 __all__ = [
+    "aggregation",
     "eig",
     "filtered_subspace",
     "grassmann",
