@@ -1,6 +1,7 @@
 """Products with a prolongator P of one entry per row.
 
-Row i of P holds ``weight[i]`` in column ``aggregate[i]``, a weight of 0 leaves it out. A general sparse product would search and sort what is known here: where each entry goes.
+Row i of P holds ``weight[i]`` in column ``aggregate[i]``, a weight of 0 leaves it out. A general
+sparse product would search for what is known here: where each entry goes.
 """
 
 from __future__ import annotations

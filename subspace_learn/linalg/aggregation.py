@@ -40,7 +40,7 @@ class Hierarchy(NamedTuple):
     levels: tuple[Level, ...]
     """From the given matrix to the coarsest."""
     coarse_factor: np.ndarray
-    """Lower Cholesky factor of the last matrix, (n, n); (n,) where a large last level is diagonal."""
+    """Lower Cholesky factor of the last matrix, (n, n); of a large diagonal one its roots, (n,)."""
 
     @property
     def sizes(self) -> tuple[int, ...]:
