@@ -20,7 +20,7 @@ __all__ = [
 
 _SWEEPS = 2  # pairwise sweeps composed into one level
 _STALLED = 2 / 3  # a sweep that leaves a larger share of the vertices lets leftovers join pairs
-_GRID = 2.0**30  # affinities are rounded to multiples of 1 / _GRID
+_GRID = {4: 2.0**14, 8: 2.0**30}  # affinities are rounded to 1 / this, by bytes of a number
 _LEAST_CAP = 1.5  # below it, a graph of many small components could not keep to the cap
 
 
@@ -118,7 +118,7 @@ def matching_prolongator(
     otherwise each is a column of its own. Every aggregate of a stalled sweep then has two vertices
     or more.
 
-    Numbering: c is rounded to 2^-30, ties fall to `structure_colours`, then to the larger number.
+    Numbering: c is rounded (to 2^-30, or 2^-14 in float32), ties fall to `structure_colours`, then to the larger number.
     Where no tie gets that far, the pairs do not depend on how the vertices are numbered.
     """
     from ..kernels.matching import join_leftovers, pair_affinity, suitor_matching
@@ -129,7 +129,7 @@ def matching_prolongator(
     floor = np.finfo(w.dtype).eps
     w = np.where(np.abs(w) < floor, np.copysign(floor, w), w)
     affinity = np.empty(A.nnz)
-    pair_affinity(A.indptr, A.indices, A.data, A.diagonal(), w, _GRID, affinity)
+    pair_affinity(A.indptr, A.indices, A.data, A.diagonal(), w, _GRID[A.dtype.itemsize], affinity)
     colours = structure_colours(A)
     suitor, best = np.empty(n, dtype=np.int64), np.empty(n)
     suitor_matching(A.indptr, A.indices, affinity, colours, suitor, best)
