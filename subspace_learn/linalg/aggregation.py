@@ -118,8 +118,9 @@ def matching_prolongator(
     otherwise each is a column of its own. Every aggregate of a stalled sweep then has two vertices
     or more.
 
-    Numbering: c is rounded (to 2^-30, or 2^-14 in float32), ties fall to `structure_colours`, then to the larger number.
-    Where no tie gets that far, the pairs do not depend on how the vertices are numbered.
+    Numbering: c is rounded (to 2^-30, or 2^-14 in float32), ties fall to `structure_colours`, then
+    to the larger number. Where no tie gets that far, the pairs do not depend on how the vertices
+    are numbered.
     """
     from ..kernels.matching import join_leftovers, pair_affinity, suitor_matching
 
