@@ -123,7 +123,7 @@ def composite_cycle(
     r"""Approximate A^-1 B by the V-cycles of several hierarchies of one matrix.
 
     With the error of one cycle :math:`E_r = I - B_r A`, the error of the composite is
-    :math:`E_1 \dots E_R E_R \dots E_1` ("symmetrized": cycles 1 to R, then R to 1),
+    :math:`E_1 \dots E_R \dots E_1` ("symmetrized": cycles 1 to R, then back to 1),
     :math:`E_R \dots E_1` ("multiplicative") or the mean of the :math:`E_r` ("additive").
 
     Parameters
@@ -133,7 +133,7 @@ def composite_cycle(
     B : array of shape (n, k) or (n,)
         Right-hand sides.
     composition : {"symmetrized", "multiplicative", "additive"}, default="symmetrized"
-        See above. 2 R, R and R cycles.
+        See above. 2 R - 1, R and R cycles.
     X : array like ``B``, default=None
         Where to start; None means zero.
 
@@ -146,7 +146,8 @@ def composite_cycle(
     -----
     Each :math:`E_r` is selfadjoint in the A-product with eigenvalues in [0, 1). Hence "symmetrized"
     and "additive" are symmetric positive definite operators and may precondition conjugate
-    gradients; "multiplicative" is not symmetric for R > 1 and may not.
+    gradients; "multiplicative" is not symmetric for R > 1 and may not. The paper runs cycle R
+    twice in "symmetrized"; once is symmetric too, and costs half for R = 1.
     """
     x = np.zeros_like(B) if X is None else X
     if composition == "additive":
@@ -156,7 +157,7 @@ def composite_cycle(
         return x
     order = list(hierarchies)
     if composition == "symmetrized":
-        order += order[::-1]
+        order += order[-2::-1]
     for hierarchy in order:
         x = v_cycle(hierarchy, B, X=x)
     return x
@@ -286,7 +287,8 @@ def bootstrap_amg(
     Past a rate of about ``target_rate=1e-3`` further vectors are noise.
 
     What differs from the paper: the last level is solved exactly; 5 composites instead of 15;
-    grounding; the cap.
+    grounding; the cap; the
+    last cycle of a symmetrized composite is run once.
 
     References
     ----------
