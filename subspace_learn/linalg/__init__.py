@@ -2,6 +2,7 @@
 
 __all__ = [
     "aggregation",
+    "conjugate_gradients",
     "eig",
     "filtered_subspace",
     "grassmann",
