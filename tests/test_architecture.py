@@ -29,6 +29,7 @@ STOREY = {
     "_validation": 3,
     "_complex_validation": 3,
     "_graph_validation": 3,
+    "_system_validation": 3,
     "covariance": 4,
     "graph": 4,
     "grassmann": 4,

@@ -2,6 +2,8 @@
 
 __all__ = [
     "augmented_covariance",
+    "bootstrap_amg",
+    "bootstrap_amg_solve",
     "continuous_design",
     "dpp",
     "dpp_least_squares",

@@ -1,0 +1,131 @@
+"""Picture of a multigrid hierarchy: sizes of its levels, and how rates fall with hierarchies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from .._drawing import BLUE, GREEN, VERMILION
+
+__all__ = ["HierarchyDisplay"]
+
+
+class HierarchyDisplay:
+    """Rows and stored entries of each level, beside the convergence rate after each hierarchy.
+
+    Make it with `from_estimator`.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Rows of each level, the finest first.
+    nonzeros : sequence of int
+        Stored entries of each level.
+    convergence_rates : ndarray of shape (n_hierarchies,)
+        Factor per composite with one hierarchy, with two, ...
+    target_rate : float, default=None
+        Drawn as a line if given.
+
+    Attributes
+    ----------
+    axes_ : ndarray of two matplotlib Axes
+        Levels, rates.
+    figure_ : matplotlib Figure
+        Their figure.
+
+    See Also
+    --------
+    BootstrapAMG : What is drawn.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> import scipy.sparse as sp
+    >>> from subspace_learn.graph import BootstrapAMG, HierarchyDisplay
+    >>> path = sp.diags_array([-1.0, 2, -1], offsets=[-1, 0, 1], shape=(500, 500))
+    >>> display = HierarchyDisplay.from_estimator(BootstrapAMG(random_state=0).fit(path))
+    >>> display.axes_[0].get_ylabel()
+    'count'
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        nonzeros: Sequence[int],
+        convergence_rates: np.ndarray,
+        *,
+        target_rate: float | None = None,
+    ) -> None:
+        self.sizes = sizes
+        self.nonzeros = nonzeros
+        self.convergence_rates = convergence_rates
+        self.target_rate = target_rate
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, axes: Any = None) -> HierarchyDisplay:
+        """Draw the first hierarchy and the rates of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : BootstrapAMG
+            Fitted; or any estimator with ``hierarchy_`` and ``convergence_rates_``.
+        axes : sequence of two matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : HierarchyDisplay
+            With ``axes_`` and ``figure_``.
+        """
+        check_is_fitted(estimator, ["hierarchy_", "convergence_rates_"])
+        hierarchy = estimator.hierarchy_
+        display = cls(
+            hierarchy.sizes,
+            hierarchy.nonzeros,
+            estimator.convergence_rates_,
+            target_rate=getattr(estimator, "target_rate", None),
+        )
+        return display.plot(axes=axes)
+
+    def plot(self, *, axes: Any = None) -> HierarchyDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        axes : sequence of two matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : HierarchyDisplay
+            Itself.
+        """
+        import matplotlib.pyplot as plt
+        from matplotlib.ticker import MaxNLocator
+
+        if axes is None:
+            axes = plt.subplots(1, 2, figsize=(8.4, 3.6), layout="constrained")[1]
+        left, right = axes
+        levels = np.arange(len(self.sizes))
+        left.semilogy(levels, self.nonzeros, "s-", color=VERMILION, label="stored entries")
+        left.semilogy(levels, self.sizes, "o-", color=BLUE, label="rows")
+        complexity = sum(self.nonzeros) / self.nonzeros[0]
+        left.set(
+            xlabel="level", ylabel="count", title=f"levels, operator complexity {complexity:.2f}"
+        )
+        left.legend()
+        numbers = np.arange(1, len(self.convergence_rates) + 1)
+        right.plot(numbers, self.convergence_rates, "o-", color=BLUE, label="rate")
+        if self.target_rate is not None:
+            right.axhline(self.target_rate, linestyle="--", color=GREEN, label="target")
+            right.legend()
+        right.set(xlabel="hierarchies", ylabel="error factor per composite", title="convergence")
+        right.set_ylim(0, 1)
+        for ax in axes:
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        self.axes_, self.figure_ = np.asarray(axes), left.figure
+        return self
