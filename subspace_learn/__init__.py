@@ -25,6 +25,7 @@ _HEADLINE = {
     "NearestSubspaceClassifier": "grassmann",
     "SelfCalibrationLS": "inverse",
     "SensitivitySampler": "sampling",
+    "SpectralAMGClustering": "graph",
     "SpectralPositionalEncoding": "graph",
     "SubspaceDetector": "grassmann",
     "ToDevice": "_to_device",

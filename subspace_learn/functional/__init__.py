@@ -1,9 +1,14 @@
 """The mathematics of each method as pure functions, one module per method."""
 
 __all__ = [
+    "affinity_graph",
+    "attribute_graph",
+    "attribute_partition",
     "augmented_covariance",
+    "block_model",
     "bootstrap_amg",
     "bootstrap_amg_solve",
+    "bootstrap_vectors",
     "continuous_design",
     "dpp",
     "dpp_least_squares",
@@ -12,6 +17,8 @@ __all__ = [
     "federated_client",
     "federated_pca",
     "gbw_normalization",
+    "graph_laplacian",
+    "graph_partition",
     "grassmann_classifier",
     "grassmann_pca",
     "grassmann_training",
@@ -20,6 +27,7 @@ __all__ = [
     "lewis_weights",
     "lp_sensitivity",
     "nearest_subspace",
+    "new_vertices",
     "pair_factors",
     "positional_encoding",
     "product_bases",
@@ -35,5 +43,7 @@ __all__ = [
     "self_calibration_system",
     "sensing",
     "siegel",
+    "spectral_clustering",
     "subspace_detector",
+    "vector_selection",
 ]

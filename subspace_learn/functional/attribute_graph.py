@@ -56,7 +56,8 @@ def attributed_graph(
     total = np.asarray(C.sum(axis=0)).ravel()
     total = np.where(total > 0, total, 1.0)
     factor = sp.csr_array(C @ sp.diags_array(1 / np.sqrt(total)))
-    return AttributedGraph((1 - weight) * adjacency, factor, total, typical)
+    edges = (1 - weight) * adjacency if weight < 1 else sp.csr_array(adjacency.shape, dtype=float)
+    return AttributedGraph(edges, factor, total, typical)
 
 
 def attribute_edges(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from .attribute_graph import AttributedGraph, attributed_graph, value_block
 from .block_model import BlockModel, fit_block_model
 from .graph_laplacian import WalkOperator, component_labels, walk_operator
-from .graph_partition import PartitionOptions, place_components
+from .graph_partition import MOST_PROPOSED, PartitionOptions
 from .spectral_clustering import (
     LowVectors,
     canonical_labels,
@@ -20,6 +20,7 @@ from .spectral_clustering import (
     low_vectors,
     oriented,
 )
+from .vector_selection import EigengapProposal, eigengap_clusters
 
 __all__ = ["AttributedPartition", "attributed_rows", "partition_attributed"]
 
@@ -48,6 +49,8 @@ class AttributedPartition(NamedTuple):
     """The model kept, clusters numbered as in the labels; None if the weight was given."""
     n_components: int
     """Components of the graph with its value vertices."""
+    proposal: EigengapProposal | None
+    """If the number of clusters was left to the eigengap."""
     projector: np.ndarray
     """``D^{-1/2} V``, (n, d)."""
 
@@ -71,9 +74,10 @@ def partition_attributed(
     attributes : csr_array of shape (n, m)
         Nonnegative, float64.
     options : PartitionOptions
-        ``n_clusters`` is a number here.
+        With "eigengap" the number of clusters is that of the augmented graph with this share, or
+        a half.
     weight : float in (0, 1] or "auto", default="auto"
-        A number: labels are those of the rows of the augmented graph with this share. "auto": rows
+        A number: labels are those of 2 K vectors of the augmented graph with this share. "auto": rows
         of five shares, from K and 2 K vectors, start the model of
         :mod:`~subspace_learn.functional.block_model`, and the fit of largest bound is kept.
     block : {"self", "all"}, default="self"
@@ -88,71 +92,134 @@ def partition_attributed(
     partition : AttributedPartition
         Nodes that neither edges nor attributes join to others end in the most populous cluster.
     """
-    K = int(options.n_clusters)
-    degree = np.asarray(adjacency.sum(axis=1)).ravel()
-    best: AttributedPartition | None = None
-    bounds: dict[tuple[float, int], float] = {}
-    for w in WEIGHTS if weight == "auto" else (float(weight),):
-        graph = attributed_graph(adjacency, attributes, w)
-        operator = walk_operator(graph.adjacency, graph.factor)
-        n_components, components = component_labels(graph.adjacency, graph.factor)
-        counts = _vector_counts(options, K, operator.shape[0], several=weight == "auto")
-        low = low_vectors(
-            operator,
-            components,
-            max(counts),
-            strategy=_strategy(options.strategy, operator, n_components, max(counts)),
-            rng=rng,
-            progress=progress,
-        )
-        V = oriented(low.vectors)
-        alone = _nothing_known(operator)
-        for d in counts:
-            rows = attributed_rows(operator, graph, attributes, V[:, :d], options, block)
-            labels = np.full(len(degree), -1)
-            seed = int(rng.integers(2**31))
-            labels[~alone] = cluster_rows(
-                rows[~alone], K, method=options.assign_labels, n_init=options.n_init, seed=seed
+    proposal = None
+    if options.n_clusters == "eigengap":
+        proposal = _proposed(adjacency, attributes, options, weight, rng)
+        options = options._replace(n_clusters=proposal.n_clusters)
+        if progress is not None:
+            progress(proposal.reason)
+    if weight != "auto":
+        tried = _candidates(adjacency, attributes, options, float(weight), block, rng, progress)
+        found = next(tried)
+    else:
+        starts = (
+            candidate
+            for share in WEIGHTS
+            for candidate in _candidates(
+                adjacency, attributes, options, share, block, rng, progress
             )
-            none_large = np.zeros(len(labels), dtype=bool)
-            labels = place_components(labels, components, degree, none_large, K)
-            model = None
-            if weight == "auto":
-                model = fit_block_model(adjacency, attributes, labels, K)
-                labels = model.memberships.argmax(axis=1)
-                bounds[w, d] = model.bound
-                if progress is not None:
-                    progress(f"attribute share {w}, {d} vectors: bound {model.bound:.6g}")
-            if best is None or (model is not None and model.bound > best.model.bound):
-                projector = V[:, :d] / operator.root_degree[:, None]
-                best = AttributedPartition(
-                    labels, rows, V[:, :d], low, graph, w, bounds, model, n_components, projector
-                )
-    return _renumbered(best, degree)
+        )
+        bounds: dict[tuple[float, int], float] = {}
+        fitted = (
+            _judged(start, adjacency, attributes, options, bounds, say=progress) for start in starts
+        )
+        found = max(fitted, key=_bound)._replace(bounds=bounds)
+    degree = np.asarray(adjacency.sum(axis=1)).ravel()
+    return _renumbered(found._replace(proposal=proposal), degree)
 
 
-def _vector_counts(options: PartitionOptions, K: int, n: int, *, several: bool) -> list[int]:
+def _candidates(
+    adjacency: sp.csr_array,
+    attributes: sp.csr_array,
+    options: PartitionOptions,
+    weight: float,
+    block: str,
+    rng: np.random.Generator,
+    progress: Callable[[str], None] | None,
+) -> Iterator[AttributedPartition]:
+    """Spectral partitions of the augmented graph with this share: from K vectors, and from 2 K."""
+    graph = attributed_graph(adjacency, attributes, weight)
+    operator = walk_operator(graph.adjacency, graph.factor)
+    n_components, components = component_labels(graph.adjacency, graph.factor)
+    K, n = int(options.n_clusters), operator.shape[0]
+    counts = _vector_counts(options, K, n)
+    low = low_vectors(
+        operator,
+        components,
+        max(counts),
+        strategy=_strategy(options.strategy, n_components, max(counts)),
+        rng=rng,
+        progress=progress,
+    )
+    V = oriented(low.vectors)
+    known = (np.diff(graph.adjacency.indptr) > 0) | (np.diff(graph.factor.indptr) > 0)
+    for d in counts:
+        rows = attributed_rows(operator, graph, attributes, V[:, :d], options, block)
+        labels = np.full(n, -1)
+        labels[known] = cluster_rows(
+            rows[known],
+            min(K, int(known.sum())),
+            method=options.assign_labels,
+            n_init=options.n_init,
+            seed=int(rng.integers(2**31)),
+        )
+        labels[~known] = np.bincount(labels[known]).argmax()
+        yield AttributedPartition(
+            labels=labels,
+            rows=rows,
+            vectors=V[:, :d],
+            low=low,
+            graph=graph,
+            weight=weight,
+            bounds={},
+            model=None,
+            n_components=n_components,
+            proposal=None,
+            projector=V[:, :d] / operator.root_degree[:, None],
+        )
+
+
+def _judged(
+    start: AttributedPartition,
+    adjacency: sp.csr_array,
+    attributes: sp.csr_array,
+    options: PartitionOptions,
+    bounds: dict[tuple[float, int], float],
+    *,
+    say: Callable[[str], None] | None,
+) -> AttributedPartition:
+    """The model fitted from a partition, its labels, and a line in the table of bounds."""
+    model = fit_block_model(adjacency, attributes, start.labels, int(options.n_clusters))
+    d = start.vectors.shape[1]
+    bounds[start.weight, d] = model.bound
+    if say is not None:
+        say(f"attribute share {start.weight}, {d} vectors: bound {model.bound:.6g}")
+    return start._replace(model=model, labels=model.memberships.argmax(axis=1))
+
+
+def _bound(found: AttributedPartition) -> float:
+    return -np.inf if found.model is None else found.model.bound
+
+
+def _proposed(
+    adjacency: sp.csr_array,
+    attributes: sp.csr_array,
+    options: PartitionOptions,
+    weight: float | str,
+    rng: np.random.Generator,
+) -> EigengapProposal:
+    graph = attributed_graph(adjacency, attributes, 0.5 if weight == "auto" else float(weight))
+    operator = walk_operator(graph.adjacency, graph.factor)
+    components = component_labels(graph.adjacency, graph.factor)[1]
+    k = min(MOST_PROPOSED, operator.shape[0])
+    low = low_vectors(operator, components, k, strategy="filter", rng=rng)
+    return eigengap_clusters(1 - low.values)
+
+
+def _vector_counts(options: PartitionOptions, K: int, n: int) -> list[int]:
     if options.n_vectors != "auto":
         return [min(int(options.n_vectors), n)]
     if options.assign_labels == "cluster_qr":
         return [min(K, n)]
-    return sorted({min(K, n), min(2 * K, n)}) if several else [min(2 * K, n)]
+    return sorted({min(K, n), min(2 * K, n)}, reverse=True)
 
 
-def _strategy(strategy: str, operator: WalkOperator, n_components: int, n_vectors: int) -> str:
+def _strategy(strategy: str, n_components: int, n_vectors: int) -> str:
     """Words join all nodes at a distance of two: such a graph is an expander, whatever its edges.
 
     The block strategy needs an exact vector for each component, so it must have room for them.
     """
-    if strategy == "block" and n_components < n_vectors:
-        return "block"
-    return "filter"
-
-
-def _nothing_known(operator: WalkOperator) -> np.ndarray:
-    """Mask of nodes without edges and attributes: they alone have a step to themselves."""
-    joined = np.diff(operator.factor.indptr) > 0
-    return ~joined & (operator.edges.diagonal() == 1) & (np.diff(operator.edges.indptr) == 1)
+    return "block" if strategy == "block" and n_components < n_vectors else "filter"
 
 
 def attributed_rows(

@@ -27,10 +27,17 @@ from .vector_selection import (
     vector_ladder,
 )
 
-__all__ = ["GraphPartition", "PartitionOptions", "partition_graph", "place_components"]
+__all__ = [
+    "MOST_PROPOSED",
+    "GraphPartition",
+    "PartitionOptions",
+    "partition_graph",
+    "place_components",
+]
 
 _LEAST_SHARE = 0.1  # of the mean weight of a cluster: smaller components are no clusters
-_MOST_PROPOSED = 30
+MOST_PROPOSED = 30
+"""Eigenvalues that the eigengap is looked for among."""
 _MANY_ROWS = 20_000  # trials of numbers of vectors then start K-means once each
 
 Solver = Callable[[WalkOperator, sp.csr_array, np.ndarray, int], LowVectors]
@@ -127,7 +134,7 @@ def partition_graph(
     n_inner = inner.shape[0]
     proposal, low = None, None
     if wanted == "eigengap":
-        low = solve(max(min(_MOST_PROPOSED, n_inner - 1), min(3, n_inner)))
+        low = solve(min(MOST_PROPOSED, n_inner))
         proposal = eigengap_clusters(1 - low.values)
         wanted = proposal.n_clusters
         if progress is not None:
@@ -158,7 +165,7 @@ def partition_graph(
 def _large_components(
     components: np.ndarray, degree: np.ndarray, K: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Masks of the vertices in components that can hold a cluster, and in the K heaviest of them."""
+    """Masks of vertices: in components that can hold a cluster; in the K heaviest of these."""
     weight = np.bincount(components, weights=degree)
     large = weight >= _LEAST_SHARE * weight.sum() / K
     heaviest = np.argsort(-weight, kind="stable")[:K]
@@ -199,7 +206,8 @@ def _chosen_vectors(
         return low, VectorChoice(min(K, len(low.values)), {})
     if len(low.values) < 4 * K < n:
         low = solve(4 * K)
-    ladder = vector_ladder(K, low.vectors.shape[1])
+    # a walk leaves vectors of negative eigenvalues at each step: they cut across communities
+    ladder = vector_ladder(K, max(K, int(np.sum(low.values > 0))))
     image = operator @ low.vectors
     n_init = options.n_init if n <= _MANY_ROWS else 1
 

@@ -163,9 +163,7 @@ def low_vectors(
             growth=_GROWTH,
             residuals_seen=rates,
         )
-        return LowVectors(
-            np.clip(values, -1, 1), vectors, strategy, np.array(rates), alone, growth
-        )
+        return LowVectors(np.clip(values, -1, 1), vectors, strategy, np.array(rates), alone, growth)
     found = nested_eigenpairs(
         sp.csr_array(sp.eye_array(n) - operator.edges),
         _indicators(operator.root_degree, components),
@@ -272,7 +270,11 @@ def cluster_rows(
         return np.argmax(np.abs(rows @ (U @ Vt)), axis=1)
     from sklearn.cluster import KMeans
 
-    return KMeans(n_clusters, n_init=n_init, random_state=seed).fit(rows).labels_
+    # in an order of the rows' own, lest the starts depend on how vertices are numbered
+    order = np.argsort(rows @ np.sqrt(np.arange(2.0, rows.shape[1] + 2)), kind="stable")
+    labels = np.empty(len(rows), dtype=np.int64)
+    labels[order] = KMeans(n_clusters, n_init=n_init, random_state=seed).fit(rows[order]).labels_
+    return labels
 
 
 def canonical_labels(labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -302,5 +304,3 @@ def canonical_labels(labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
     rank = np.empty(len(names), dtype=np.int32)
     rank[order] = np.arange(len(names), dtype=np.int32)
     return rank[labels]
-
-

@@ -76,6 +76,14 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(target_rate=0.3, composition="multiplicative", random_state=0),
         cls(target_rate=0.6, composition="additive", random_state=0),
     ],
+    # Tables. Graphs, and attributes on a graph, are in tests/graph; so is "bootstrap", whose few
+    # vectors depend on random starts, and so on the order of rows.
+    "SpectralAMGClustering": lambda cls: [
+        cls(random_state=0),
+        cls(3, affinity="rbf", gamma=0.1, random_state=0),
+        cls(2, n_neighbors=4, assign_labels="cluster_qr", row_normalize=False),
+        cls("eigengap", n_neighbors=5, random_state=0),
+    ],
     "SpectralPositionalEncoding": lambda cls: [
         cls(),
         cls(None, filters="heat"),
