@@ -77,7 +77,7 @@ def partition_attributed(
         With "eigengap" the number of clusters is that of the augmented graph with this share, or
         a half.
     weight : float in (0, 1] or "auto", default="auto"
-        A number: labels are those of 2 K vectors of the augmented graph with this share. "auto": rows
+        A number: labels are those of 2 K vectors with this share of attributes. "auto": rows
         of five shares, from K and 2 K vectors, start the model of
         :mod:`~subspace_learn.functional.block_model`, and the fit of largest bound is kept.
     block : {"self", "all"}, default="self"

@@ -129,7 +129,8 @@ def partition_graph(
             )
 
     def solve(k: int) -> LowVectors:
-        return solver(operator, inner, parts, k)
+        found = solver(operator, inner, parts, k)
+        return found._replace(vectors=oriented(found.vectors))
 
     n_inner = inner.shape[0]
     proposal, low = None, None
@@ -141,7 +142,7 @@ def partition_graph(
             progress(proposal.reason)
     K = min(int(wanted), n_inner)
     low, choice = _chosen_vectors(solve, low, operator, inner, K, options, rng)
-    V = oriented(low.vectors[:, : choice.n_vectors])
+    V = low.vectors[:, : choice.n_vectors]
     image = operator @ V
     rows = diffusion_rows(image, row_normalize=options.row_normalize)
     if progress is not None:
