@@ -124,7 +124,7 @@ def low_vectors(
     Returns
     -------
     found : LowVectors
-        Rough where rough is enough: residuals within a tenth of the spectral gap ("filter"), or
+        The last pair is rough, the others as good as K-means needs: residuals within a tenth of the spectral gap ("filter"), or
         values that still fall by less than 5 % a step ("block").
 
     Raises
@@ -158,6 +158,7 @@ def low_vectors(
             matrix,
             n_vectors,
             rtol=_RTOL_FILTER,
+            damping=_all_but_the_last,
             max_rounds=_ROUNDS,
             seed=int(rng.integers(2**31)),
             growth=_GROWTH,
@@ -176,6 +177,13 @@ def low_vectors(
     summary = HierarchySummary(tuple(g.shape[0] for g in graphs), tuple(g.nnz for g in graphs))
     values = np.clip(1 - found.values, -1, 1)
     return LowVectors(values, found.vectors, "block", np.array(found.changes), summary, growth)
+
+
+def _all_but_the_last(values: np.ndarray) -> np.ndarray:
+    """Weights of residuals: the last pair, in the bulk behind a gap, says where that begins."""
+    weights = np.ones(len(values))
+    weights[1:][-1:] = 0
+    return weights
 
 
 def _indicators(root_degree: np.ndarray, components: np.ndarray) -> np.ndarray:

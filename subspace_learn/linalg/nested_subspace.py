@@ -200,7 +200,7 @@ def nested_eigenpairs(
     factor : csr_array of shape (n, m), default=None
         See :class:`~subspace_learn.graph.SpectralAMGClustering`, attributes.
     rtol : float, default=0.05
-        Stops when a step lowers no wanted value by more than this share of it.
+        Stops when a step lowers no value but the last by more than this share of it.
     max_steps : int, default=20
         Steps on the finest graph.
     rng : numpy.random.Generator
@@ -235,7 +235,8 @@ def nested_eigenpairs(
         if X.shape[1] < b:
             X = np.hstack([X, rng.standard_normal((X.shape[0], b - X.shape[1]))])
         away = null if i == 0 else None
-        steps, wanted = (max_steps, n_pairs - c) if i == 0 else (_COARSE_STEPS, n_pairs)
+        steps = max_steps if i == 0 else _COARSE_STEPS
+        wanted = max(n_pairs - 1 - (c if i == 0 else 0), 1)
         width = b - c if i == 0 else b
         values, X, seen = _improved(levels, inverse, i, X, width, away, wanted, steps, rtol)
         if progress is not None:
