@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 _DENSE_NODES = 600
-_FILLS_IN = 0.3  # share of nonzeros left by one aggregation: above, a polynomial filter is faster
+_FILLS_IN = 2.5  # growth of the mean degree by one aggregation: beyond it, a filter is faster
 _RTOL_FILTER = 0.1  # residual over gap: vectors far inside what K-means needs
 _GROWTH = 12.0
 _ROUNDS = 200
@@ -66,7 +66,7 @@ class LowVectors(NamedTuple):
     hierarchy: HierarchySummary
     """Graphs worked on; one for "dense" and "filter"."""
     growth: float
-    """Share of nonzeros left by one aggregation; NaN if not measured."""
+    """Growth of the mean degree by one aggregation; NaN if not measured."""
 
 
 def resolved_strategy(strategy: str, operator: WalkOperator) -> tuple[str, float]:
@@ -85,7 +85,8 @@ def resolved_strategy(strategy: str, operator: WalkOperator) -> tuple[str, float
         "dense" up to 600 vertices, unless "bootstrap" was asked for. "auto" is "filter" where
         coarse graphs fill in, else "block".
     growth : float
-        What "auto" measured: the share of nonzeros that one aggregation leaves; else NaN.
+        What "auto" measured, :func:`~subspace_learn.linalg.nested_subspace.coarsening_growth`; else
+        NaN.
     """
     if strategy != "bootstrap" and operator.shape[0] <= _DENSE_NODES:
         return "dense", np.nan
@@ -124,8 +125,8 @@ def low_vectors(
     Returns
     -------
     found : LowVectors
-        The last pair is rough, the others as good as K-means needs: residuals within a tenth of the spectral gap ("filter"), or
-        values that still fall by less than 5 % a step ("block").
+        The last pair is rough, the others as good as K-means needs: residuals within a tenth of the
+        spectral gap ("filter"), or values that still fall by less than 5 % a step ("block").
 
     Raises
     ------

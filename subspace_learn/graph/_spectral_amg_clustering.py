@@ -59,11 +59,11 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         the bound of the model).
     strategy : {"auto", "bootstrap", "block", "filter"}, default="auto"
         "filter": Chebyshev filtered subspace iteration. "block": LOBPCG from coarse graphs to fine
-        ones, preconditioned by a multigrid cycle. "auto" aggregates the graph once: where less than
-        0.3 of the nonzeros remain (meshes, neighbours), "block", else "filter". Graphs up to 600
-        nodes are solved by LAPACK. "bootstrap" is the papers' way, by smooth vectors of bootstrap
-        AMG; it takes a plain graph and leaves at most ``max_hierarchies + 1`` vectors and one for
-        each component.
+        ones, preconditioned by a multigrid cycle. "auto" aggregates the graph once: where the mean
+        degree stays below 2.5 times what it was (meshes, neighbours), "block", else "filter".
+        Graphs up to 600 nodes are solved by LAPACK. "bootstrap" is the papers' way, by smooth
+        vectors of bootstrap AMG; it takes a plain graph, and gives at most
+        ``max_hierarchies + 1`` vectors and one for each component.
     composition : {"symmetrized", "multiplicative", "additive"}, default="symmetrized"
         Of the hierarchies of "bootstrap".
     coarsening : {"matching"}, default="matching"
@@ -104,7 +104,7 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
     strategy_ : str
         What solved it: "dense", "filter", "block" or "bootstrap".
     coarsening_growth_ : float
-        What "auto" decided by: the share of nonzeros left by one aggregation. NaN if not asked.
+        What "auto" decided by: growth of the mean degree by one aggregation. NaN if not asked.
     convergence_rates_ : ndarray
         By round: largest residual over the spectral gap ("filter"), largest relative change of a
         value ("block"), or rate of the composite ("bootstrap"). Empty for "dense".

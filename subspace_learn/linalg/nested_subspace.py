@@ -20,6 +20,7 @@ _LEAST_COARSENING = 0.7  # of the rows; beyond it, coarsening has stalled
 _MAX_COMPLEXITY = 3.0
 _SMOOTHING = 2  # Jacobi steps before, and after, the coarse correction
 _COARSE_STEPS = 4
+_NOTHING_LEFT = 1e-6
 _DEPENDENT = 1e-10  # directions of the trial space below this share of the largest are dropped
 
 
@@ -52,7 +53,7 @@ class GridLevel(NamedTuple):
 
 
 def coarsening_growth(A: sp.csr_array) -> float:
-    """Share of the nonzeros of ``A`` that remain after one aggregation of neighbourhoods.
+    """Mean number of neighbours after one aggregation of neighbourhoods, over that before.
 
     Parameters
     ----------
@@ -62,11 +63,14 @@ def coarsening_growth(A: sp.csr_array) -> float:
     Returns
     -------
     growth : float
-        About 1 / 20 on meshes and graphs of neighbours; near 1 on expanders such as random graphs,
-        whose coarse graphs fill in.
+        Below 2 on meshes, trees and graphs of neighbours in the plane: these stay sparse on all
+        levels. 5 to 20 on expanders such as random graphs, whose coarse graphs fill in.
     """
-    aggregates = _aggregates(A)
-    return float((aggregates.T @ A @ aggregates).nnz / max(A.nnz, 1))
+    members = _aggregates(A)
+    if members.shape[1] == 0:
+        return np.inf
+    coarse = sp.csr_array(members.T @ A @ members)
+    return float((coarse.nnz / coarse.shape[0]) / max(A.nnz / A.shape[0], 1e-300))
 
 
 def _aggregates(A: sp.csr_array) -> sp.csr_array:
@@ -296,7 +300,13 @@ def _improved(
 
 
 def _without(X: np.ndarray, away: np.ndarray | None) -> np.ndarray:
-    return X if away is None else X - away @ (away.T @ X)
+    """X orthogonal to ``away``; columns of which only rounding is left become 0."""
+    if away is None:
+        return X
+    left = X - away @ (away.T @ X)
+    left -= away @ (away.T @ left)
+    left[:, np.linalg.norm(left, axis=0) < _NOTHING_LEFT * np.linalg.norm(X, axis=0)] = 0
+    return left
 
 
 def _ritz(
