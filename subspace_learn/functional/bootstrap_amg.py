@@ -24,14 +24,7 @@ COMPOSITIONS = ("symmetrized", "multiplicative", "additive")
 SYMMETRIC_COMPOSITIONS = ("symmetrized", "additive")  # the others are no preconditioner for CG
 _EXACT = 1e-12  # an error this much smaller after one sweep is rounding: nothing smooth is left
 
-Coarsening = Callable[[sp.csr_array, np.ndarray, int, float], Hierarchy]
-
-
-def _by_matching(A: sp.csr_array, w: np.ndarray, max_coarse: int, cap: float) -> Hierarchy:
-    return build_hierarchy(A, w, max_coarse=max_coarse, max_operator_complexity=cap)
-
-
-_COARSENINGS: dict[str, Coarsening] = {"matching": _by_matching}
+_COARSENINGS = {"matching": build_hierarchy}
 
 
 class BootstrapResult(NamedTuple):
@@ -120,7 +113,7 @@ def composite_cycle(
     *,
     X: np.ndarray | None = None,
 ) -> np.ndarray:
-    r"""Approximate A^-1 B by the V-cycles of several hierarchies of one matrix.
+    r"""Approximate A^-1 B by the cycles of several hierarchies of one matrix.
 
     With the error of one cycle :math:`E_r = I - B_r A`, the error of the composite is
     :math:`E_1 \dots E_R \dots E_1` ("symmetrized": cycles 1 to R, then back to 1),
@@ -234,6 +227,7 @@ def bootstrap_amg(
     w0: np.ndarray | None = None,
     max_coarse: int = 100,
     max_operator_complexity: float = 3.0,
+    cycle: str = "V",
     progress: Callable[[str], None] | None = None,
 ) -> BootstrapResult:
     r"""Multigrid hierarchies of a sparse SPD matrix, each built on what those before cannot reduce.
@@ -265,6 +259,9 @@ def bootstrap_amg(
         Size of the level that is solved exactly.
     max_operator_complexity : float, default=3.0
         Cap of each hierarchy, at least 1.5.
+    cycle : {"V", "W"}, default="V"
+        As in :func:`~subspace_learn.linalg.aggregation.build_hierarchy`: "V" is the paper's, "W"
+        the better solver.
     progress : callable, default=None
         Takes one line of text after each hierarchy.
 
@@ -280,9 +277,10 @@ def bootstrap_amg(
 
     Notes
     -----
-    Computed in the dtype of ``A``. Time: hierarchy r costs O(nnz) to build and ``2 r n_sweeps``
-    V-cycles to judge (half of it unless symmetrized), so R hierarchies cost about ``n_sweeps R^2``
-    cycles. Random starts have the component along ``w0`` removed: the first hierarchy holds it.
+    Computed in the dtype of ``A``. Time: hierarchy r costs O(nnz) to build and
+    ``n_sweeps (2 r - 1)`` cycles to judge (``n_sweeps r`` unless symmetrized), so R hierarchies
+    cost ``n_sweeps R^2`` cycles. Random starts have the component along ``w0`` removed: the first
+    hierarchy holds it.
 
     Past a rate of about ``target_rate=1e-3`` further vectors are noise.
 
@@ -314,7 +312,15 @@ def bootstrap_amg(
     rates: list[float] = []
     coarsen = _COARSENINGS[coarsening]
     while len(rates) < max_hierarchies:
-        hierarchies.append(coarsen(A, vectors[-1], max_coarse, max_operator_complexity))
+        hierarchies.append(
+            coarsen(
+                A,
+                vectors[-1],
+                max_coarse=max_coarse,
+                max_operator_complexity=max_operator_complexity,
+                cycle=cycle,
+            )
+        )
         start = rng.standard_normal(n).astype(A.dtype)
         if n > 1:
             start -= first * (first @ start)
