@@ -8,6 +8,7 @@ from scipy.sparse.linalg import cg
 from sklearn.neighbors import kneighbors_graph
 
 from subspace_learn.functional.bootstrap_amg import ground_laplacian
+from subspace_learn.functional.bootstrap_amg_solve import remove_component_means
 from subspace_learn.graph import BootstrapAMG
 
 from .common import PeerBenchmark
@@ -33,10 +34,14 @@ def make_graph(kind, n):
 
 
 def grounded_system(kind, n):
-    """Laplacian with one diagonal entry of each component raised, and a right-hand side."""
+    """Laplacian with one diagonal entry of each component raised, and a right-hand side.
+
+    The right-hand side sums to zero over each component, lest that entry be what is solved for.
+    """
     L = sp.csr_array(sp.csgraph.laplacian(make_graph(kind, n)))
-    A = ground_laplacian(L, sp.csgraph.connected_components(L, directed=False)[1])
-    return A, np.random.default_rng(1).normal(size=A.shape[0])
+    labels = sp.csgraph.connected_components(L, directed=False)[1]
+    b = np.random.default_rng(1).normal(size=(L.shape[0], 1))
+    return ground_laplacian(L, labels), remove_component_means(b, labels).ravel()
 
 
 def jacobi(A):
