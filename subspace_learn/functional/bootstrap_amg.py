@@ -254,7 +254,7 @@ def bootstrap_amg(
     coarsening : {"matching"}, default="matching"
         How a level is made: compatible weighted matching, :mod:`subspace_learn.linalg.aggregation`.
     w0 : array of shape (n,), default=None
-        First smooth vector; None means ones, right for Laplacians and most M-matrices.
+        First smooth vector, not zero; None means ones, right for Laplacians and most M-matrices.
     max_coarse : int, default=100
         Size of the level that is solved exactly.
     max_operator_complexity : float, default=3.0
@@ -273,7 +273,7 @@ def bootstrap_amg(
     Raises
     ------
     ValueError
-        If ``A`` is found not to be positive definite.
+        If ``A`` is found not to be positive definite, or ``w0`` is zero.
 
     Notes
     -----
@@ -306,6 +306,8 @@ def bootstrap_amg(
     """
     n = A.shape[0]
     w = np.ones(n, dtype=A.dtype) if w0 is None else np.asarray(w0, dtype=A.dtype)
+    if not w.any():
+        raise ValueError("w0 is zero: give a vector of slow error, such as ones.")
     first = w / np.linalg.norm(w)
     hierarchies: list[Hierarchy] = []
     vectors: list[np.ndarray] = [w]

@@ -128,11 +128,11 @@ def matching_prolongator(
     Notes
     -----
     The matching is that of greedy choice by :math:`c_{ij}`, so its weight is at least half the
-    largest for any increasing function of c, the logarithm of the paper among them. Vertices left
-    over join the aggregate of their best neighbour if the pairs alone leave more than two thirds
-    of the vertices (a hub absorbs one neighbour per matching and would stall the coarsening);
-    otherwise each is a column of its own. Every aggregate of a stalled sweep then has two vertices
-    or more.
+    largest for any increasing function of c above 0, the paper's logarithm among them. Vertices
+    left over join the aggregate of their best neighbour if the pairs alone leave more than two
+    thirds of the vertices (a hub absorbs one neighbour per matching and would stall the
+    coarsening); otherwise each is a column of its own. Coupled vertices of a stalled sweep then
+    all share a column with another.
 
     Numbering: c is rounded (to 2^-30, or 2^-14 in float32), ties fall to `structure_colours`, then
     to the larger number. Where no tie gets that far, the pairs do not depend on how the vertices
