@@ -210,7 +210,7 @@ def _energy_norm(A: sp.csr_array, x: np.ndarray, *, rounding: bool = False) -> f
     if not energy > 0:
         raise ValueError(
             f"The matrix is not positive definite: a vector of length {np.linalg.norm(x):.3g} has "
-            f"x^T A x = {energy:.3g}."
+            f"x^T A x = {energy:.3g}. To a singular matrix add a small multiple of the identity."
         )
     return float(np.sqrt(energy))
 
