@@ -90,11 +90,11 @@ def structure_colours(A: sp.csr_array, *, n_rounds: int = 2) -> np.ndarray:
         Hashes. A permutation of the vertices permutes them, exactly.
     """
     colour = np.diff(A.indptr).astype(np.uint64)
+    pattern = sp.csr_array((np.ones(A.nnz, np.uint64), A.indices, A.indptr), shape=A.shape)
     for _ in range(n_rounds):
         mixed = colour * np.uint64(0x9E3779B97F4A7C15)  # sums and products wrap modulo 2^64
         mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
-        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed[A.indices])])
-        colour = np.uint64(3) * mixed + sums[A.indptr[1:]] - sums[A.indptr[:-1]]
+        colour = np.uint64(3) * mixed + pattern @ mixed
     return (colour >> np.uint64(1)).astype(np.int64)
 
 
