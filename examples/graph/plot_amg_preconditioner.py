@@ -103,7 +103,7 @@ for ax, (title, (A, b)) in zip(axes, systems.items(), strict=True):
     ax.set(xlabel="step of conjugate gradients", title=title)
     ax.grid(alpha=0.3)
 axes[0].set_ylabel("relative residual")
-axes[1].legend(loc="lower left")
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()
 
 # %%
