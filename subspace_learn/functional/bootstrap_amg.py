@@ -24,14 +24,7 @@ COMPOSITIONS = ("symmetrized", "multiplicative", "additive")
 SYMMETRIC_COMPOSITIONS = ("symmetrized", "additive")  # the others are no preconditioner for CG
 _EXACT = 1e-12  # an error this much smaller after one sweep is rounding: nothing smooth is left
 
-Coarsening = Callable[[sp.csr_array, np.ndarray, int, float], Hierarchy]
-
-
-def _by_matching(A: sp.csr_array, w: np.ndarray, max_coarse: int, cap: float) -> Hierarchy:
-    return build_hierarchy(A, w, max_coarse=max_coarse, max_operator_complexity=cap)
-
-
-_COARSENINGS: dict[str, Coarsening] = {"matching": _by_matching}
+_COARSENINGS = {"matching": build_hierarchy}
 
 
 class BootstrapResult(NamedTuple):
@@ -120,7 +113,7 @@ def composite_cycle(
     *,
     X: np.ndarray | None = None,
 ) -> np.ndarray:
-    r"""Approximate A^-1 B by the V-cycles of several hierarchies of one matrix.
+    r"""Approximate A^-1 B by the cycles of several hierarchies of one matrix.
 
     With the error of one cycle :math:`E_r = I - B_r A`, the error of the composite is
     :math:`E_1 \dots E_R \dots E_1` ("symmetrized": cycles 1 to R, then back to 1),
@@ -217,7 +210,7 @@ def _energy_norm(A: sp.csr_array, x: np.ndarray, *, rounding: bool = False) -> f
     if not energy > 0:
         raise ValueError(
             f"The matrix is not positive definite: a vector of length {np.linalg.norm(x):.3g} has "
-            f"x^T A x = {energy:.3g}."
+            f"x^T A x = {energy:.3g}. To a singular matrix add a small multiple of the identity."
         )
     return float(np.sqrt(energy))
 
@@ -234,6 +227,7 @@ def bootstrap_amg(
     w0: np.ndarray | None = None,
     max_coarse: int = 100,
     max_operator_complexity: float = 3.0,
+    cycle: str = "V",
     progress: Callable[[str], None] | None = None,
 ) -> BootstrapResult:
     r"""Multigrid hierarchies of a sparse SPD matrix, each built on what those before cannot reduce.
@@ -260,11 +254,14 @@ def bootstrap_amg(
     coarsening : {"matching"}, default="matching"
         How a level is made: compatible weighted matching, :mod:`subspace_learn.linalg.aggregation`.
     w0 : array of shape (n,), default=None
-        First smooth vector; None means ones, right for Laplacians and most M-matrices.
+        First smooth vector, not zero; None means ones, right for Laplacians and most M-matrices.
     max_coarse : int, default=100
         Size of the level that is solved exactly.
     max_operator_complexity : float, default=3.0
         Cap of each hierarchy, at least 1.5.
+    cycle : {"V", "W"}, default="V"
+        As in :func:`~subspace_learn.linalg.aggregation.build_hierarchy`: "V" is the paper's, "W"
+        the better solver.
     progress : callable, default=None
         Takes one line of text after each hierarchy.
 
@@ -276,13 +273,14 @@ def bootstrap_amg(
     Raises
     ------
     ValueError
-        If ``A`` is found not to be positive definite.
+        If ``A`` is found not to be positive definite, or ``w0`` is zero.
 
     Notes
     -----
-    Computed in the dtype of ``A``. Time: hierarchy r costs O(nnz) to build and ``2 r n_sweeps``
-    V-cycles to judge (half of it unless symmetrized), so R hierarchies cost about ``n_sweeps R^2``
-    cycles. Random starts have the component along ``w0`` removed: the first hierarchy holds it.
+    Computed in the dtype of ``A``. Time: hierarchy r costs O(nnz) to build and
+    ``n_sweeps (2 r - 1)`` cycles to judge (``n_sweeps r`` unless symmetrized), so R hierarchies
+    cost ``n_sweeps R^2`` cycles. Random starts have the component along ``w0`` removed: the first
+    hierarchy holds it.
 
     Past a rate of about ``target_rate=1e-3`` further vectors are noise.
 
@@ -308,13 +306,23 @@ def bootstrap_amg(
     """
     n = A.shape[0]
     w = np.ones(n, dtype=A.dtype) if w0 is None else np.asarray(w0, dtype=A.dtype)
+    if not w.any():
+        raise ValueError("w0 is zero: give a vector of slow error, such as ones.")
     first = w / np.linalg.norm(w)
     hierarchies: list[Hierarchy] = []
     vectors: list[np.ndarray] = [w]
     rates: list[float] = []
     coarsen = _COARSENINGS[coarsening]
     while len(rates) < max_hierarchies:
-        hierarchies.append(coarsen(A, vectors[-1], max_coarse, max_operator_complexity))
+        hierarchies.append(
+            coarsen(
+                A,
+                vectors[-1],
+                max_coarse=max_coarse,
+                max_operator_complexity=max_operator_complexity,
+                cycle=cycle,
+            )
+        )
         start = rng.standard_normal(n).astype(A.dtype)
         if n > 1:
             start -= first * (first @ start)

@@ -30,10 +30,10 @@ class BootstrapAMG(SubspaceEstimator):
 
     Parameters
     ----------
-    target_rate : float, default=0.8
-        Factor per composite, in the A-norm, that is good enough; in (0, 1). With 0.8 most graphs
-        need one hierarchy, and solving one system is fastest. For the smooth vectors themselves
-        take 1e-3.
+    target_rate : float, default=0.9
+        Factor per composite, in the A-norm, that is good enough; in (0, 1). Most graphs reach 0.9
+        with one hierarchy, and then one system is solved fastest. More hierarchies pay when many
+        systems follow or iterations are dear; for the smooth vectors themselves take 1e-3.
     max_hierarchies : int, default=10
         At most so many.
     n_sweeps : int, default=15
@@ -44,6 +44,9 @@ class BootstrapAMG(SubspaceEstimator):
         cheaper to fit; `solve` then uses the symmetrized composite of its hierarchies.
     coarsening : {"matching"}, default="matching"
         Pairs from a matching of large weight, two sweeps to a level.
+    cycle : {"V", "W"}, default="W"
+        "V" is the paper's. "W" visits coarse levels more often, at most O(entries of A) work; on
+        grids its rate hardly grows with their size.
     max_operator_complexity : float, default=3.0
         Bound of the stored entries of all levels over those of A, at least 1.5.
     random_state : int, RandomState, Generator or None, default=None
@@ -101,10 +104,10 @@ class BootstrapAMG(SubspaceEstimator):
     Work is done in float64; float32 comes back where A and b are float32. Time and memory of a
     hierarchy are O(entries of A); R hierarchies take some ``n_sweeps * R**2`` cycles to find.
 
-    The prolongators are not smoothed, so that levels stay sparse on graphs with hubs; the price is
-    that the rate of a single hierarchy gets worse on larger grids, where more hierarchies or
-    smoothed aggregation help. On expanders levels fill in, and the cap leaves some out: plain
-    Jacobi is a good preconditioner there.
+    The prolongators are not smoothed, so that levels stay sparse on graphs with hubs. The price is
+    a slower cycle than smoothed aggregation or Ruge-Stuben have on smooth elliptic problems, and
+    one that slows down on larger grids unless ``cycle="W"``. On expanders levels fill in, and the
+    cap leaves some out; a Jacobi preconditioner does there too.
 
     References
     ----------
@@ -136,6 +139,7 @@ class BootstrapAMG(SubspaceEstimator):
         "n_sweeps": [Interval(Integral, 1, None, closed="left")],
         "composition": [StrOptions(set(COMPOSITIONS))],
         "coarsening": [StrOptions({"matching"})],
+        "cycle": [StrOptions({"V", "W"})],
         "max_operator_complexity": [Interval(Real, 1.5, None, closed="left")],
         "random_state": ["random_state", np.random.Generator],
         "verbose": ["verbose"],
@@ -144,11 +148,12 @@ class BootstrapAMG(SubspaceEstimator):
     def __init__(
         self,
         *,
-        target_rate=0.8,
+        target_rate=0.9,
         max_hierarchies=10,
         n_sweeps=15,
         composition="symmetrized",
         coarsening="matching",
+        cycle="W",
         max_operator_complexity=3.0,
         random_state=None,
         verbose=0,
@@ -158,6 +163,7 @@ class BootstrapAMG(SubspaceEstimator):
         self.n_sweeps = n_sweeps
         self.composition = composition
         self.coarsening = coarsening
+        self.cycle = cycle
         self.max_operator_complexity = max_operator_complexity
         self.random_state = random_state
         self.verbose = verbose
@@ -188,6 +194,7 @@ class BootstrapAMG(SubspaceEstimator):
             n_sweeps=self.n_sweeps,
             composition=self.composition,
             coarsening=self.coarsening,
+            cycle=self.cycle,
             max_operator_complexity=self.max_operator_complexity,
             rng=random_generator(self.random_state),
             progress=lambda line: progress(self, line),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
 _SWEEPS = 2  # pairwise sweeps composed into one level
 _STALLED = 2 / 3  # a sweep that leaves a larger share of the vertices lets leftovers join pairs
 _GRID = {4: 2.0**14, 8: 2.0**30}  # affinities are rounded to 1 / this, by bytes of a number
+_W_SHARE = 0.4  # a W-cycle visits a level twice if it has at most this share of the one above
 _LEAST_CAP = 1.5  # below it, a graph of many small components could not keep to the cap
 
 
@@ -42,6 +44,9 @@ class Hierarchy(NamedTuple):
     coarse_factor: np.ndarray
     """Lower Cholesky factor of the last matrix, (n, n); of a large diagonal one its roots, (n,)."""
 
+    cycle: str = "V"
+    """ "V" or "W": how :func:`v_cycle` goes through the levels."""
+
     @property
     def sizes(self) -> tuple[int, ...]:
         """Rows of each level."""
@@ -56,6 +61,17 @@ class Hierarchy(NamedTuple):
     def operator_complexity(self) -> float:
         """Stored entries of all levels over those of the first."""
         return sum(self.nonzeros) / self.nonzeros[0]
+
+    @property
+    def visits(self) -> tuple[int, ...]:
+        """How often one cycle comes to each level."""
+        counts = [1]
+        for above, below in pairwise(self.levels):
+            # the last level is solved exactly: once is enough
+            twice = self.cycle == "W" and below.P is not None
+            twice = twice and below.A.nnz <= _W_SHARE * above.A.nnz
+            counts.append(counts[-1] * (2 if twice else 1))
+        return tuple(counts)
 
 
 def structure_colours(A: sp.csr_array, *, n_rounds: int = 2) -> np.ndarray:
@@ -74,11 +90,11 @@ def structure_colours(A: sp.csr_array, *, n_rounds: int = 2) -> np.ndarray:
         Hashes. A permutation of the vertices permutes them, exactly.
     """
     colour = np.diff(A.indptr).astype(np.uint64)
+    pattern = sp.csr_array((np.ones(A.nnz, np.uint64), A.indices, A.indptr), shape=A.shape)
     for _ in range(n_rounds):
         mixed = colour * np.uint64(0x9E3779B97F4A7C15)  # sums and products wrap modulo 2^64
         mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
-        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed[A.indices])])
-        colour = np.uint64(3) * mixed + sums[A.indptr[1:]] - sums[A.indptr[:-1]]
+        colour = np.uint64(3) * mixed + pattern @ mixed
     return (colour >> np.uint64(1)).astype(np.int64)
 
 
@@ -112,11 +128,11 @@ def matching_prolongator(
     Notes
     -----
     The matching is that of greedy choice by :math:`c_{ij}`, so its weight is at least half the
-    largest for any increasing function of c, the logarithm of the paper among them. Vertices left
-    over join the aggregate of their best neighbour if the pairs alone leave more than two thirds
-    of the vertices (a hub absorbs one neighbour per matching and would stall the coarsening);
-    otherwise each is a column of its own. Every aggregate of a stalled sweep then has two vertices
-    or more.
+    largest for any increasing function of c above 0, the paper's logarithm among them. Vertices
+    left over join the aggregate of their best neighbour if the pairs alone leave more than two
+    thirds of the vertices (a hub absorbs one neighbour per matching and would stall the
+    coarsening); otherwise each is a column of its own. Coupled vertices of a stalled sweep then
+    all share a column with another.
 
     Numbering: c is rounded (to 2^-30, or 2^-14 in float32), ties fall to `structure_colours`, then
     to the larger number. Where no tie gets that far, the pairs do not depend on how the vertices
@@ -204,6 +220,7 @@ def build_hierarchy(
     max_coarse: int = 100,
     max_levels: int = 40,
     max_operator_complexity: float = 3.0,
+    cycle: str = "V",
 ) -> Hierarchy:
     """Hierarchy of matrices whose prolongators all keep the smooth vector w.
 
@@ -222,6 +239,10 @@ def build_hierarchy(
         At least 2.
     max_operator_complexity : float, default=3.0
         Bound of the entries of all levels over those of ``A``; at least 1.5.
+    cycle : {"V", "W"}, default="V"
+        "W" improves each level twice, coming from a level with at least 2.5 times its entries, so
+        that a cycle stays O(entries of A). On grids and other graphs of low dimension its rate
+        hardly grows with their size, as that of "V" does; on expanders there is no difference.
 
     Returns
     -------
@@ -263,7 +284,7 @@ def build_hierarchy(
         left -= coarse.nnz
         A = coarse
     levels.append(Level(A, None))
-    return Hierarchy(tuple(levels), _factor(A, max_coarse))
+    return Hierarchy(tuple(levels), _factor(A, max_coarse), cycle)
 
 
 def _next_level(
@@ -308,7 +329,7 @@ def v_cycle(hierarchy: Hierarchy, B: np.ndarray, *, X: np.ndarray | None = None)
     Parameters
     ----------
     hierarchy : Hierarchy
-        From :func:`build_hierarchy`.
+        From :func:`build_hierarchy`, which also says whether the cycle is a "V" or a "W".
     B : array of shape (n, k) or (n,)
         Right-hand sides; an entry of A is read once for all of them.
     X : array like ``B``, default=None
@@ -326,11 +347,13 @@ def v_cycle(hierarchy: Hierarchy, B: np.ndarray, *, X: np.ndarray | None = None)
         left = np.zeros_like(right)
     else:
         left = np.array(X, dtype=dtype, order="C").reshape(right.shape)
-    _cycle(hierarchy, 0, left, right)
+    _cycle(hierarchy, hierarchy.visits, 0, left, right)
     return left.reshape(np.shape(B))
 
 
-def _cycle(hierarchy: Hierarchy, depth: int, X: np.ndarray, B: np.ndarray) -> None:
+def _cycle(
+    hierarchy: Hierarchy, visits: tuple[int, ...], depth: int, X: np.ndarray, B: np.ndarray
+) -> None:
     """Improve X in place from level ``depth`` downwards."""
     from ..kernels.galerkin import prolong_add, restrict_residual
     from ..kernels.relaxation import gauss_seidel
@@ -344,7 +367,8 @@ def _cycle(hierarchy: Hierarchy, depth: int, X: np.ndarray, B: np.ndarray) -> No
     coarse = np.zeros((P.shape[1], X.shape[1]), dtype=X.dtype)
     restrict_residual(*matrix, X, B, P.indices, P.data, coarse)
     correction = np.zeros_like(coarse)
-    _cycle(hierarchy, depth + 1, correction, coarse)
+    for _ in range(visits[depth + 1] // visits[depth]):
+        _cycle(hierarchy, visits, depth + 1, correction, coarse)
     prolong_add(P.indices, P.data, correction, X)
     gauss_seidel(*matrix, X, B, True)
 

@@ -94,6 +94,6 @@ def _positive(energy: np.ndarray, what: str) -> np.ndarray:
     if not (energy > 0).all():
         raise ValueError(
             f"The {what} is not positive definite: conjugate gradients met a direction of energy "
-            f"{energy.min():.3g}."
+            f"{energy.min():.3g}. To a singular one add a small multiple of the identity."
         )
     return energy

@@ -73,8 +73,8 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     # Rates that more than one hierarchy is needed for.
     "BootstrapAMG": lambda cls: [
         cls(random_state=0),
-        cls(target_rate=0.3, composition="multiplicative", random_state=0),
-        cls(target_rate=0.6, composition="additive", random_state=0),
+        cls(target_rate=0.3, composition="multiplicative", cycle="V", random_state=0),
+        cls(target_rate=0.6, composition="additive", cycle="V", random_state=0),
     ],
     # Tables. Graphs, and attributes on a graph, are in tests/graph; so is "bootstrap", whose few
     # vectors depend on random starts, and so on the order of rows.

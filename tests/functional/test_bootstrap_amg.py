@@ -170,6 +170,17 @@ def test_an_indefinite_matrix_is_refused(rng):
         bootstrap_amg(A, rng=rng)
 
 
+def test_a_first_vector_is_kept_and_may_not_be_zero(rng):
+    A = grounded(nx.grid_2d_graph(15, 15))
+    w0 = np.linalg.eigh(A.toarray())[1][:, 3]
+    found = bootstrap_amg(A, rng=rng, w0=w0, max_hierarchies=1)
+    np.testing.assert_array_equal(found.smooth_vectors[:, 0], w0)
+    P = found.hierarchies[0].levels[0].P
+    np.testing.assert_allclose(P @ (P.T @ w0), w0, rtol=0, atol=1e-15)
+    with pytest.raises(ValueError, match="w0 is zero"):
+        bootstrap_amg(A, rng=rng, w0=0 * w0)
+
+
 # --- grounding ------------------------------------------------------------------------------------
 
 

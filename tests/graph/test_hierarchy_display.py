@@ -45,6 +45,16 @@ def test_it_draws_on_axes_it_is_given(solver):
     assert len(display.axes_[1].get_lines()) == 1  # no target was given
 
 
+def test_rounds_of_other_strategies_are_named_and_may_span_decades(solver):
+    solver.strategy_, solver.convergence_rates_ = "filter", np.array([50.0, 1e-3])
+    right = HierarchyDisplay.from_estimator(solver).axes_[1]
+    assert right.get_yscale() == "log"
+    assert right.get_ylabel() == "largest residual over the gap"
+    assert len(right.get_lines()) == 1  # the target is one of composites
+    solver.strategy_, solver.convergence_rates_ = "dense", np.empty(0)
+    assert HierarchyDisplay.from_estimator(solver).axes_[1].get_ylim() == (0, 1)
+
+
 def test_unfitted_says_so():
     with pytest.raises(NotFittedError):
         HierarchyDisplay.from_estimator(BootstrapAMG())
