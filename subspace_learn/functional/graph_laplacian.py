@@ -37,7 +37,13 @@ class WalkOperator(NamedTuple):
         return image
 
     def toarray(self) -> np.ndarray:
-        """Dense matrix (n, n)."""
+        """Form the dense matrix.
+
+        Returns
+        -------
+        dense : ndarray of shape (n, n)
+            A new array.
+        """
         dense = self.edges.toarray()
         if self.factor is not None:
             dense += (self.factor @ self.factor.T).toarray()

@@ -41,14 +41,36 @@ class GridLevel(NamedTuple):
     """To this graph from the next coarser one, (n, n_coarse); None on the coarsest."""
 
     def apply(self, block: np.ndarray) -> np.ndarray:
-        """Return the operator times ``block``."""
+        """The operator times ``block``.
+
+        Parameters
+        ----------
+        block : ndarray of shape (n, b)
+            Vectors.
+
+        Returns
+        -------
+        image : ndarray of shape (n, b)
+            May be ``block`` itself where nothing is to be done.
+        """
         image = self.laplacian @ block
         if self.factor is not None:
             image -= self.factor @ (self.factor.T @ block)
         return image
 
     def weigh(self, block: np.ndarray) -> np.ndarray:
-        """Return the mass times ``block``."""
+        """The mass times ``block``.
+
+        Parameters
+        ----------
+        block : ndarray of shape (n, b)
+            Vectors.
+
+        Returns
+        -------
+        image : ndarray of shape (n, b)
+            May be ``block`` itself where nothing is to be done.
+        """
         return block if self.mass is None else self.mass @ block
 
 

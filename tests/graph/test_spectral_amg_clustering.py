@@ -2,11 +2,8 @@
 
 import networkx as nx
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.sparse as sp
-import sklearn
-from sklearn.base import clone
 from sklearn.datasets import make_moons
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
@@ -14,7 +11,6 @@ from sklearn.model_selection import ParameterGrid
 from sklearn.utils import get_tags
 
 from subspace_learn import SpectralAMGClustering
-from subspace_learn.datasets import DatasetUnavailableError, fetch_attributed_graph
 
 
 def planted(n=300, K=3, inner=0.15, outer=0.01, seed=0):
@@ -36,13 +32,6 @@ def large_planted(n=2000, K=4, seed=0):
 
 def graph_model(K=3, **settings):
     return SpectralAMGClustering(K, affinity="precomputed", random_state=0, **settings)
-
-
-def attributed(seed=0):
-    A, truth = planted(180, inner=0.08, outer=0.03, seed=seed)
-    rng = np.random.default_rng(seed + 100)
-    shown = np.where(rng.random(180) < 0.7, truth, rng.integers(0, 3, 180))
-    return A, truth, sp.csr_array(np.eye(3)[shown])
 
 
 # --- truths -------------------------------------------------------------------------------------
@@ -161,98 +150,6 @@ def test_bootstrap_reports_rates_and_levels():
     assert model.n_vectors_ <= 4 + 2
 
 
-# --- attributes ---------------------------------------------------------------------------------
-
-
-def test_edges_and_attributes_together_beat_either():
-    scores = []
-    for seed in range(3):
-        A, truth, X = attributed(seed)
-        both = SpectralAMGClustering(3, random_state=0).fit(X, adjacency=A)
-        assert both.block_model_ is not None
-        assert len(both.vector_trials_) == 10
-        scores.append(
-            [
-                adjusted_rand_score(truth, labels)
-                for labels in (both.labels_, graph_model().fit_predict(A), X.argmax(axis=1))
-            ]
-        )
-    fused, alone, shown = np.median(scores, axis=0)
-    assert fused > max(alone, shown) + 0.05
-
-
-def test_attribute_equal_to_the_truth_comes_back():
-    A, truth = planted(150, 3, inner=0.1, outer=0.05)
-    X = np.eye(3)[truth]
-    labels = SpectralAMGClustering(3, random_state=0).fit(X, adjacency=A).labels_
-    # the model allows for errors in the attribute too, and believes many edges more than one value
-    assert adjusted_rand_score(truth, labels) > 0.9
-
-
-def test_sbm400_has_entropy_zero():
-    try:
-        data = fetch_attributed_graph("sbm400", download_if_missing=False)
-    except DatasetUnavailableError:
-        pytest.skip("sbm400 is not in the data home")
-    model = SpectralAMGClustering(5, random_state=0).fit(data.attributes, adjacency=data.adjacency)
-    counts = pd.crosstab(model.labels_, data.target).to_numpy()
-    assert (np.count_nonzero(counts, axis=1) == 1).all()
-
-
-@pytest.mark.parametrize("block", ["self", "all"])
-def test_given_weight_needs_no_model(block):
-    A, truth, X = attributed()
-    model = SpectralAMGClustering(
-        3, attribute_weight=0.3, attribute_block=block, random_state=0
-    ).fit(X, adjacency=A)
-    assert model.block_model_ is None
-    assert model.attribute_weight_ == 0.3
-    assert model.embedding_.shape[1] == (6 if block == "self" else 12)
-    assert adjusted_rand_score(truth, model.labels_) > 0.3  # a third of the values is wrong
-
-
-def test_doubled_attribute_columns_change_nothing():
-    """The share of attributes is a share of steps: a copy of each value halves their weights."""
-    A, _, X = attributed()
-    model = SpectralAMGClustering(3, attribute_weight=0.4, random_state=0)
-    labels = clone(model).fit(X, adjacency=A).labels_
-    np.testing.assert_array_equal(
-        model.fit(sp.hstack([X, X], format="csr"), adjacency=A).labels_, labels
-    )
-
-
-def test_forms_of_attributes_give_the_same():
-    A, _, X = attributed()
-    words = np.array(["red", "green", "blue"], dtype=object)[X.argmax(axis=1)]
-    onehot = X[:, [2, 1, 0]]  # categories sort by name
-    wanted = SpectralAMGClustering(3, random_state=0).fit(onehot, adjacency=A).labels_
-    for form in (
-        onehot.toarray(),
-        sp.coo_array(onehot),
-        pd.DataFrame.sparse.from_spmatrix(sp.csr_matrix(onehot)),
-        pd.DataFrame({"colour": words}),
-        pd.DataFrame({"colour": pd.Categorical(words)}),
-    ):
-        given = SpectralAMGClustering(3, random_state=0).fit(form, adjacency=A).labels_
-        np.testing.assert_array_equal(given, wanted)
-
-
-def test_nodes_without_edges_are_placed_by_their_attributes():
-    A, truth, _ = attributed()
-    A = A.tolil()
-    A[:10] = 0
-    A[:, :10] = 0
-    X = np.eye(3)[truth]
-    labels = SpectralAMGClustering(3, random_state=0).fit(X, adjacency=A.tocsr()).labels_
-    assert adjusted_rand_score(truth[:10], labels[:10]) == 1
-
-
-def test_eigengap_works_with_attributes():
-    A, truth = planted(120, K=4)
-    model = SpectralAMGClustering("eigengap", random_state=0).fit(np.eye(4)[truth], adjacency=A)
-    assert model.n_clusters_ == 4
-
-
 # --- new vertices -------------------------------------------------------------------------------
 
 
@@ -261,15 +158,6 @@ def test_fitted_graph_is_transformed_to_its_embedding():
     model = graph_model().fit(A)
     np.testing.assert_allclose(model.transform(A), model.embedding_, atol=1e-12)
     np.testing.assert_array_equal(model.predict(A), model.labels_)
-
-
-def test_fitted_attributes_are_transformed_to_their_embedding():
-    A, _, X = attributed()
-    for settings in ({}, {"attribute_weight": 0.3, "attribute_block": "all"}):
-        model = SpectralAMGClustering(3, random_state=0, **settings).fit(X, adjacency=A)
-        np.testing.assert_allclose(model.transform(X, adjacency=A), model.embedding_, atol=1e-10)
-        again = model.predict(X, adjacency=A)
-        assert adjusted_rand_score(again, model.labels_) > 0.95
 
 
 def test_new_vertices_join_the_cluster_of_their_neighbours():
@@ -284,18 +172,6 @@ def test_new_vertices_join_the_cluster_of_their_neighbours():
     assert labels[3] == np.bincount(model.labels_).argmax()  # no edges
     np.testing.assert_array_equal(model.predict(sp.csr_array(new)), labels)
     assert not model.transform(new)[3].any()
-
-
-def test_new_nodes_with_attributes_only():
-    A, truth = planted(150, 3, inner=0.1, outer=0.05)
-    model = SpectralAMGClustering(3, random_state=0)
-    frame = pd.DataFrame({"colour": np.array(["r", "g", "b"])[truth]})
-    model.fit(frame, adjacency=A)
-    new = pd.DataFrame({"colour": ["g", "b", "unseen"]})
-    labels = model.predict(new, adjacency=sp.csr_array((3, 150)))
-    np.testing.assert_array_equal(
-        labels[:2], [model.labels_[truth == 1][0], model.labels_[truth == 2][0]]
-    )
 
 
 def test_new_points_of_a_table_follow_their_neighbours():
@@ -351,17 +227,6 @@ def test_tag_says_pairwise_for_graphs_only():
     assert not get_tags(SpectralAMGClustering()).input_tags.pairwise
 
 
-def test_adjacency_is_routed():
-    A, _, X = attributed()
-    with sklearn.config_context(enable_metadata_routing=True):
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import MaxAbsScaler
-
-        model = SpectralAMGClustering(3, random_state=0).set_fit_request(adjacency=True)
-        pipeline = make_pipeline(MaxAbsScaler(), model).fit(X, adjacency=A)
-    assert pipeline[-1].block_model_ is not None
-
-
 def test_verbose_tells_how_far_it_is(capsys):
     A, _ = planted(700, 3, inner=0.05, outer=0.002)
     graph_model(verbose=1).fit(A)
@@ -404,26 +269,9 @@ def test_bad_graphs_are_refused():
             graph_model().fit(bad)
 
 
-@pytest.mark.parametrize(
-    ("change", "match"),
-    [
-        (lambda A, X: (X[1:], A), "attributes of 179 nodes, but adjacency has shape"),
-        (lambda A, X: (-X, A), "negative numbers"),
-        (lambda A, X: (np.full((180, 2), np.nan), A), "NaN"),
-        (lambda A, X: (0 * X, A), "no node has any attribute"),
-        (lambda A, X: (pd.DataFrame({"a": [None] + ["b"] * 179}), A), "'a' is missing .* 1 nodes"),
-        (lambda A, X: (pd.DataFrame({"a": [np.nan] + [1.0] * 179}), A), "'a' is missing"),
-    ],
-)
-def test_bad_attributes_are_refused(change, match):
-    A, _, X = attributed()
-    X, A = change(A, X.toarray())
-    with pytest.raises(ValueError, match=match):
-        SpectralAMGClustering(3).fit(X, adjacency=A)
-
-
 def test_uses_are_not_mixed_up():
-    A, _, X = attributed()
+    A, truth = planted(180)
+    X = np.eye(3)[truth]
     with pytest.raises(ValueError, match="n_clusters=181 is more than n_samples=180"):
         graph_model(181).fit(A)
     with pytest.raises(ValueError, match="says that X is the adjacency"):
