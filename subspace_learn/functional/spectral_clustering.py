@@ -163,6 +163,7 @@ def low_vectors(
             max_rounds=_ROUNDS,
             seed=int(rng.integers(2**31)),
             growth=_GROWTH,
+            n_guards=max(3, n_vectors // 4),
             residuals_seen=rates,
         )
         return LowVectors(np.clip(values, -1, 1), vectors, strategy, np.array(rates), alone, growth)

@@ -74,6 +74,7 @@ def filtered_eigenpairs(
     max_rounds: int = 60,
     seed: int = 0,
     growth: float = _GROWTH,
+    n_guards: int | None = None,
     residuals_seen: list[float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Largest eigenvalues, with their vectors, of a sparse matrix with spectrum in [-1, 1].
@@ -97,6 +98,8 @@ def filtered_eigenpairs(
         Of the random start. Converged pairs do not depend on it.
     growth : float, default=22
         One filter multiplies the direction of eigenvalue 1 by cosh(growth). Less suits rough pairs.
+    n_guards : int, default=None
+        Further vectors in the block, behind those wanted; None is a quarter, at least 8.
     residuals_seen : list, default=None
         Gets the largest residual, relative to the gap and damped, of each round.
 
@@ -135,7 +138,7 @@ def filtered_eigenpairs(
     array([1.  , 0.98, 0.96])
     """
     n = S.shape[0]
-    n_block = n_pairs + max(8, n_pairs // 4)
+    n_block = min(n, n_pairs + (max(8, n_pairs // 4) if n_guards is None else n_guards))
     block = np.random.default_rng(seed).standard_normal((n, n_block))
     worst = np.inf
     for _ in range(max_rounds):
