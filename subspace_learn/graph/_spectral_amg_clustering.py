@@ -171,11 +171,12 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
     --------
     >>> import numpy as np
     >>> from subspace_learn import SpectralAMGClustering
-    >>> cliques = np.kron(np.eye(3), np.ones((5, 5))) - np.eye(15)
-    >>> cliques[4, 5] = cliques[5, 4] = cliques[9, 10] = cliques[10, 9] = 1
+    >>> clique = np.repeat([0, 1, 2], [4, 5, 6])
+    >>> edges = (clique[:, None] == clique) - np.eye(15)
+    >>> edges[3, 4] = edges[4, 3] = edges[8, 9] = edges[9, 8] = 1
     >>> model = SpectralAMGClustering("eigengap", affinity="precomputed", random_state=0)
-    >>> model.fit_predict(cliques)
-    array([1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 2, 2, 2, 2, 2], dtype=int32)
+    >>> model.fit_predict(edges)
+    array([2, 2, 2, 2, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0], dtype=int32)
     """
 
     _parameter_constraints: dict = {
