@@ -20,6 +20,7 @@ _HEADLINE = {
     "FederatedGrassmannPCA": "grassmann",
     "GrassmannClassifier": "grassmann",
     "GrassmannPCA": "grassmann",
+    "HiPPOTransformer": "sequence",
     "KoopmanEDMD": "dynamics",
     "NearestSubspaceClassifier": "grassmann",
     "SelfCalibrationLS": "inverse",
@@ -38,6 +39,7 @@ _ROOMS = (
     "inverse",
     "linalg",
     "sampling",
+    "sequence",
 )
 
 __all__ = [*_HEADLINE, *_ROOMS, "__version__"]

@@ -34,6 +34,7 @@ STOREY = {
     "grassmann": 4,
     "inverse": 4,
     "sampling": 4,
+    "sequence": 4,
     "datasets": 4,
     "dynamics": 4,
     "_to_device": 4,

@@ -13,6 +13,7 @@ __all__ = [
     "grassmann_classifier",
     "grassmann_pca",
     "grassmann_training",
+    "hippo",
     "kernel_edmd",
     "leverage",
     "lewis_weights",
@@ -33,5 +34,6 @@ __all__ = [
     "self_calibration_system",
     "sensing",
     "siegel",
+    "state_space",
     "subspace_detector",
 ]

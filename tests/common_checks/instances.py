@@ -87,6 +87,11 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     ],
     # Rows of a table are times here: those of scikit-learn's checks are short and random, which
     # leaves a kernel or a few RBF centres enough to fit.
+    "HiPPOTransformer": lambda cls: [
+        cls(),
+        cls(4, measure="legt", window=2.5),
+        cls(5, measure="fout"),
+    ],
     "KoopmanEDMD": lambda cls: [
         cls(),
         cls(solver="gram"),
@@ -145,6 +150,9 @@ ROWS_ARE_TIMES = {"KoopmanEDMD"}
 
 # Transformers whose job is to hand arrays from one library to another.
 CHANGES_LIBRARY = {"ToDevice"}
+
+# Transformers of epochs whose output grows like X, not like its square.
+LINEAR = {"HiPPOTransformer"}
 
 # Estimators of 2-D input that may also be complex. scikit-learn has no tag for it.
 TAKES_COMPLEX = {"SelfCalibrationLS"}
