@@ -140,8 +140,8 @@ def perturb_then_diagonalize(
     if not found:
         raise ValueError(
             f"No perturbation of norm {eps:g} drawn gave a stable matrix: at best the largest "
-            f"real part was {nearest:.3g}. Take a smaller eps; it is absolute, not relative to the norm "
-            f"of A ({np.linalg.norm(A, 2):.3g})."
+            f"real part was {nearest:.3g}. Take a smaller eps; it is absolute, not relative to the "
+            f"norm of A ({np.linalg.norm(A, 2):.3g})."
         )
     return _diagonalized(A, min(found, key=lambda pair: pair[0])[1])
 
