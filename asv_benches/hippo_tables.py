@@ -11,7 +11,7 @@ import time
 import numpy as np
 import scipy.fft
 from sklearn.decomposition import PCA
-from tables import spread, write_page
+from tables import write_page
 
 from subspace_learn import HiPPOTransformer
 from subspace_learn.datasets import fetch_ssvep

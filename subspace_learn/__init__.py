@@ -34,6 +34,7 @@ _ROOMS = (
     "datasets",
     "dynamics",
     "functional",
+    "geometry",
     "graph",
     "grassmann",
     "inverse",

@@ -30,6 +30,7 @@ STOREY = {
     "_complex_validation": 3,
     "_graph_validation": 3,
     "covariance": 4,
+    "geometry": 4,
     "graph": 4,
     "grassmann": 4,
     "inverse": 4,

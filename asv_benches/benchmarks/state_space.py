@@ -1,4 +1,4 @@
-"""S4D kernels beside the plain Vandermonde product, and a HiPPO memory beside a cosine transform."""
+"""S4D kernels beside the Vandermonde product, and a HiPPO memory beside a cosine transform."""
 
 from __future__ import annotations
 

@@ -51,9 +51,8 @@ exact = 1 / (1 + 1j * omega)
 s4d = transfer_function(values, B, normal_part(size)[1][0, size // 2 :], omega)
 values, B, C = ptd_legs(size, 0.1)
 ptd = transfer_function(values, B, C[0], omega)
-print(
-    f"largest deviation: S4D {np.abs(s4d - exact).max():.3f}, PTD {np.abs(ptd - exact).max():.4f}"
-)
+for name, response in (("S4D", s4d), ("PTD", ptd)):
+    print(f"{name}: largest deviation {np.abs(response - exact).max():.4f}")
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
 left.plot(X[0], color="black", linewidth=1, label="series")

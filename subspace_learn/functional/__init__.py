@@ -34,6 +34,7 @@ __all__ = [
     "self_calibration_system",
     "sensing",
     "siegel",
+    "simplex_nuft",
     "state_space",
     "subspace_detector",
 ]

@@ -108,6 +108,10 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     ],
     # Not a transformer: rows of its result need the rows before. See tests/dynamics.
     "DelayDictionary": lambda cls: [],
+    "SimplexRasterizer": lambda cls: [
+        cls(8),
+        cls(6, bounds=(0, 1), smoothing=0.0, flatten=False),
+    ],
     "ToDevice": lambda cls: [cls()],
     # Each way to draw whose law depends on the rows alone: a weight of 2 is then a row given twice
     # (not so without replacement), and a full rank draw is certain (not so for independent rows).
@@ -190,4 +194,4 @@ def kind(estimator: Any) -> str:
         return "complex_table"
     if tags.pairwise:
         return "pairwise" if tags.two_d_array else "graph"
-    return "table"
+    return "table" if tags.two_d_array else "mesh"
