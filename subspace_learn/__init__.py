@@ -30,6 +30,7 @@ _HEADLINE = {
     "ToDevice": "_to_device",
 }
 _ROOMS = (
+    "compression",
     "covariance",
     "datasets",
     "dynamics",

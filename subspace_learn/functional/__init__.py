@@ -7,6 +7,7 @@ __all__ = [
     "dpp_least_squares",
     "edmd",
     "embedding_selection",
+    "eora",
     "federated_client",
     "federated_pca",
     "gbw_normalization",

@@ -9,12 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import PolynomialFeatures
 from sklearn.utils import get_tags
 
 from subspace_learn import GrassmannPCA
 from subspace_learn._discovery import estimators
 from subspace_learn.dynamics import RBFDictionary
+
+
+def network(cls: type) -> Any:
+    """A small perceptron that converges."""
+    return cls(
+        hidden_layer_sizes=(4,),
+        activation="tanh",
+        solver="lbfgs",
+        alpha=0.1,
+        max_iter=5000,
+        random_state=0,
+    )
+
 
 SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     "AugmentedCovariances": lambda cls: [
@@ -43,6 +57,12 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(1, constant=1.0, center=True),
         cls(1, metric="residual"),
         cls(1, metric="residual", center=True),
+    ],
+    # Quasi-Newton steps on a penalised loss: a minimum that the order of rows cannot move far.
+    "EoRACompensator": lambda cls: [
+        cls(network(MLPClassifier), rank=1, bits=8),
+        cls(network(MLPRegressor), rank=2, bits=8, method="act", update_bias=True),
+        cls(network(MLPRegressor), rank=2, bits=6, calibration="sequential"),
     ],
     "GBWNormalizer": lambda cls: [
         cls(),
@@ -151,6 +171,9 @@ LONGER: dict[str, Callable[[type], list[Any]]] = {
 
 # A row of X is the time after the row before: another order of rows is another system.
 ROWS_ARE_TIMES = {"KoopmanEDMD"}
+
+# Fitted by L-BFGS on a loss without a single minimum: sums in another order end a little elsewhere.
+STOPS_AT_A_TOLERANCE = {"EoRACompensator"}
 
 # Transformers whose job is to hand arrays from one library to another.
 CHANGES_LIBRARY = {"ToDevice"}
