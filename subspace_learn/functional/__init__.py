@@ -6,6 +6,7 @@ __all__ = [
     "dpp",
     "dpp_least_squares",
     "edmd",
+    "eigen_cam",
     "embedding_selection",
     "eora",
     "federated_client",
