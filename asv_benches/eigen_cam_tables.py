@@ -88,7 +88,7 @@ def pointing():
 
 
 def overlap():
-    """Intersection over union of the box and the map above a quarter of its peak, the same scenes"""
+    """Intersection over union of box and map above a quarter of its peak, the same scenes."""
     yield "scene", *METHODS
     for name, noise, clutter in (
         ("noise to 0.3", 0.3, 0),

@@ -24,6 +24,7 @@ __all__ = [
     "pair_factors",
     "positional_encoding",
     "product_bases",
+    "random_subspace",
     "resdmd",
     "row_sampling",
     "row_stream",
