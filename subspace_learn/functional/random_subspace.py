@@ -6,6 +6,7 @@ theta. Three kinds: dense, sparse, and fastfood, which is never stored.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import prod
 from typing import NamedTuple
 
@@ -58,7 +59,8 @@ def random_projection(
 
     Notes
     -----
-    Memory O(D d), O(d sqrt D) and O(D); a product takes as much time, fastfood O(D log d).
+    Memory O(D d), O(d sqrt D) and O(D); a product takes as much time, fastfood O(D log d). At up to
+    a thousand coordinates "sparse" is the fastest by far.
 
     References
     ----------
@@ -164,12 +166,23 @@ class NetworkShape(NamedTuple):
     @property
     def n_parameters(self) -> int:
         """Weights and biases together."""
-        return sum((a + 1) * b for a, b in zip(self.sizes[:-1], self.sizes[1:], strict=True))
+        return sum((a + 1) * b for a, b in pairwise(self.sizes))
 
     def layers(self, theta: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Views of theta: weights (n_in, n_out) and bias (n_out,) of each layer."""
+        """Weights and bias of each layer, as views of theta.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_parameters,)
+            All numbers of the network.
+
+        Returns
+        -------
+        layers : list of (weights, bias)
+            Shapes (n_in, n_out) and (n_out,).
+        """
         found, start = [], 0
-        for shape in zip(self.sizes[:-1], self.sizes[1:], strict=True):
+        for shape in pairwise(self.sizes):
             stop = start + prod(shape)
             found.append((theta[start:stop].reshape(shape), theta[stop : stop + shape[1]]))
             start = stop + shape[1]
