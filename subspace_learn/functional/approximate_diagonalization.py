@@ -96,11 +96,11 @@ def perturb_then_diagonalize(
     0.1
     """
     A = _checked_matrix(A)
-    if eps == 0:
-        return _direct(A)
-    if eps < 0:
+    if not eps >= 0:
         raise ValueError(f"eps={eps} must not be below 0: it is the norm of the perturbation.")
     _check_stable(A)
+    if eps == 0:
+        return _direct(A, pairs_only)
     rng = np.random.default_rng(0) if rng is None else rng
     found: list[tuple[float, np.ndarray]] = []
     nearest = np.inf
@@ -127,7 +127,7 @@ def perturb_then_diagonalize(
     return _diagonalized(A, min(found, key=lambda pair: pair[0])[1])
 
 
-def _direct(A: np.ndarray) -> Diagonalization:
+def _direct(A: np.ndarray, pairs_only: bool) -> Diagonalization:
     found = _diagonalized(A, np.zeros_like(A))
     if not found.condition <= _MAX_CONDITION:
         raise ValueError(
@@ -136,8 +136,10 @@ def _direct(A: np.ndarray) -> Diagonalization:
             "half of its digits are lost (a HiPPO-LegS matrix: from n = 13 on). Set eps above 0, "
             "for example 0.1, to diagonalise a neighbour."
         )
-    if found.eigenvalues.real.max() >= 0:
-        _check_stable(A)
+    if pairs_only and (found.eigenvalues.imag == 0).any():
+        raise ValueError(
+            "A has a real eigenvalue, which has no partner. Set eps above 0, or pairs_only=False."
+        )
     return found
 
 

@@ -208,7 +208,13 @@ def basis_integrals(measure: str, n: int, edges: np.ndarray) -> np.ndarray:
     -------
     integrals : ndarray of shape (n_cells, n)
         In closed form: no quadrature.
+
+    Raises
+    ------
+    ValueError
+        If the measure is not known.
     """
+    _check_measure(measure)
     if measure == "fout":
         s = 1 - edges
         turns = 2 * np.pi * np.arange(1, n // 2 + 1)
@@ -320,11 +326,17 @@ def hippo_trajectory(
 
 def _held_step(measure: str, n: int, window: float) -> tuple[np.ndarray, np.ndarray]:
     """One sample of a translated memory, the input held: by one matrix exponential."""
+    _check_measure(measure)
     A, B = {"legt": hippo_legt, "fout": hippo_fout}[measure](n, window)
     both = np.zeros((n + 1, n + 1))
     both[:n, :n], both[:n, n] = A, B
     both = scipy.linalg.expm(both)
     return both[:n, :n], both[:n, n]
+
+
+def _check_measure(measure: str) -> None:
+    if measure not in MEASURES:
+        raise ValueError(f"measure={measure!r} is not known here. Use one of {MEASURES}.")
 
 
 def _roots(n: int) -> np.ndarray:

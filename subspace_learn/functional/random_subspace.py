@@ -55,7 +55,7 @@ def random_projection(
     Raises
     ------
     ValueError
-        If d is not from 1 to D.
+        If d is not from 1 to D, or the kind is not known.
 
     Notes
     -----
@@ -78,6 +78,8 @@ def random_projection(
             f"A subspace of dimension {dim} was asked for in a space of {n_parameters} parameters: "
             f"take 1 to {n_parameters}."
         )
+    if kind not in PROJECTIONS:
+        raise ValueError(f"kind={kind!r} is not known here. Use one of {PROJECTIONS}.")
     if kind == "fastfood":
         return _fastfood(n_parameters, dim, rng)
     if kind == "dense":
@@ -231,7 +233,14 @@ def network_outputs(
     -------
     units : list of ndarray
         X first, then each layer after its activation, then the scores without one.
+
+    Raises
+    ------
+    ValueError
+        If the activation is not known.
     """
+    if activation not in ("relu", "tanh"):
+        raise ValueError(f"activation={activation!r} is not known here. Use 'relu' or 'tanh'.")
     units, layers = [X], shape.layers(theta)
     for k, (weights, bias) in enumerate(layers):
         h = units[-1] @ weights + bias

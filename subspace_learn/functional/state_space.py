@@ -113,7 +113,7 @@ def diagonal_init(n: int, kind: str = "legs") -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        If n is odd or below 2.
+        If n is odd or below 2, or the kind is not known.
 
     Notes
     -----
@@ -132,6 +132,8 @@ def diagonal_init(n: int, kind: str = "legs") -> tuple[np.ndarray, np.ndarray]:
     """
     if n < 2 or n % 2:
         raise ValueError(f"n={n} must be even and at least 2: modes come in conjugate pairs.")
+    if kind not in DIAGONAL_KINDS:
+        raise ValueError(f"kind={kind!r} is not known here. Use one of {DIAGONAL_KINDS}.")
     k = np.arange(n // 2)
     if kind == "legs":
         values, vectors = normal_part(n)
@@ -164,7 +166,14 @@ def discretized(
     -------
     A_bar, B_bar : complex arrays of shape (..., n_modes)
         Of modulus below 1 the first.
+
+    Raises
+    ------
+    ValueError
+        If the method is not known.
     """
+    if method not in ("zoh", "bilinear"):
+        raise ValueError(f"method={method!r} is not known here. Use 'zoh' or 'bilinear'.")
     z = dt * eigenvalues
     xp = array_namespace(z)
     if method == "bilinear":

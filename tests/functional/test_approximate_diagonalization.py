@@ -70,5 +70,11 @@ def test_what_is_no_matrix_is_refused(bad, match):
 def test_odd_sizes_always_have_a_real_eigenvalue():
     with pytest.raises(ValueError, match="even size"):
         perturb_then_diagonalize(hippo_legs(5)[0], 0.1, n_tries=1, pairs_only=True)
+    with pytest.raises(ValueError, match="no partner"):
+        perturb_then_diagonalize(hippo_legs(4)[0], 0, pairs_only=True)
+
+
+@pytest.mark.parametrize("eps", [-0.1, np.nan])
+def test_a_norm_is_not_negative(eps):
     with pytest.raises(ValueError, match="below 0"):
-        perturb_then_diagonalize(hippo_legs(4)[0], -0.1)
+        perturb_then_diagonalize(hippo_legs(4)[0], eps)

@@ -202,3 +202,9 @@ def test_more_coefficients_see_a_smooth_window_better(measure):
 def test_fourier_memory_needs_an_odd_number():
     with pytest.raises(ValueError, match="such as 5"):
         hippo_fout(4)
+
+
+def test_unknown_measures_are_refused():
+    for call in (hippo_operator, lambda *args: hippo_trajectory(np.ones((1, 3)), *args[:2])):
+        with pytest.raises(ValueError, match="Use one of"):
+            call("lagt", 4, 3)

@@ -163,3 +163,10 @@ def test_the_modes_keep_the_memory_of_legs():
     hold = np.linalg.solve(A, (scipy.linalg.expm(dt * A) - np.eye(n)) @ B)
     for k, power in zip(range(0, length, 50), exact, strict=True):
         np.testing.assert_allclose(kernels[:, k], power @ hold, rtol=0, atol=0.02)
+
+
+def test_unknown_options_are_refused(rng):
+    with pytest.raises(ValueError, match="Use one of"):
+        diagonal_init(4, "fout")
+    with pytest.raises(ValueError, match="Use 'zoh' or 'bilinear'"):
+        s4d_kernel(*modes(rng, 3), np.ones(3), 0.1, 4, method="euler")
