@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._array import Array, array_namespace, double
+from .._array import Array, array_namespace, device_of, double
 from ..linalg.eig import leading_eigenpairs
 
 __all__ = [
@@ -215,7 +215,7 @@ def pruned_2_4(weight: Array) -> Array:
     groups = xp.reshape(weight[:, :whole], (n_out, whole // 4, 4))
     size = xp.abs(groups)
     # rank of each entry in its group; among equals the earlier one counts as larger
-    earlier = xp.asarray(np.tri(4, k=-1, dtype=bool))
+    earlier = xp.asarray(np.tri(4, k=-1, dtype=bool), device=device_of(weight))
     larger = (size[..., None, :] > size[..., None]) | (
         (size[..., None, :] == size[..., None]) & earlier
     )

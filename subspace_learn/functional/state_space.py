@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.fft
 
-from .._array import Array, array_namespace, double, fft_of
+from .._array import Array, array_namespace, device_of, double, fft_of
 from .approximate_diagonalization import perturb_then_diagonalize
 from .hippo import hippo_legs, normal_part
 
@@ -244,7 +244,7 @@ def s4d_kernel(
 
 def _powers(xp: Any, log: Array, count: int, stride: int) -> Array:
     """``exp(log * stride * k)`` for k below ``count``, shape (..., count, n_modes)."""
-    steps = xp.asarray(np.arange(count) * float(stride), dtype=log.dtype)
+    steps = xp.asarray(np.arange(count) * float(stride), dtype=log.dtype, device=device_of(log))
     return xp.exp(xp.expand_dims(steps, axis=-1) * xp.expand_dims(log, axis=-2))
 
 
