@@ -195,6 +195,13 @@ def check_epochs(
             f"{tuple(X.shape)}."
         )
     if X.ndim != 3:
+        n_known = None if reset else getattr(estimator, "n_features_in_", None)
+        if X.ndim == 2 and X.shape[1] != n_known == X.shape[0]:
+            raise ValueError(
+                f"X has {X.shape[1]} features, but {name} is expecting {n_known} features as input. "
+                f"If X is one epoch of {n_known} channels, give {name}.{method}() a stack of one: "
+                "X[None]."
+            )
         X = check_samples(estimator, X, reset=reset, method=method)
         X = array_namespace(X).expand_dims(X, axis=1)
     else:
