@@ -198,8 +198,8 @@ def check_epochs(
         n_known = None if reset else getattr(estimator, "n_features_in_", None)
         if X.ndim == 2 and X.shape[1] != n_known == X.shape[0]:
             raise ValueError(
-                f"X has {X.shape[1]} features, but {name} is expecting {n_known} features as input. "
-                f"If X is one epoch of {n_known} channels, give {name}.{method}() a stack of one: "
+                f"X has {X.shape[1]} features, but {name} is expecting {n_known} features as "
+                f"input. If X is one epoch of {n_known} channels, give {name}.{method}() a stack of one: "
                 "X[None]."
             )
         X = check_samples(estimator, X, reset=reset, method=method)
