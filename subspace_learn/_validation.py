@@ -199,8 +199,8 @@ def check_epochs(
         if X.ndim == 2 and X.shape[1] != n_known == X.shape[0]:
             raise ValueError(
                 f"X has {X.shape[1]} features, but {name} is expecting {n_known} features as "
-                f"input. If X is one epoch of {n_known} channels, give {name}.{method}() a stack of one: "
-                "X[None]."
+                f"input. If X is one epoch of {n_known} channels, give {name}.{method}() a stack "
+                "of one: X[None]."
             )
         X = check_samples(estimator, X, reset=reset, method=method)
         X = array_namespace(X).expand_dims(X, axis=1)
