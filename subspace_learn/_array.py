@@ -31,6 +31,7 @@ __all__ = [
     "is_numpy",
     "library_name",
     "move_like",
+    "real",
     "to_library",
     "to_numpy",
 ]
@@ -92,6 +93,11 @@ def is_complex(x: Array) -> bool:
 def conj(x: Array) -> Array:
     """Complex conjugate; real arrays, which the standard refuses, come back as they are."""
     return array_namespace(x).conj(x) if is_complex(x) else x
+
+
+def real(x: Array) -> Array:
+    """Real part; real arrays, which the standard refuses, come back as they are."""
+    return array_namespace(x).real(x) if is_complex(x) else x
 
 
 def double(x: Array) -> Array:

@@ -9,6 +9,7 @@ from typing import Any
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import Interval, StrOptions, fit_method
+from .._validation import check_like
 from ..functional.kernel_edmd import KERNELS
 from ..functional.pair_factors import merged_factors
 from ._delay_dictionary import DelayDictionary
@@ -341,6 +342,7 @@ class KoopmanEDMD(KoopmanSolver):
             raise TypeError(f"merge needs another KoopmanEDMD, but was given {type(other)}.")
         check_is_fitted(self)
         check_is_fitted(other)
+        check_like(other.koopman_matrix_, self.koopman_matrix_, where="merge()")
         if self.n_features_in_ != other.n_features_in_ or not self._same_observables(other):
             raise ValueError(
                 "Cannot merge fits with different observables. Fit the dictionary once and give it "

@@ -59,7 +59,8 @@ def test_compressed_pairs_keep_all_inner_products(rng):
     right = rng.normal(size=(3000, 6)) + 1j * rng.normal(size=(3000, 6))
     for solver in ("qr", "gram"):
         f = pair_factors(left, right, solver=solver)
-        for a, b in ((f.left, left), (f.right, right)):
+        successors = np.vstack([f.right, f.outside])
+        for a, b in ((f.left, left), (successors, right)):
             np.testing.assert_allclose(a.conj().T @ a, b.conj().T @ b, atol=1e-9)
         np.testing.assert_allclose(f.left.conj().T @ f.right, left.conj().T @ right, atol=1e-9)
 
