@@ -317,26 +317,9 @@ def check_like(X: Any, fitted: Array, *, where: str) -> None:
 
 
 def check_table(X: Any, *, estimator: Any, input_name: str) -> Array:
-    """Check a real table that is not the X of ``estimator``: its successors, inputs, coordinates.
+    """Check a real table of any library that is not the X of ``estimator``: successors, inputs.
 
-    Parameters
-    ----------
-    X : array-like of shape (n_rows, n_columns), of any library
-        What the user gave.
-    estimator : estimator
-        Named in error messages.
-    input_name : str
-        Name of the table in error messages.
-
-    Returns
-    -------
-    X : array of float32 or float64
-        The input itself where possible, never changed.
-
-    Raises
-    ------
-    ValueError
-        If ``X`` is complex, not 2-D, empty, or holds NaN or infinity.
+    Raises ValueError, naming the table, if it is complex, not 2-D, empty, or not finite.
     """
     if is_numpy(X) or not is_array(X):
         return check_array(X, dtype=_FLOATS, input_name=input_name, estimator=estimator)

@@ -22,7 +22,7 @@ from .._array import (
 )
 from .._base import SubspaceEstimator
 from .._validation import check_samples, check_scores
-from ..functional.edmd import complex_product, explained_variance
+from ..functional.edmd import complex_product, explained_variance, real_columns
 from ._lifting import LiftedPairs, lifted, lifted_pairs
 from ._observables import states_of, supports_arrays
 from ._snapshots import checked_inputs, consecutive, segments_of, stacked
@@ -53,9 +53,9 @@ class KoopmanModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
         xp = array_namespace(X)
         rows, vectors = double(rows), xp.take(self.eigenvectors_, self._coordinates, axis=1)
         if is_complex(rows):
-            Z = xp.take(_parts_of(xp.matmul(rows, vectors)), self._columns, axis=1)
+            Z = xp.take(real_columns(rows @ vectors), self._columns, axis=1)
         else:
-            Z = rows @ xp.take(_parts_of(vectors), self._columns, axis=1)
+            Z = rows @ xp.take(real_columns(vectors), self._columns, axis=1)
         return xp.astype(Z, X.dtype, copy=False)
 
     def inverse_transform(self, X: Any) -> Array:
@@ -86,7 +86,7 @@ class KoopmanModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
         if not is_complex(self.koopman_matrix_):
             lower = xp.imag(xp.take(self.eigenvalues_, self._coordinates)) > 0
             modes = modes * (1 + xp.astype(lower, modes.dtype))[:, None]
-        back = xp.take(_parts_of(xp.conj(modes).T).T, self._columns, axis=0)
+        back = xp.take(real_columns(xp.conj(modes).T).T, self._columns, axis=0)
         return xp.astype(double(X) @ back, X.dtype, copy=False)
 
     def eigenfunctions(self, X: Any) -> Array:
@@ -231,9 +231,11 @@ class KoopmanModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
 
     def _ahead(self, rows: Array, inputs: Array | None) -> Array:
         """Observables one step later."""
-        matmul = array_namespace(rows).matmul
-        ahead = matmul(double(rows), self.koopman_matrix_)
-        return ahead if inputs is None else ahead + matmul(inputs, self.input_matrix_)
+        ahead = double(rows) @ self.koopman_matrix_
+        if inputs is None:
+            return ahead
+        # real inputs beside complex observables: ``@`` would not mix them in every library
+        return ahead + array_namespace(inputs).matmul(inputs, self.input_matrix_)
 
     def _states(self, rows: Array, dtype: Any) -> Array:
         if self._inverse is not None:
@@ -241,7 +243,7 @@ class KoopmanModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
             states = states if is_array(states) else np.asarray(states)
         else:
             states = real(rows if self._readout is None else rows @ self._readout)
-        return array_namespace(rows).astype(states, dtype, copy=False)
+        return states if states.dtype == dtype else array_namespace(rows).astype(states, dtype)
 
     def _inputs(self, u: Any, rows: Array) -> Array | None:
         """Checked inputs beside ``rows``; None if there are none and none are needed."""
@@ -312,10 +314,3 @@ class KoopmanModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
                 UserWarning,
                 stacklevel=3,
             )
-
-
-def _parts_of(values: Array) -> Array:
-    """Real and imaginary parts of complex columns, one beside the other."""
-    xp = array_namespace(values)
-    shape = (values.shape[0], 2 * values.shape[1])
-    return xp.reshape(xp.stack([xp.real(values), xp.imag(values)], axis=2), shape)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-from .._array import Array, array_namespace, double, is_complex
+from .._array import Array, array_namespace, double, is_complex, is_numpy
 from .pair_factors import PairFactors, pair_factors
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "koopman_fit",
     "koopman_matrix",
     "modes",
+    "real_columns",
 ]
 
 
@@ -143,8 +144,9 @@ def koopman_fit(
         left_vectors, _, right_vectors = np.linalg.svd(projected)
         operator = left_vectors @ right_vectors
         matrix = W @ operator @ inverse_basis
-    input_matrix = to_inputs @ (known.conj().T @ (factors.right - observables @ matrix))
+    input_matrix = np.zeros((0, matrix.shape[1]), dtype=matrix.dtype)
     if n_inputs:
+        input_matrix = to_inputs @ (known.conj().T @ (factors.right - observables @ matrix))
         Qx, Wx, _ = _orthonormal(observables, rcond, n_components, triangular=True)
         readout = Wx @ (Qx.conj().T @ factors.state)
     else:
@@ -213,8 +215,9 @@ def koopman_eigenpairs(operator: np.ndarray, *, normal: bool) -> tuple[np.ndarra
     exact = np.where(np.abs(operator) > rounding, operator, 0.0)
     values, vectors = _normal_eig(operator) if normal else np.linalg.eig(exact)
     values, vectors = values.astype(np.complex128), vectors.astype(np.complex128)
-    # Moduli rounded, lest the last bit of a unitary matrix decide the order.
-    keys = (-np.sign(values.imag), np.abs(np.angle(values)), -np.round(np.abs(values), 12))
+    # Rounded, lest the last bit of a unitary matrix, or of a complex one with pairs, decide.
+    angles, moduli = np.round(np.abs(np.angle(values)), 12), np.round(np.abs(values), 12)
+    keys = (-np.sign(values.imag), angles, -moduli)
     order = np.lexsort(keys)
     values, vectors = values[order], vectors[:, order]
     if vectors.shape[0] == 0:
@@ -247,28 +250,46 @@ def explained_variance(truth: Array, predicted: Array) -> float:
 
 
 def complex_product(A: Array, V: Array) -> Array:
-    """``A @ V`` for complex V, in real arithmetic where A is real: half the flops.
+    """``A @ V`` in double precision, in real arithmetic where A alone is real: half the flops.
 
     Parameters
     ----------
     A : array of shape (n, m)
         Real or complex, of any array library and float width.
     V : array of shape (m, k)
-        Complex128, of the same library.
+        Double precision, of the same library.
 
     Returns
     -------
     product : array of shape (n, k)
-        Complex128.
+        In double precision.
     """
-    xp = array_namespace(A, V)
     A = double(A)
-    if is_complex(A):
-        return xp.matmul(A, V)
-    # one product with real and imaginary parts side by side
-    k = V.shape[1]
-    parts = xp.matmul(A, xp.concat([xp.real(V), xp.imag(V)], axis=1))
-    return xp.astype(parts[:, :k], V.dtype) + 1j * xp.astype(parts[:, k:], V.dtype)
+    if is_complex(A) or not is_complex(V):
+        return A @ V
+    parts = A @ real_columns(V)
+    if is_numpy(A):
+        return parts.view(V.dtype)
+    xp = array_namespace(A, V)
+    return xp.astype(parts[:, ::2], V.dtype) + 1j * xp.astype(parts[:, 1::2], V.dtype)
+
+
+def real_columns(V: Array) -> Array:
+    """Real and imaginary part of each complex column, one beside the other.
+
+    Parameters
+    ----------
+    V : array of shape (n, k)
+        Complex, of any array library.
+
+    Returns
+    -------
+    columns : array of shape (n, 2 * k)
+        Real.
+    """
+    xp = array_namespace(V)
+    parts = xp.stack([xp.real(V), xp.imag(V)], axis=2)
+    return xp.reshape(parts, (V.shape[0], 2 * V.shape[1]))
 
 
 def modes(vectors: np.ndarray, states: np.ndarray) -> np.ndarray:

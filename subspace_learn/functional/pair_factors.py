@@ -19,9 +19,9 @@ __all__ = ["PairFactors", "merged_factors", "pair_factors", "row_blocks", "side_
 
 # Cholesky-QR2 is as accurate as Householder's QR below a condition of eps^-1/2 = 6.7e7, with room.
 _CHOLESKY_LIMIT = 1e7
-# Below this condition inner products alone lose at most three digits, condition^2 = 1e3, and one
-# pass of the two is left out.
-_ONE_PASS_LIMIT = 30.0
+# Below this condition inner products alone lose two digits at most (condition^2 = 225): the pass
+# over an orthonormal basis is left out.
+_ONE_PASS_LIMIT = 15.0
 # One Gram matrix gives residuals down to eps^1/2 of the largest; above this a QR is taken instead.
 _RESIDUAL_LIMIT = 1e4
 # Elements of a block: 1 MiB stays in a processor's cache; a GPU wants few and large products.
@@ -116,7 +116,7 @@ def pair_factors(
     Notes
     -----
     With M pairs and N observables: ``6 M N^2`` flops, ``9 M N^2`` with residuals; ``3 M N^2`` and
-    ``6 M N^2`` where the measured condition is below 30, since inner products are accurate then.
+    ``6 M N^2`` where the measured condition is below 15, since inner products are accurate then.
     Householder's QR costs ``8 M N^2`` at a fraction of the speed. Extra memory is a block of rows.
     All passes over the pairs are made in their library and on their device; matrices of N columns
     go to the host.
@@ -147,30 +147,31 @@ class _Blocks(NamedTuple):
     state: Array
     root: Array | None
 
-    def __call__(self) -> Iterator[tuple[Array, Array]]:
-        """Blocks of ``left`` and of ``[right, state]``, in double precision."""
-        for a, b, x in self._parts():
-            yield a, side_by_side(b, x) if x.shape[1] else b
-
-    def whole(self) -> Iterator[Array]:
-        """Blocks of ``[left, right, state]``, in double precision."""
-        return (side_by_side(a, b) for a, b in self())
-
-    def left_over(self, matrix: Array) -> Iterator[Array]:
-        """Blocks of ``right - left @ matrix``."""
-        xp = array_namespace(matrix)
-        return (b - xp.matmul(a, matrix) for a, b, _ in self._parts())
-
-    def _parts(self) -> Iterator[tuple[Array, Array, Array]]:
+    def read(self, *names: str) -> Iterator[tuple[Array, ...]]:
+        """Blocks of the tables of these names, in double precision."""
+        tables = [getattr(self, name) for name in names]
         width = self.left.shape[1] + self.right.shape[1]
         elements = _BLOCK if is_numpy(self.left) else _BLOCK_ON_DEVICE
         for rows in row_blocks(self.left.shape[0], width, elements):
             scale = None if self.root is None else self.root[rows]
-            yield (
-                _double(self.left[rows, :], scale),
-                _double(self.right[rows, :], scale),
-                _double(self.state[rows, :], scale),
-            )
+            yield tuple(_double(table[rows, :], scale) for table in tables)
+
+    def pairs(self) -> Iterator[tuple[Array, Array]]:
+        """Blocks of ``left`` and of ``[right, state]``."""
+        if self.state.shape[1] == 0:
+            yield from self.read("left", "right")
+        else:
+            for a, b, x in self.read("left", "right", "state"):
+                yield a, side_by_side(b, x)
+
+    def whole(self) -> Iterator[Array]:
+        """Blocks of ``[left, right, state]``."""
+        return (side_by_side(a, b) for a, b in self.pairs())
+
+    def left_over(self, matrix: Array) -> Iterator[Array]:
+        """Blocks of ``right - left @ matrix``."""
+        matmul = array_namespace(matrix).matmul
+        return (b - matmul(a, matrix) for a, b in self.read("left", "right"))
 
 
 def _double(rows: Array, scale: Array | None) -> Array:
@@ -195,7 +196,7 @@ def _sum_of(products: Iterator[Array]) -> np.ndarray:
 
 def _by_cholesky(data: _Blocks, *, residuals: bool) -> _Factors | None:
     """Cholesky-QR2; None where the condition does not allow it."""
-    gram = _sum_of(_inner(a, a) for a, _ in data())
+    gram = _sum_of(_inner(a, a) for (a,) in data.read("left"))
     scale = np.sqrt(np.real(np.diagonal(gram)))
     if not (scale > 0).all() or not np.isfinite(scale).all():
         return None
@@ -204,7 +205,7 @@ def _by_cholesky(data: _Blocks, *, residuals: bool) -> _Factors | None:
     if first is None or condition > _CHOLESKY_LIMIT:
         return None
     if condition <= _ONE_PASS_LIMIT:
-        upper, cross = first * scale, _sum_of(_inner(a, b) for a, b in data())
+        upper, cross = first * scale, _sum_of(_inner(a, b) for a, b in data.pairs())
         inner = _solved(upper, cross, adjoint=True)
     else:
         to_basis = move_like(_solved(first, np.eye(len(first))) / scale[:, None], data.left)
@@ -224,7 +225,7 @@ def _projections(data: _Blocks, to_basis: Array) -> tuple[np.ndarray, np.ndarray
     xp = array_namespace(to_basis)
     gram: Array = 0.0
     cross: Array = 0.0
-    for a, b in data():
+    for a, b in data.pairs():
         q = xp.matmul(a, to_basis)
         gram, cross = gram + _inner(q, q), cross + _inner(q, b)
     return to_numpy(gram), to_numpy(cross)
