@@ -6,7 +6,7 @@ import pytest
 from sklearn.decomposition import TruncatedSVD
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 from sklearn.utils import get_tags
 
 from subspace_learn import KoopmanEDMD, ToDevice
@@ -264,7 +264,7 @@ def test_scikit_learns_dictionaries_need_its_array_dispatch(noisy, xp, monkeypat
     if not supports_arrays(chain):
         pytest.skip("needs SCIPY_ARRAY_API=1")
     X, Y = noisy
-    for lift in (scaler, chain):
+    for lift in filter(supports_arrays, (scaler, chain, PolynomialFeatures(2))):
         wanted = KoopmanEDMD(lift).fit(X, Y)
         model = KoopmanEDMD(lift).fit(xp.asarray(X), xp.asarray(Y))
         assert_same_fit(model, wanted, xp)
