@@ -208,9 +208,9 @@ class KoopmanModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
 
         And which columns (real, imaginary, real, ...) are not zero for every state.
         """
-        pairs_up = not is_complex(self.koopman_matrix_)
-        above = np.flatnonzero((eigenvalues.imag >= 0) | (not pairs_up))
-        turns = (eigenvalues[above].imag != 0) | (not pairs_up)
+        paired = not is_complex(self.koopman_matrix_)
+        above = np.flatnonzero((eigenvalues.imag >= 0) | (not paired))
+        turns = (eigenvalues[above].imag != 0) | (not paired)
         columns = np.flatnonzero(np.stack([np.ones_like(turns), turns], axis=1))
         self._coordinates = move_like(above, self.koopman_matrix_)
         self._columns = move_like(columns, self.koopman_matrix_)
