@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._array import Array, array_namespace, double, is_array, move_like, to_numpy
+from .._array import Array, array_namespace, device_of, double, is_array, move_like, to_numpy
 from .._validation import check_groups, check_sample_weight, check_samples, check_table
 
 __all__ = [
@@ -134,6 +134,11 @@ def _checked_successors(estimator: Any, y: Any, table: Array) -> Array:
     y = y if is_array(y) or hasattr(y, "shape") else np.asarray(y)
     array_namespace(table, y if is_array(y) else np.empty(0))  # refuses two libraries in one call
     y = check_table(y, estimator=estimator, input_name="y")
+    if device_of(y) != device_of(table):
+        raise ValueError(
+            f"y is on device {device_of(y)}, but X is on {device_of(table)}. Move one of them, for "
+            "example with ToDevice."
+        )
     if y.shape != table.shape:
         raise ValueError(
             f"y has shape {tuple(y.shape)}, but X has shape {tuple(table.shape)}: y holds the "

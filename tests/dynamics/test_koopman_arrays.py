@@ -10,7 +10,7 @@ from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, Stand
 from sklearn.utils import get_tags
 
 from subspace_learn import KoopmanEDMD, ToDevice
-from subspace_learn._array import array_namespace, library_name
+from subspace_learn._array import array_namespace, device_of, library_name
 from subspace_learn.dynamics import (
     DelayDictionary,
     ForecastDisplay,
@@ -132,6 +132,27 @@ def test_forms_weights_and_inputs_are_taken_in_every_library(noisy, xp):
     assert listed.score(pieces, u=rows["u"]) == pytest.approx(
         plain.score([X[:50], X[50:]], u=rows["u"])
     )
+
+
+@pytest.mark.filterwarnings("ignore:method='measure_preserving' was asked for:UserWarning")
+@pytest.mark.parametrize("name", MODELS)
+def test_arrays_stay_on_the_device_they_come_from(name, noisy):
+    strict = pytest.importorskip("array_api_strict")  # two devices without a GPU
+    device = strict.Device("device1")
+    X, Y = (strict.asarray(table, device=device) for table in noisy)
+    model = clone_of(name).fit(X, Y, sample_weight=np.ones(120)).partial_fit(X, Y)
+    for given in (
+        *(getattr(model, attribute) for attribute in FITTED),
+        model.inverse_transform(model.transform(X)),
+        model.simulate(X[:3, :], 3, relift=True),
+        model.eigenfunctions(X),
+        model.held_out_residuals(X, Y),
+    ):
+        assert device_of(given) == device
+    with pytest.raises(ValueError, match="y is on device .*ToDevice"):
+        model.score(X, strict.asarray(noisy[1]))
+    with pytest.raises(ValueError, match="same device"):
+        model.predict(strict.asarray(noisy[0]))
 
 
 def test_streams_and_merges_stay_in_the_library(noisy, xp):
