@@ -149,7 +149,7 @@ def test_arrays_stay_on_the_device_they_come_from(name, noisy):
         model.held_out_residuals(X, Y),
     ):
         assert device_of(given) == device
-    with pytest.raises(ValueError, match="y is on device .*ToDevice"):
+    with pytest.raises(ValueError, match=r"y is on device .*ToDevice"):
         model.score(X, strict.asarray(noisy[1]))
     with pytest.raises(ValueError, match="same device"):
         model.predict(strict.asarray(noisy[0]))
