@@ -31,6 +31,7 @@ __all__ = [
     "is_numpy",
     "library_name",
     "move_like",
+    "on_host",
     "real",
     "to_library",
     "to_numpy",
@@ -148,6 +149,11 @@ def move_like(x: Array, reference: Array) -> Array:
     if library_name(x) != library_name(reference):
         x = to_numpy(x)
     return xp.asarray(x, device=device_of(reference))
+
+
+def on_host(x: Array) -> bool:
+    """Whether ``x`` lies in the memory of the host, where caches reward small blocks."""
+    return "cpu" in str(device_of(x)).lower()
 
 
 def _gpu_library() -> str:

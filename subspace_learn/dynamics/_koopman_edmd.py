@@ -130,9 +130,9 @@ class KoopmanEDMD(KoopmanSolver):
     With M pairs and N observables a fit costs about ``9 M N^2 + 25 N^3`` flops (Cholesky-QR2 in
     blocks; ``6 M N^2`` by inner products where the measured condition is below 15, Householder's QR
     where it is above 1e7). Beyond the lifted data it needs one block of rows; `partial_fit` never
-    holds more than a batch. The problems of N columns are solved on the host, which has the
-    eigenvalues of non-symmetric matrices in every library; so is ARPACK for ``method="kernel"``,
-    with its products where the data are.
+    holds more than a batch. Problems of N columns are solved on the host, whatever library X is of:
+    the array API has no eigenvalues of non-symmetric matrices. ARPACK for ``method="kernel"`` runs
+    there too, with its products where the data are.
 
     What a residual says: in the limit of infinite data, a pair with residual eps lies in the
     eps-pseudospectrum of the operator. It says nothing of eigenvalues that were not found, and no

@@ -13,7 +13,17 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-from .._array import Array, array_namespace, conj, device_of, double, is_numpy, move_like, to_numpy
+from .._array import (
+    Array,
+    array_namespace,
+    conj,
+    device_of,
+    double,
+    is_numpy,
+    move_like,
+    on_host,
+    to_numpy,
+)
 
 __all__ = ["PairFactors", "merged_factors", "pair_factors", "row_blocks", "side_by_side"]
 
@@ -24,21 +34,21 @@ _CHOLESKY_LIMIT = 1e7
 _ONE_PASS_LIMIT = 15.0
 # One Gram matrix gives residuals down to eps^1/2 of the largest; above this a QR is taken instead.
 _RESIDUAL_LIMIT = 1e4
-# Elements of a block: 1 MiB stays in a processor's cache; a GPU wants few and large products.
-_BLOCK, _BLOCK_ON_DEVICE = 2**17, 2**23
+# Elements of a block: 2 MiB stay in a processor's cache; a GPU wants few and large products.
+_BLOCK, _BLOCK_ON_DEVICE = 2**18, 2**23
 
 
 class PairFactors(NamedTuple):
     """A few rows with the inner products of all rows of the lifted data, on the host."""
 
     left: np.ndarray
-    """Compressed regressors ``[U, psi(x)]``, which explain, (n_rows, n_inputs + n_observables)."""
+    """Compressed regressors ``[U, psi(x)]``, (n_rows, n_inputs + n_observables)."""
     right: np.ndarray
-    """Compressed successors ``psi(y)``, as far as they are explained, (n_rows, n_observables)."""
+    """Successors ``psi(y)`` as far as ``left`` explains them, (n_rows, n_observables)."""
     state: np.ndarray
-    """Compressed states x, as far as they are explained, (n_rows, n_features)."""
+    """States x as far as ``left`` explains them, (n_rows, n_features)."""
     outside: np.ndarray
-    """What is left of ``psi(y)``, (n_more_rows, n_observables); no rows if it was not asked for."""
+    """What is left of ``psi(y)``, (n_more_rows, n_observables); no rows if not asked for."""
     n_pairs: int
     """Number of pairs behind them."""
 
@@ -50,7 +60,7 @@ def row_blocks(n_rows: int, n_columns: int, n_elements: int = _BLOCK) -> Iterato
     ----------
     n_rows, n_columns : int
         Shape of the table.
-    n_elements : int, default=2**17
+    n_elements : int, default=2**18
         Rows times columns of a block; at least four times as many rows as columns are taken.
 
     Returns
@@ -151,7 +161,7 @@ class _Blocks(NamedTuple):
         """Blocks of the tables of these names, in double precision."""
         tables = [getattr(self, name) for name in names]
         width = self.left.shape[1] + self.right.shape[1]
-        elements = _BLOCK if is_numpy(self.left) else _BLOCK_ON_DEVICE
+        elements = _BLOCK if on_host(self.left) else _BLOCK_ON_DEVICE
         for rows in row_blocks(self.left.shape[0], width, elements):
             scale = None if self.root is None else self.root[rows]
             yield tuple(_double(table[rows, :], scale) for table in tables)
