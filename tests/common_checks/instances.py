@@ -90,6 +90,12 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls("blind_deconvolution"),
         cls("repeated", n_atoms=1),
     ],
+    # Rates that more than one hierarchy is needed for.
+    "BootstrapAMG": lambda cls: [
+        cls(random_state=0),
+        cls(target_rate=0.3, composition="multiplicative", cycle="V", random_state=0),
+        cls(target_rate=0.6, composition="additive", cycle="V", random_state=0),
+    ],
     "SpectralPositionalEncoding": lambda cls: [
         cls(),
         cls(None, filters="heat"),
@@ -230,6 +236,8 @@ def kind(estimator: Any) -> str:
     """Return the kind of X an estimator takes, or what it does instead of mapping samples."""
     if hasattr(estimator, "fit_resample"):
         return "sampler"
+    if hasattr(estimator, "aspreconditioner"):
+        return "system"
     tags = get_tags(estimator).input_tags
     if tags.three_d_array:
         return "epochs" if tags.two_d_array else "matrices"
