@@ -134,7 +134,8 @@ class BaseDeepClassifier(ClassifierMixin, BaseDeepEstimator):
         labels : ndarray of shape (n_samples,)
             From ``classes_``.
         """
-        return self.classes_[self._logits(X, "predict").argmax(axis=1)]
+        codes = self._logits(X, "predict").argmax(axis=1)
+        return self.classes_[codes]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Softmax of the logits, computed in float64.

@@ -15,6 +15,8 @@ from ..linalg.grassmann import exponential, polar_retraction, tangent_projection
 
 __all__ = ["GrassmannParameter", "ManifoldParameter", "RiemannianSGD", "StiefelParameter"]
 
+ROUNDING = 1e-3  # largest |U^T U - I| that is put right silently; float16 is off by as much
+
 
 class ManifoldParameter(torch.nn.Parameter):
     """A parameter of shape (..., d, k) with orthonormal columns that a step has to keep so."""
@@ -211,7 +213,7 @@ class RiemannianSGD(torch.optim.Optimizer):
         super().add_param_group(param_group)
         for parameter in self.param_groups[-1]["params"]:
             if isinstance(parameter, ManifoldParameter):
-                _check_orthonormal(parameter)
+                _put_on_manifold(parameter)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -256,7 +258,8 @@ class RiemannianSGD(torch.optim.Optimizer):
 
 
 @torch.no_grad()
-def _check_orthonormal(parameter: torch.Tensor) -> None:
+def _put_on_manifold(parameter: torch.Tensor) -> None:
+    """Remove rounding from the columns, as of a module that was made in another precision."""
     shape = tuple(parameter.shape)
     if parameter.ndim < 2 or not 1 <= shape[-1] <= shape[-2]:
         raise ValueError(
@@ -264,8 +267,9 @@ def _check_orthonormal(parameter: torch.Tensor) -> None:
         )
     gram = parameter.mT @ parameter
     gap = (gram - torch.eye(shape[-1], dtype=gram.dtype, device=gram.device)).abs().max()
-    if not gap <= 1e3 * torch.finfo(gram.dtype).eps * shape[-2]:
+    if not gap <= ROUNDING:
         raise ValueError(
             f"A {type(parameter).__name__} of shape {shape} has columns that are not orthonormal: "
             f"U^T U is off the identity by {float(gap):.1e}. Start from torch.linalg.qr(A)[0]."
         )
+    parameter.copy_(polar_retraction(parameter.data, torch.zeros_like(parameter.data)))

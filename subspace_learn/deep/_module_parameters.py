@@ -42,7 +42,7 @@ class ModuleEstimator(BaseDeepEstimator):
         random_state=None,
         verbose=0,
         net_params=None,
-        **module_params,
+        **module__x,
     ):
         super().__init__(
             max_epochs=max_epochs,
@@ -62,13 +62,13 @@ class ModuleEstimator(BaseDeepEstimator):
             net_params=net_params,
         )
         self.module = module
-        for name, value in module_params.items():
+        for name in module__x:
             if not name.startswith(PREFIX):
                 raise TypeError(
                     f"{type(self).__name__}.__init__() got an unexpected keyword argument "
                     f"{name!r}. Parameters of the module are written {PREFIX}{name}."
                 )
-            setattr(self, name, value)
+        self._module_params = module__x
 
     @classmethod
     def from_module(
@@ -115,8 +115,7 @@ class ModuleEstimator(BaseDeepEstimator):
         params : dict
             By name.
         """
-        own = {name: value for name, value in vars(self).items() if name.startswith(PREFIX)}
-        return {**super().get_params(deep), **own}
+        return {**super().get_params(deep), **self._module_params}
 
     def set_params(self, **params: Any) -> ModuleEstimator:
         """Set parameters; if any name is unknown, none is changed.
@@ -133,7 +132,7 @@ class ModuleEstimator(BaseDeepEstimator):
         """
         own = {name: params.pop(name) for name in list(params) if name.startswith(PREFIX)}
         super().set_params(**params)
-        vars(self).update(own)
+        self._module_params = {**self._module_params, **own}
         return self
 
     def _default_module(self) -> Callable[..., Any]:
@@ -158,11 +157,7 @@ class ModuleEstimator(BaseDeepEstimator):
                 f"module={type(factory).__name__}, module__x=..., or a function that returns a new "
                 "one."
             )
-        given = {
-            key.removeprefix(PREFIX): value
-            for key, value in vars(self).items()
-            if key.startswith(PREFIX)
-        }
+        given = {key.removeprefix(PREFIX): value for key, value in self._module_params.items()}
         known = inspect.signature(factory).parameters
         unknown = sorted(set(given) - set(known))
         if unknown and not any(p.kind is p.VAR_KEYWORD for p in known.values()):

@@ -101,10 +101,10 @@ class DeepRegressor(RegressorMixin, ModuleEstimator):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            Of the shape that y had in `fit`; in the precision of ``dtype``.
+            Of the shape that y had in `fit`; float64.
         """
-        found = self._outputs(X, "predict")
-        return found[:, 0] if self._one_dimensional else found
+        found = self._outputs(X, "predict").astype(np.float64)
+        return found.reshape(-1, *self._target_shape)
 
     def _train_on(self, X: Any, y: Any, sample_weight: Any, *, method: str) -> DeepRegressor:
         begun = self._is_begun(method)
@@ -120,10 +120,6 @@ class DeepRegressor(RegressorMixin, ModuleEstimator):
         y = y.reshape(len(y), -1)
         self._train(Rows(X, y, weights, y.shape[1]), method=method, begun=begun)
         return self
-
-    @property
-    def _one_dimensional(self) -> bool:
-        return self._target_shape == ()
 
     def _targets(self, y: Any, n_samples: int) -> np.ndarray:
         name = type(self).__name__
