@@ -1,8 +1,9 @@
-"""What the adapter adds to training and prediction, beside a loop written by hand, and raw skorch."""
+"""What the adapter adds to training, beside a loop written by hand, and raw skorch."""
 
 from __future__ import annotations
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from subspace_learn.deep import DeepClassifier
 
@@ -21,16 +22,11 @@ class Adapter(PeerBenchmark):
     budget = 15.0
 
     def setup(self, *case):
-        import torch
-
-        self.torch_threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # a batch of 64 rows is too small to share
         super().setup(*case)
+        self.one = threadpool_limits(1)  # a batch of 64 rows is too small to share
 
     def teardown(self, *case):
-        import torch
-
-        torch.set_num_threads(self.torch_threads)
+        self.one.restore_original_limits()
         super().teardown(*case)
 
     def make_data(self, module, batch_size):

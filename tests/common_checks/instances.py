@@ -17,9 +17,9 @@ from subspace_learn._discovery import estimators
 from subspace_learn.deep import BaseDeepEstimator
 from subspace_learn.dynamics import RBFDictionary
 
-# scikit-learn compares outputs of one row and of many, and of weights and of repeated rows, to seven
-# digits, which float32 does not have; and one batch must hold all rows, for with several a weight of
-# 2 is not a row given twice.
+# scikit-learn compares outputs of one row and of many, and of weights and of repeated rows, to
+# seven digits, which float32 does not have; and one batch must hold all rows, for with several a
+# weight of 2 is not a row given twice.
 _EXACT: dict[str, Any] = {
     "batch_size": None,
     "dtype": "float64",
