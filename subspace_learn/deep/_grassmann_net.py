@@ -43,8 +43,9 @@ class GrassmannNetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Between the layers.
     momentum : float, default=0.9
         Of :class:`RiemannianSGD`, in [0, 1).
-    lr : float, default=0.05
-        Learning rate of the perceptron and of the subspaces.
+    lr : float, default=0.01
+        Learning rate of the perceptron and of the subspaces, whose gradients grow with gamma. On
+        standardised features 0.05 is faster; on others it may be too long a step.
 
     Attributes
     ----------
@@ -98,7 +99,7 @@ class GrassmannNetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         activation="relu",
         momentum=0.9,
         max_epochs=50,
-        lr=0.05,
+        lr=0.01,
         batch_size=64,
         weight_decay=0.0,
         validation_fraction=None,
