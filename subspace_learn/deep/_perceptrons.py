@@ -25,8 +25,8 @@ def layers(sizes: Sequence[int], activation: str, dropout: float = 0.0) -> torch
         )
     if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(
-            f"Layers of sizes {tuple(sizes)} (features first) cannot be built: at least one layer of "
-            "at least one unit is needed. Check hidden_layer_sizes."
+            f"Layers of sizes {tuple(sizes)} (features first) cannot be built: at least one layer "
+            "of at least one unit is needed. Check hidden_layer_sizes."
         )
     found: list[torch.nn.Module] = [torch.nn.Linear(*sizes[:2])]
     for a, b in pairwise(sizes[1:]):

@@ -111,7 +111,7 @@ def built_net(
             f"net_params sets {', '.join(taken)}, which are parameters of the estimator or its own "
             "business. Set the estimator's parameter instead."
         )
-    optimizer = OPTIMIZERS.get(plan.optimizer, plan.optimizer)  # type: ignore[call-overload]
+    optimizer = OPTIMIZERS.get(plan.optimizer, plan.optimizer)
     _check_manifolds(module, optimizer)
     params = {"criterion": loss, **plan.net_params}
     if plan.weight_decay:
