@@ -34,6 +34,7 @@ _ROOMS = (
     "compression",
     "covariance",
     "datasets",
+    "deep",
     "dynamics",
     "functional",
     "geometry",
