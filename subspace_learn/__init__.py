@@ -21,6 +21,7 @@ _HEADLINE = {
     "FederatedGrassmannPCA": "grassmann",
     "GrassmannClassifier": "grassmann",
     "GrassmannPCA": "grassmann",
+    "HiPPOTransformer": "sequence",
     "KoopmanEDMD": "dynamics",
     "NearestSubspaceClassifier": "grassmann",
     "SelfCalibrationLS": "inverse",
@@ -31,15 +32,19 @@ _HEADLINE = {
     "ToDevice": "_to_device",
 }
 _ROOMS = (
+    "compression",
     "covariance",
     "datasets",
+    "deep",
     "dynamics",
     "functional",
+    "geometry",
     "graph",
     "grassmann",
     "inverse",
     "linalg",
     "sampling",
+    "sequence",
 )
 
 __all__ = [*_HEADLINE, *_ROOMS, "__version__"]

@@ -61,12 +61,12 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
     Each epoch becomes an augmented covariance matrix (see :class:`AugmentedCovariances`) of order
     p and lag :math:`\tau`; matrices become tangent vectors :math:`\log(M^{-1/2} S M^{-1/2})` at a
     reference M, and these go to a linear classifier; or the nearest class mean decides. Order 1 is
-    the usual spatial covariance, always among the candidates.
+    the usual spatial covariance.
 
     Parameters
     ----------
     order : int or "auto", default="auto"
-        Number of delayed copies; "auto" chooses from ``orders``.
+        Number of delayed copies; "auto" chooses from ``orders`` and 1.
     lag : int, float or "auto", default="auto"
         Delay between copies, int in samples or float in seconds; "auto" chooses from ``lags``.
     orders : sequence of int, default=(1, 2, 3, 4, 6, 8)
@@ -433,7 +433,9 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
             lag = found.lag if self.lag == "auto" else lags[0]
             return Cell(order, lag if order > 1 else 1), None
         cells = candidate_cells(orders, lags, X.shape[1], X.shape[2])
-        if self.order != "auto" and len(cells) == 1:
+        if self.order != "auto":  # order 1, always a candidate, was not asked for
+            cells = [cell for cell in cells if cell.order == self.order]
+        if not cells:
             raise ValueError(
                 f"{X.shape[2]} times are too few for {X.shape[1]} channels and orders {orders} at "
                 f"lags {lags}: order * n_channels rows need as many times after the delays. Give "

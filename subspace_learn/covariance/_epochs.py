@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,13 +13,17 @@ from .._validation import check_epochs, check_sample_weight
 
 __all__ = ["checked_epochs", "lag_in_samples", "weighted_rows"]
 
+# Channel types of MNE that hold signals of the brain; "misc" is what MNE calls unnamed ones.
+_BRAIN_SIGNALS = {"eeg", "mag", "grad", "seeg", "ecog", "dbs", "csd", "misc", "hbo", "hbr"}
+
 
 def checked_epochs(
     estimator: Any, X: Any, *, reset: bool, method: str
 ) -> tuple[Array, float | None]:
     """Checked epochs and their sampling rate: the parameter ``sfreq``, or what mne.Epochs says.
 
-    With ``reset`` the estimator gets ``ch_names_`` of mne.Epochs, else None.
+    With ``reset`` the estimator gets ``ch_names_`` of mne.Epochs, else None, and channels that are
+    marked bad or record no brain signal are warned of.
 
     Raises
     ------
@@ -27,6 +32,8 @@ def checked_epochs(
         or another order of channels than in fit.
     """
     names = list(X.ch_names) if hasattr(X, "get_data") and hasattr(X, "ch_names") else None
+    if reset and names is not None:
+        _warn_of_other_channels(X)
     X, own = check_epochs(estimator, X, reset=reset, method=method)
     known = estimator.sfreq
     if not reset and known is None:
@@ -45,6 +52,20 @@ def checked_epochs(
     else:
         _check_names(names, getattr(estimator, "ch_names_", None))
     return X, known if own is None else own
+
+
+def _warn_of_other_channels(epochs: Any) -> None:
+    """Warn of eye, trigger and bad channels, which ``get_data`` hands over like the others."""
+    kinds = dict(zip(epochs.ch_names, epochs.get_channel_types(), strict=True))
+    other = [f"{name} ({kind})" for name, kind in kinds.items() if kind not in _BRAIN_SIGNALS]
+    other += [f"{name} (marked bad)" for name in epochs.info["bads"]]
+    if other:
+        warnings.warn(
+            f"These channels enter the covariances like any other: {', '.join(other)}. Pick those "
+            "you mean, for example epochs.copy().pick('eeg').",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def _check_names(given: list[str] | None, fitted: list[str] | None) -> None:

@@ -42,11 +42,15 @@ class TangentHead:
     ) -> None:
         self.geometry, self.prototype = geometry, prototype
         self.reference_rule, self.rotation_free = reference, rotation_free
+        # accuracies of a search do not need the digits of the final fit, which may cost LIBSVM a
+        # million steps where classes cannot be told apart
+        loose = rotation_free and isinstance(prototype, SVC)
+        self.screening = clone(prototype).set_params(tol=1e-4) if loose else prototype
 
     def fit(self, points: Array, y: np.ndarray, weight: np.ndarray | None) -> TangentHead:
         """Find the reference and train the classifier."""
         self.reference = self._reference(points, weight)
-        self.classifier = self._trained(self.features(points), y, weight)
+        self.classifier = self._trained(self.features(points), y, weight, self.prototype)
         return self
 
     def features(self, points: Array) -> np.ndarray:
@@ -75,7 +79,9 @@ class TangentHead:
             features = isometric_coordinates(features)
         scores = []
         for train, test in splits:
-            classifier = self._trained(features[train], y[train], taken(weight, train))
+            classifier = self._trained(
+                features[train], y[train], taken(weight, train), self.screening
+            )
             predicted = classifier.predict(features[test])
             scores.append(accuracy_score(y[test], predicted, sample_weight=taken(weight, test)))
         return scores
@@ -90,9 +96,9 @@ class TangentHead:
         return result.mean
 
     def _trained(
-        self, features: np.ndarray, y: np.ndarray, weight: np.ndarray | None
+        self, features: np.ndarray, y: np.ndarray, weight: np.ndarray | None, prototype: Any
     ) -> BaseEstimator:
-        classifier = clone(self.prototype)
+        classifier = clone(prototype)
         if weight is None:
             return classifier.fit(features, y)
         if not has_fit_parameter(classifier, "sample_weight"):
@@ -174,8 +180,9 @@ Head = TangentHead | MeansHead
 def prototype_of(choice: Any, random_state: Any = None) -> BaseEstimator:
     """The classifier of tangent vectors behind a choice, unfitted."""
     if choice == "svm":
-        # LIBSVM's own tolerance moves the scores by 1e-4 when the order of the epochs changes
-        return SVC(kernel="linear", tol=1e-8)
+        # LIBSVM's own tolerance moves the scores by 1e-4 when the order of the epochs changes; its
+        # kernel is in float32, so that below 1e-7 it may take 1e7 steps without an end
+        return SVC(kernel="linear", tol=1e-7)
     if choice == "lr":
         return LogisticRegression(max_iter=1000)
     prototype = clone(choice)

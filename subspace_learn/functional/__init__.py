@@ -2,6 +2,7 @@
 
 __all__ = [
     "affinity_graph",
+    "approximate_diagonalization",
     "attribute_graph",
     "attribute_partition",
     "augmented_covariance",
@@ -13,7 +14,9 @@ __all__ = [
     "dpp",
     "dpp_least_squares",
     "edmd",
+    "eigen_cam",
     "embedding_selection",
+    "eora",
     "federated_client",
     "federated_pca",
     "gbw_normalization",
@@ -22,6 +25,7 @@ __all__ = [
     "grassmann_classifier",
     "grassmann_pca",
     "grassmann_training",
+    "hippo",
     "kernel_edmd",
     "leverage",
     "lewis_weights",
@@ -31,6 +35,7 @@ __all__ = [
     "pair_factors",
     "positional_encoding",
     "product_bases",
+    "random_subspace",
     "resdmd",
     "row_sampling",
     "row_stream",
@@ -43,7 +48,9 @@ __all__ = [
     "self_calibration_system",
     "sensing",
     "siegel",
+    "simplex_nuft",
     "spectral_clustering",
+    "state_space",
     "subspace_detector",
     "vector_selection",
 ]

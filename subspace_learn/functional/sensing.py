@@ -155,7 +155,7 @@ class _CodedStack(SensingStack):
     """``A_l = Phi[:, :n] diag(codes_l)`` with a fast unitary transform Phi."""
 
     def __init__(self, codes: Array, n_sensors: int) -> None:
-        self.codes = codes
+        self.codes, self._codes_conj = codes, conj(codes)
         self.shape = (codes.shape[0], n_sensors, codes.shape[1])
         self.is_complex = is_complex(codes)
 
@@ -164,7 +164,7 @@ class _CodedStack(SensingStack):
         return float(xp.mean(xp.abs(self.codes) ** 2))
 
     def _decoded(self, x: Array) -> Array:
-        return x * conj(self.codes)
+        return x * self._codes_conj
 
 
 class FourierStack(_CodedStack):

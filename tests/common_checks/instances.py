@@ -9,12 +9,37 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import PolynomialFeatures
 from sklearn.utils import get_tags
 
 from subspace_learn import GrassmannPCA
 from subspace_learn._discovery import estimators
+from subspace_learn.deep import BaseDeepEstimator
 from subspace_learn.dynamics import RBFDictionary
+
+# scikit-learn compares outputs of one row and of many, and of weights and of repeated rows, to
+# seven digits, which float32 does not have; and one batch must hold all rows, for with several a
+# weight of 2 is not a row given twice.
+_EXACT: dict[str, Any] = {
+    "batch_size": None,
+    "dtype": "float64",
+    "max_epochs": 30,
+    "random_state": 0,
+}
+
+
+def network(cls: type) -> Any:
+    """A small perceptron that converges."""
+    return cls(
+        hidden_layer_sizes=(4,),
+        activation="tanh",
+        solver="lbfgs",
+        alpha=0.1,
+        max_iter=5000,
+        random_state=0,
+    )
+
 
 SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     "AugmentedCovariances": lambda cls: [
@@ -43,6 +68,12 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(1, constant=1.0, center=True),
         cls(1, metric="residual"),
         cls(1, metric="residual", center=True),
+    ],
+    # Quasi-Newton steps on a penalised loss: a minimum that the order of rows cannot move far.
+    "EoRACompensator": lambda cls: [
+        cls(network(MLPClassifier), rank=1, bits=8),
+        cls(network(MLPRegressor), rank=2, bits=8, method="act", update_bias=True),
+        cls(network(MLPRegressor), rank=2, bits=6, calibration="sequential"),
     ],
     "GBWNormalizer": lambda cls: [
         cls(),
@@ -101,6 +132,11 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     ],
     # Rows of a table are times here: those of scikit-learn's checks are short and random, which
     # leaves a kernel or a few RBF centres enough to fit.
+    "HiPPOTransformer": lambda cls: [
+        cls(),
+        cls(4, measure="legt", window=2.5),
+        cls(5, measure="fout"),
+    ],
     "KoopmanEDMD": lambda cls: [
         cls(),
         cls(solver="gram"),
@@ -117,6 +153,25 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     ],
     # Not a transformer: rows of its result need the rows before. See tests/dynamics.
     "DelayDictionary": lambda cls: [],
+    "SimplexRasterizer": lambda cls: [
+        cls(8),
+        cls(6, bounds=(0, 1), smoothing=0.0, flatten=False),
+    ],
+    "DeepClassifier": lambda cls: [
+        cls(**_EXACT, lr=0.05),
+        cls(**_EXACT, optimizer="sgd", lr=0.5, module__hidden_layer_sizes=(8,)),
+    ],
+    "DeepRegressor": lambda cls: [
+        cls(**_EXACT, lr=0.02),
+        cls(**_EXACT, optimizer="rsgd", lr=0.02, module__hidden_layer_sizes=()),
+    ],
+    "DeepTransformer": lambda cls: [
+        cls(**_EXACT, lr=0.01),
+        cls(**_EXACT, lr=0.01, module__hidden_layer_sizes=()),
+    ],
+    "GrassmannNetClassifier": lambda cls: [
+        cls((8, 4), subspace_dim=2, activation="tanh", **_EXACT),
+    ],
     "ToDevice": lambda cls: [cls()],
     # Each way to draw whose law depends on the rows alone: a weight of 2 is then a row given twice
     # (not so without replacement), and a full rank draw is certain (not so for independent rows).
@@ -130,6 +185,26 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         *(
             cls(kind, degree=2, index_set="hyperbolic_cross")
             for kind in ("chebyshev", "hermite", "fourier")
+        ),
+    ],
+    "RandomSubspaceClassifier": lambda cls: [
+        *(
+            cls(
+                hidden,
+                subspace_dim=dim,
+                projection=projection,
+                activation="tanh",
+                alpha=1.0,
+                tol=1e-7,
+                max_iter=5000,
+                random_state=0,
+            )
+            for hidden, dim, projection in (
+                ((), None, "dense"),
+                ((8,), 12, "dense"),
+                ((8,), 12, "sparse"),
+                ((8, 4), 12, "fastfood"),
+            )
         ),
     ],
     "SensitivitySampler": lambda cls: [
@@ -157,15 +232,30 @@ LONGER: dict[str, Callable[[type], list[Any]]] = {
 # A row of X is the time after the row before: another order of rows is another system.
 ROWS_ARE_TIMES = {"KoopmanEDMD"}
 
+# Fitted by L-BFGS on a loss without a single minimum: sums in another order end a little elsewhere.
+STOPS_AT_A_TOLERANCE = {"EoRACompensator", "RandomSubspaceClassifier"}
+
 # Transformers whose job is to hand arrays from one library to another.
 CHANGES_LIBRARY = {"ToDevice"}
+
+# Transformers of epochs whose output grows like X, not like its square.
+LINEAR = {"HiPPOTransformer"}
 
 # Estimators of 2-D input that may also be complex. scikit-learn has no tag for it.
 TAKES_COMPLEX = {"SelfCalibrationLS"}
 
 
 def instances() -> list[Any]:
-    """Return every estimator in every setting of the table, unfitted."""
+    """Return every estimator in every setting of the table, unfitted; not those that need torch."""
+    return [e for e in _all_instances() if not isinstance(e, BaseDeepEstimator)]
+
+
+def deep_instances() -> list[Any]:
+    """Return the estimators that need torch, which tests/deep tries, unfitted."""
+    return [e for e in _all_instances() if isinstance(e, BaseDeepEstimator)]
+
+
+def _all_instances() -> list[Any]:
     found = estimators()
     unknown = sorted(set(SETTINGS) - set(found))
     if unknown:
@@ -198,4 +288,4 @@ def kind(estimator: Any) -> str:
         return "complex_table"
     if tags.pairwise:
         return "pairwise" if tags.two_d_array else "graph"
-    return "table"
+    return "table" if tags.two_d_array else "mesh"

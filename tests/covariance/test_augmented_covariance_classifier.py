@@ -148,7 +148,7 @@ def test_within_one_standard_error_the_lowest_order_wins():
 def test_only_one_of_order_and_lag_may_be_searched(noisy):
     X, y = noisy
     clf = AugmentedCovarianceClassifier(2, lags=(1, 5), cv=3).fit(X, y)
-    assert {cell["order"] for cell in clf.cv_results_["params"]} == {1, 2}
+    assert {cell["order"] for cell in clf.cv_results_["params"]} == {2}  # what was asked for
     clf = AugmentedCovarianceClassifier(lag=4, orders=(1, 2), cv=3).fit(X, y)
     assert {cell["lag"] for cell in clf.cv_results_["params"]} == {4}
 
@@ -240,6 +240,23 @@ def test_mne_epochs_of_another_rate_are_refused():
     np.testing.assert_array_equal(clf.predict(mne_epochs(X)), clf.predict(X))
     with pytest.raises(ValueError, match="sampled at 200 Hz, but those of fit at 100 Hz"):
         clf.predict(mne_epochs(X, 200.0))
+
+
+def test_one_epoch_that_is_not_stacked_is_told_how_to_be(noisy):
+    X, y = noisy
+    clf = AugmentedCovarianceClassifier(2, 1).fit(X, y)
+    with pytest.raises(ValueError, match=r"If X is one epoch of \d+ channels, .* X\[None\]"):
+        clf.predict(X[0])
+    assert clf.predict(X[0][None]).shape == (1,)
+
+
+def test_channels_that_are_no_brain_signals_are_warned_of():
+    X, y = make_epochs()
+    epochs = mne_epochs(X)
+    epochs.info["bads"] = ["C0"]
+    epochs.set_channel_types({"C1": "stim"}, verbose="error")
+    with pytest.warns(UserWarning, match=r"like any other: C1 \(stim\), C0 \(marked bad\)"):
+        AugmentedCovarianceClassifier(2, 1).fit(epochs, y)
 
 
 def test_average_reference_is_named_as_the_cause(noisy):

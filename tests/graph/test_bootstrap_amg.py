@@ -23,7 +23,8 @@ def laplacian(graph):
 
 
 def test_attributes_say_what_was_built():
-    solver = BootstrapAMG(random_state=0).fit(grid(40))
+    A = grid(40)
+    solver = BootstrapAMG(random_state=0).fit(A)
     assert solver.hierarchy_ is solver.hierarchies_[0]
     assert solver.n_levels_ == len(solver.hierarchy_.sizes) > 1
     assert solver.hierarchy_.sizes[0] == solver.n_features_in_ == 1600
@@ -31,6 +32,8 @@ def test_attributes_say_what_was_built():
     assert solver.convergence_rate_ == solver.convergence_rates_[-1] < 0.9
     assert solver.converged_
     assert solver.smooth_vectors_.shape == (1600, len(solver.hierarchies_) + 1)
+    w = solver.smooth_vectors_[:, 1]  # in the order of A, though rows are numbered anew inside
+    assert w @ (A @ w) == pytest.approx(1, rel=1e-10)
 
 
 @pytest.mark.parametrize("composition", ["symmetrized", "additive"])
