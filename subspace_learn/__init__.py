@@ -22,6 +22,7 @@ _HEADLINE = {
     "GrassmannPCA": "grassmann",
     "KoopmanEDMD": "dynamics",
     "NearestSubspaceClassifier": "grassmann",
+    "RandomMatrixFilter": "random_matrix",
     "SelfCalibrationLS": "inverse",
     "SensitivitySampler": "sampling",
     "SpectralPositionalEncoding": "graph",
@@ -37,6 +38,7 @@ _ROOMS = (
     "grassmann",
     "inverse",
     "linalg",
+    "random_matrix",
     "sampling",
 )
 

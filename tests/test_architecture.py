@@ -33,6 +33,7 @@ STOREY = {
     "graph": 4,
     "grassmann": 4,
     "inverse": 4,
+    "random_matrix": 4,
     "sampling": 4,
     "datasets": 4,
     "dynamics": 4,

@@ -1,6 +1,7 @@
 """The mathematics of each method as pure functions, one module per method."""
 
 __all__ = [
+    "analytic_shrinkage",
     "augmented_covariance",
     "continuous_design",
     "dpp",
@@ -9,6 +10,7 @@ __all__ = [
     "embedding_selection",
     "federated_client",
     "federated_pca",
+    "gaussian_model",
     "gbw_normalization",
     "grassmann_classifier",
     "grassmann_pca",
@@ -17,10 +19,17 @@ __all__ = [
     "leverage",
     "lewis_weights",
     "lp_sensitivity",
+    "marchenko_pastur",
+    "monotone_inverse",
     "nearest_subspace",
+    "noise_checks",
+    "noise_model",
+    "optimal_shrinkage",
     "pair_factors",
     "positional_encoding",
     "product_bases",
+    "random_matrix_filter",
+    "rbns",
     "resdmd",
     "row_sampling",
     "row_stream",
@@ -33,5 +42,7 @@ __all__ = [
     "self_calibration_system",
     "sensing",
     "siegel",
+    "spiked_model",
     "subspace_detector",
+    "tracy_widom",
 ]
