@@ -33,14 +33,14 @@ def analytic_eigenvalues(eigenvalues: np.ndarray, n_samples: float) -> np.ndarra
     Returns
     -------
     shrunk : ndarray of shape (n_features,)
-        Positive.
+        Positive. Zeros that too few rows do not explain belong to features that are constant or
+        repeat one another: they get the smallest of the others, so that there is an inverse.
 
     Raises
     ------
     ValueError
         If there are more features than ``n_samples``, and fewer than 12 of these (the formula for
-        the zeros needs a bandwidth below ``1 / sqrt(5)``); if an eigenvalue that should be positive
-        is not.
+        the zeros needs a bandwidth below ``1 / sqrt(5)``); if no eigenvalue is positive.
 
     References
     ----------
@@ -54,25 +54,26 @@ def analytic_eigenvalues(eigenvalues: np.ndarray, n_samples: float) -> np.ndarra
             f"Analytic shrinkage of {n_features} features needs at least 12 degrees of freedom, "
             f"but was given {n_samples:.3g}. Give more rows, or use sklearn.covariance.LedoitWolf."
         )
-    positive = eigenvalues[n_zeros:]
-    if not positive[0] > 0:
-        raise ValueError(
-            f"{int(np.sum(positive <= 0))} eigenvalue(s) beyond the {n_zeros} that too few rows "
-            "explain are zero: features are constant or repeat each other. Drop those features, or "
-            "use sklearn.covariance.LedoitWolf."
-        )
+    if not eigenvalues[-1] > 0:
+        raise ValueError("Every eigenvalue is 0: the rows do not differ. Give rows that do.")
+    # Features that are constant or repeat one another: out of the formulas
+    idle = int(np.sum(eigenvalues[n_zeros:] <= 0))
+    n_features -= idle
+    positive = eigenvalues[n_zeros + idle :]
     density, hilbert = spectral_density(positive, n_samples)
     scaled = np.pi * positive
     if n_zeros == 0:
         c = n_features / n_samples
-        return positive / ((c * scaled * density) ** 2 + (1 - c - c * scaled * hilbert) ** 2)
+        shrunk = positive / ((c * scaled * density) ** 2 + (1 - c - c * scaled * hilbert) ** 2)
+        return np.concatenate([np.full(idle, np.min(shrunk)), shrunk])
     h = n_samples ** (-1 / 3)
     at_zero = (3 / 10 / h**2) + 3 / 4 / 5**0.5 / h * (1 - 1 / 5 / h**2) * np.log(
         (1 + 5**0.5 * h) / (1 - 5**0.5 * h)
     )
     of_zeros = n_samples / ((n_features - n_samples) * at_zero * float(np.mean(1 / positive)))
     shrunk = positive / (scaled**2 * (density**2 + hilbert**2))
-    return np.concatenate([np.full(n_zeros, of_zeros), shrunk])
+    lowest = min(of_zeros, float(np.min(shrunk)))
+    return np.concatenate([np.full(n_zeros, of_zeros), np.full(idle, lowest), shrunk])
 
 
 def spectral_density(positive: np.ndarray, n_samples: float) -> tuple[np.ndarray, np.ndarray]:
@@ -95,14 +96,28 @@ def spectral_density(positive: np.ndarray, n_samples: float) -> tuple[np.ndarray
     """
     density, hilbert = np.empty_like(positive), np.empty_like(positive)
     width = positive * n_samples ** (-1 / 3)
-    root = 5**0.5
+    height = 3 / 4 / 5**0.5
     for start in range(0, positive.shape[0], _BLOCK):
         rows = slice(start, start + _BLOCK)
         x = (positive[rows, None] - positive[None, :]) / width[None, :]
-        bump = 1 - x**2 / 5
-        density[rows] = np.mean(3 / 4 / root * np.clip(bump, 0.0, None) / width, axis=1)
-        # the logarithm has a pole where the factor before it is zero
-        ratio = np.where(bump == 0, 1.0, np.abs((root - x) / np.where(x == -root, 1.0, root + x)))
-        wave = -3 / 10 * x + 3 / 4 / root * bump * np.log(np.where(ratio > 0, ratio, 1.0))
-        hilbert[rows] = np.mean(wave / (np.pi * width), axis=1)
+        density[rows] = np.mean(height * np.clip(1 - x**2 / 5, 0.0, None) / width, axis=1)
+        hilbert[rows] = np.mean(_kernel_transform(x) / (np.pi * width), axis=1)
     return density, hilbert
+
+
+def _kernel_transform(x: np.ndarray) -> np.ndarray:
+    """Hilbert transform of the Epanechnikov kernel of variance 1, times pi.
+
+    Far from the kernel the closed form is a difference of numbers that grow with x; there the
+    series in its moments, ``-(1 / x + 1 / x^3 + ...)``, keeps the digits.
+    """
+    root, far = 5**0.5, np.abs(x) > 100
+    near = np.where(far, 0.0, x)
+    bump = 1 - near**2 / 5
+    # the logarithm has a pole where the factor before it is zero
+    ratio = np.abs(root - near) / np.where(near == -root, 1.0, np.abs(root + near))
+    closed = -3 / 10 * near + 3 / 4 / root * bump * np.log(np.where(ratio > 0, ratio, 1.0))
+    inverse = 1 / np.where(far, x, 1.0)
+    square = inverse**2
+    series = -inverse * (1 + square * (1 + square * (15 / 7 + square * 125 / 21)))
+    return np.where(far, series, closed)

@@ -105,15 +105,17 @@ def _squared_variation(values: np.ndarray) -> float:
     return float(np.var(values)) / mean**2 if mean > 0 else 0.0
 
 
-def findings(residuals: Residuals, *, features_are_free: bool = False) -> list[str]:
+def findings(
+    residuals: Residuals, *, scales_matter: bool = True, tails_matter: bool = True
+) -> list[str]:
     """Say in words what is not as the laws suppose.
 
     Parameters
     ----------
     residuals : Residuals
         Of a table.
-    features_are_free : bool, default=False
-        Whether scales and tails of features do not matter (a permutation edge keeps them).
+    scales_matter, tails_matter : bool, default=True
+        Whether scales and tails of features move the edge; one by permutation allows for both.
 
     Returns
     -------
@@ -125,24 +127,23 @@ def findings(residuals: Residuals, *, features_are_free: bool = False) -> list[s
     # Of m values that vary by chance alone the spread strays by about sqrt(8 / m) of itself.
     entry = max(residuals.kurtosis - 1, 2.0)
     by_chance = entry / n * (1 + _DEVIATIONS * (8 / p) ** 0.5)
-    if residuals.feature_spread > by_chance + _SPREAD and not features_are_free:
+    if residuals.feature_spread > by_chance + _SPREAD and scales_matter:
         found.append(
             f"the variances of the features differ (by {residuals.feature_spread**0.5:.0%} of "
-            "their mean): try standardize='features' or edge='permutation'"
+            "their mean): try standardize='features', or 'both' with edge='permutation'"
         )
     by_chance = entry / p * (1 + _DEVIATIONS * (8 / n) ** 0.5)
     unequal_rows = residuals.sample_spread > by_chance + _SPREAD
     if unequal_rows:
         found.append(
             f"the lengths of the rows differ (squared, by {residuals.sample_spread**0.5:.0%} of "
-            "their mean): try standardize='samples'"
+            "their mean): try standardize='samples', or 'both' with edge='permutation'"
         )
-    if residuals.kurtosis > 3 + _EXCESS + _DEVIATIONS * (24 / (n * p)) ** 0.5 and not (
-        features_are_free or unequal_rows
-    ):
+    heavy = residuals.kurtosis > 3 + _EXCESS + _DEVIATIONS * (24 / (n * p)) ** 0.5
+    if heavy and tails_matter and not unequal_rows:
         found.append(
             f"the entries have heavy tails (kurtosis {residuals.kurtosis:.1f}, a Gaussian has 3): "
-            "try edge='permutation' or standardize='both'"
+            "try standardize='both'"
         )
     if residuals.correlation > _CORRELATION + _DEVIATIONS / (n * p) ** 0.5:
         found.append(

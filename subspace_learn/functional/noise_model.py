@@ -151,7 +151,8 @@ def noise_model(
     """Noise level, edge and spikes of a spectrum.
 
     The level is measured on what is not signal, and signal is what exceeds an edge set by the
-    level: both are repeated, from no spikes on, until no spike is added.
+    level. From the median of all eigenvalues on, both are repeated twice: enough for a few spikes,
+    and no more, since on a spectrum without a bulk each round would take some more of it away.
 
     Parameters
     ----------
@@ -170,18 +171,15 @@ def noise_model(
         For exact low rank (more than half of the eigenvalues 0) the noise is 0 and every positive
         eigenvalue is a spike.
     """
-    limit = eigenvalues.shape[0] - 1
-    n_spikes = 0 if rule.n_spikes is None else rule.n_spikes
-    while True:
-        variance = noise_variance(eigenvalues, size, n_spikes, rule.noise)
-        edge = _edge(size, n_spikes, variance, rule, null)
-        found = min(int(np.sum(eigenvalues > edge)), limit)
-        if rule.n_spikes is not None or found <= n_spikes:
-            break
-        n_spikes = found
-    return NoiseModel(
-        variance, edge, n_spikes, _p_values(eigenvalues, size, n_spikes, variance, null)
-    )
+    limit = eigenvalues.shape[0] - 1  # something must be left to measure
+    taken = 0 if rule.n_spikes is None else min(rule.n_spikes, limit)
+    start: str | float = "median" if isinstance(rule.noise, str) else rule.noise
+    for noise in (rule.noise,) if rule.n_spikes is not None else (start, rule.noise, rule.noise):
+        variance = noise_variance(eigenvalues, size, taken, noise)
+        edge = _edge(size, taken, variance, rule, null)
+        bulk, taken = taken, min(int(np.sum(eigenvalues > edge)), limit)
+    n_spikes = taken if rule.n_spikes is None else rule.n_spikes
+    return NoiseModel(variance, edge, n_spikes, _p_values(eigenvalues, size, bulk, variance, null))
 
 
 def _edge(
@@ -299,11 +297,11 @@ def bulk_distance(eigenvalues: np.ndarray, size: SampleSize, model: NoiseModel) 
     -------
     distance : float
         In [0, 1]. For white noise of order 1 / m for m eigenvalues: they repel one another and keep
-        to the law far more closely than m independent numbers would.
+        to the law far more closely than m independent numbers would. 0 if every one is a spike.
     """
     bulk = np.sort(eigenvalues[model.n_spikes :])
-    if model.variance <= 0:
-        return 1.0
+    if model.variance <= 0 or bulk.size == 0:
+        return float(bulk.size > 0)
     law = marchenko_pastur_cdf(bulk, size.bulk(model.n_spikes), model.variance, nonzero=True)
     ranks = np.arange(bulk.shape[0] + 1) / bulk.shape[0]
     return float(max(np.max(ranks[1:] - law), np.max(law - ranks[:-1])))

@@ -311,9 +311,11 @@ def _n_varying(low: Array, high: Array) -> int:
 
 
 def _spectrum(values: Array, vectors: Array, size: SampleSize, order: int, eps: float) -> Spectrum:
-    kept = max(1, min(int(size.n_samples), size.n_features, values.shape[0]))
-    values = to_numpy(without_rounding(values, order, eps))
-    return Spectrum(np.clip(values[:kept], 0.0, None), size, vectors)
+    kept = max(1, min(int(size.n_samples), size.n_features))
+    values = to_numpy(without_rounding(values, order, eps))[:kept]
+    # rows that stand for several (weights) may be fewer than the degrees of freedom
+    values = np.concatenate([values, np.zeros(kept - values.shape[0])])
+    return Spectrum(np.clip(values, 0.0, None), size, vectors)
 
 
 def leading_directions(spectrum: Spectrum, n_directions: int) -> Array:
@@ -329,11 +331,12 @@ def leading_directions(spectrum: Spectrum, n_directions: int) -> Array:
     Returns
     -------
     components : array of shape (n_directions, n_features)
-        Orthonormal rows, the entry of largest modulus in each positive.
+        Orthonormal rows, the entry of largest modulus in each positive; fewer where there are fewer
+        rows.
     """
     vectors = spectrum.vectors[:, :n_directions]
     if spectrum.table is not None:
-        values = spectrum.eigenvalues[:n_directions] * spectrum.size.n_samples
+        values = spectrum.eigenvalues[: vectors.shape[1]] * spectrum.size.n_samples
         xp = array_namespace(vectors)
         values = xp.asarray(values, dtype=vectors.dtype, device=device_of(vectors))
         vectors = dual_basis(spectrum.table, values, vectors)

@@ -8,7 +8,6 @@ import numpy as np
 
 from .._array import array_namespace, device_of
 from .._base import fit_method
-from .._validation import check_sample_weight
 from ..functional.analytic_shrinkage import analytic_eigenvalues
 from ..functional.gaussian_model import GaussianModel
 from ..functional.random_matrix_filter import (
@@ -54,7 +53,7 @@ class AnalyticShrinkage(CovarianceModel):
     ------
     ValueError
         If X is complex, holds NaN or infinity, has fewer than two rows (with more
-        features than rows: fewer than 13), or features that are constant or repeat one another.
+        features than rows: fewer than 13), or rows that do not differ.
 
     See Also
     --------
@@ -65,6 +64,9 @@ class AnalyticShrinkage(CovarianceModel):
     -----
     Costs what one eigenproblem costs, ``9 min(n, p)^3`` flops, the products before it, and
     ``10 min(n, p)^2`` for the densities.
+
+    Directions along which X does not vary although there are rows enough (features that are
+    constant or repeat one another) get the smallest of the other variances.
 
     Where it fails: with few rows; where a handful of eigenvalues is isolated, the kernel smears
     each, and the spiked model of RandomMatrixFilter is closer; with heavy tails.
@@ -90,7 +92,7 @@ class AnalyticShrinkage(CovarianceModel):
         self.center = center
 
     @fit_method
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> AnalyticShrinkage:
+    def fit(self, X: Any, y: Any = None) -> AnalyticShrinkage:
         """Estimate the covariance of the rows of X.
 
         Parameters
@@ -99,8 +101,6 @@ class AnalyticShrinkage(CovarianceModel):
             Rows; NumPy, CuPy, torch, DataFrame, CSR or CSC. float32 stays float32.
         y : None
             Ignored.
-        sample_weight : array of shape (n_samples,), default=None
-            Frequencies.
 
         Returns
         -------
@@ -108,9 +108,8 @@ class AnalyticShrinkage(CovarianceModel):
             Fitted.
         """
         X = self._checked(X, reset=True, min_samples=2)
-        weights = check_sample_weight(sample_weight, X)
         gram = X.shape[0] < X.shape[1]
-        ready = prepared(X, weights, standardize=False, center=self.center, gram=gram)
+        ready = prepared(X, None, standardize=False, center=self.center, gram=gram)
         eps = float(array_namespace(ready.table.mean).finfo(X.dtype).eps)
         if gram:
             spectrum = gram_spectrum(ready.table, ready.n_samples)

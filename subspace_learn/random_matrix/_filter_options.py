@@ -92,8 +92,8 @@ def _check_permutations(model: Any, X: Any, weights: Any) -> None:
         )
 
 
-def check_stream_options(model: Any) -> None:
-    """Raise ValueError if the options need all rows at once."""
+def check_stream_options(model: Any) -> bool:
+    """Return True, or raise ValueError if the options need all rows at once."""
     wants = [
         f"{name}={value!r}"
         for name, value, fine in (
@@ -109,6 +109,7 @@ def check_stream_options(model: Any) -> None:
             f"partial_fit and merge keep sums, not rows, but {' and '.join(wants)} "
             f"need{'s' if len(wants) == 1 else ''} the rows. Use fit, or other options."
         )
+    return True
 
 
 def kept_sums(model: Any) -> ColumnSums:

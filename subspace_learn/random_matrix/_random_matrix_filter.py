@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, device_of
@@ -148,7 +149,7 @@ class RandomMatrixFilter(SignalProjection):
     UserWarning
         If what is left without the spikes is not white: features or rows of unequal scale, heavy
         tails, neighbouring rows that are correlated, eigenvalues far from the law. Dense X and
-        `fit` only, but for the last.
+        `fit` only, but for the last. Not with ``n_components`` given.
 
     See Also
     --------
@@ -162,8 +163,8 @@ class RandomMatrixFilter(SignalProjection):
     "permutation" as much for each table. `transform` and `filter` cost ``O(p r)`` a row. Constant
     features are not counted.
 
-    Noise level and edge are repeated without the spikes found until none is added. p-values are for
-    Gaussian entries; finite fourth moments do in the limit.
+    Noise level and edge are repeated twice without the spikes found. p-values are for Gaussian
+    entries; finite fourth moments do in the limit.
 
     **Selection (EigenShield).** Directions are scored by how far they move when the input is
     disturbed, relative to what they say (RbNS), and those that stand out are dropped. The original
@@ -315,6 +316,7 @@ class RandomMatrixFilter(SignalProjection):
         warn_of_departures(self, ready.table)
         return self
 
+    @available_if(check_stream_options)
     @fit_method
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> RandomMatrixFilter:
         """Add a batch of rows to the covariance sums of those before, and solve again.
@@ -335,13 +337,14 @@ class RandomMatrixFilter(SignalProjection):
 
         Raises
         ------
+        AttributeError
+            With options that need all rows at once.
         ValueError
-            With options that need all rows at once, or after a fit that kept no sums.
+            After a fit that kept no sums.
         """
         first = not self.__sklearn_is_fitted__()
         X = self._checked(X, reset=first, method="partial_fit", min_samples=2 if first else 1)
         weights = check_sample_weight(sample_weight, X)
-        check_stream_options(self)
         sums = column_sums(X, weights, center=self.center)
         if first:
             self._dtype, self.solver_ = X.dtype, "covariance"
@@ -349,6 +352,7 @@ class RandomMatrixFilter(SignalProjection):
             sums = merged_column_sums(kept_sums(self), sums, center=self.center)
         return self._refitted(sums)
 
+    @available_if(check_stream_options)
     @fit_method
     def merge(self, other: RandomMatrixFilter) -> RandomMatrixFilter:
         """Add the rows that ``other`` was fitted on, without seeing them.
@@ -365,6 +369,8 @@ class RandomMatrixFilter(SignalProjection):
 
         Raises
         ------
+        AttributeError
+            With options that need all rows at once.
         TypeError
             If ``other`` is not a RandomMatrixFilter.
         ValueError
@@ -374,14 +380,14 @@ class RandomMatrixFilter(SignalProjection):
             raise TypeError(f"merge needs another RandomMatrixFilter, but was given {type(other)}.")
         check_is_fitted(self)
         check_is_fitted(other)
-        check_stream_options(self)
         check_mergeable(self, other)
         sums = merged_column_sums(kept_sums(self), kept_sums(other), center=self.center)
         return self._refitted(sums)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self.edge != "permutation"
+        rows_move = rows_are_equalised(self) and self.center
+        tags.input_tags.sparse = self.edge != "permutation" and not rows_move
         return tags
 
     def _singular(self) -> str:
@@ -410,6 +416,7 @@ class RandomMatrixFilter(SignalProjection):
     def _store(self, fitted: SpikedFit) -> None:
         """Bind what was found; every spike is kept until a selector says otherwise."""
         self._model, self._directions = fitted.model, fitted.directions
+        self._size = fitted.size
         self.noise_variance_, self.upper_edge_ = fitted.noise.variance, fitted.noise.edge
         self.n_spikes_, self.bulk_distance_ = fitted.noise.n_spikes, fitted.bulk_distance
         self.eigenvalues_, self.p_values_, self.spikes_, self.cosines_ = (

@@ -6,6 +6,7 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 
 from .._array import Array, array_namespace, device_of
 from ..functional.gaussian_model import GaussianModel
@@ -13,6 +14,7 @@ from ..functional.noise_checks import findings, residual_statistics
 from ..functional.noise_model import (
     NoiseModel,
     NoiseRule,
+    SampleSize,
     Spikes,
     bulk_distance,
     debiased_spikes,
@@ -37,6 +39,7 @@ class SpikedFit(NamedTuple):
     noise: NoiseModel
     spikes: Spikes
     eigenvalues: np.ndarray
+    size: SampleSize
     bulk_distance: float
 
     def vectors(self) -> tuple[Array, ...]:
@@ -89,13 +92,14 @@ def spiked_fit(
     shrunk = shrunk_spectrum(values, size, noise.variance, spikes, model.shrinkage)
     modelled = leading_directions(spectrum, shrunk.leading.shape[0])
     xp = array_namespace(modelled)
-    leading = xp.asarray(shrunk.leading.copy(), dtype=modelled.dtype, device=device_of(modelled))
+    known = shrunk.leading[: modelled.shape[0]].copy()  # fewer rows than weights: zeros follow
+    leading = xp.asarray(known, dtype=modelled.dtype, device=device_of(modelled))
     gaussian = GaussianModel(
         mean if scale is None else mean * scale, scale, modelled, leading, shrunk.rest
     )
     directions = modelled[: noise.n_spikes, :]
     return SpikedFit(
-        gaussian, directions, noise, spikes, values, bulk_distance(values, size, noise)
+        gaussian, directions, noise, spikes, values, size, bulk_distance(values, size, noise)
     )
 
 
@@ -123,14 +127,19 @@ def warn_of_departures(model: Any, table: CentredTable | None) -> None:
     table : CentredTable or None
         Standardized rows; None, or a sparse table, leaves out what needs them dense.
     """
+    if model.n_components is not None:  # the user's number, whatever the laws say
+        return
     found = []
-    keeps_features = model.edge == "permutation"
-    if table is not None and hasattr(table.X, "__array_namespace__"):
-        statistics = residual_statistics(table, model._directions)
-        found = findings(statistics, features_are_free=keeps_features)
-    n_bulk = model.eigenvalues_.shape[0] - model.n_spikes_
+    permuted = model.edge == "permutation"
+    if table is not None and not issparse(table.X):
+        found = findings(
+            residual_statistics(table, model._directions),
+            scales_matter=not permuted,
+            tails_matter=not permuted and model.standardize != "both",
+        )
+    n_bulk = max(model.eigenvalues_.shape[0] - model.n_spikes_, 1)
     far = model.bulk_distance_ > _BULK_DISTANCE + _BULK_ROUNDING / n_bulk
-    if far and not keeps_features and not found:
+    if far and not permuted and not found:
         found.append(
             f"the {n_bulk} eigenvalues below the spikes are far from the Marchenko-Pastur law "
             f"(Kolmogorov distance {model.bulk_distance_:.2f}): there may be no noise of one "
