@@ -105,7 +105,8 @@ def pooled_eigenvalues(W: Array, window: tuple[int, int], n_windows: tuple[int, 
     for matrix in matrices:
         stack = window_stack(matrix, window, n_windows)
         for start in range(0, stack.shape[0], per_batch):
-            part = xp.astype(stack[start : start + per_batch, :, :], xp.float64)
+            stop = min(start + per_batch, stack.shape[0])
+            part = xp.astype(stack[start:stop, :, :], xp.float64)
             other = xp.matrix_transpose(part)
             gram = part @ other if window[0] <= window[1] else other @ part
             found.append(np.ravel(to_numpy(xp.linalg.eigvalsh(gram))))

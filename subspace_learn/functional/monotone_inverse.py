@@ -34,8 +34,8 @@ def monotone_inverse(
     Examples
     --------
     >>> import numpy as np
-    >>> monotone_inverse(np.exp, np.array([1.0]), -1.0, 2.0).round(12)
-    array([0.])
+    >>> monotone_inverse(np.square, np.array([4.0, 9.0]), 0.0, 5.0)
+    array([2., 3.])
     """
     below, above = np.full(values.shape, float(low)), np.full(values.shape, float(high))
     for _ in range(64):  # 2^-64 of the interval: below rounding

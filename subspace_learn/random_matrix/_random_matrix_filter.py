@@ -200,7 +200,7 @@ class RandomMatrixFilter(SignalProjection):
     >>> model.n_spikes_
     2
     >>> model.spikes_.round(1)
-    array([9.7, 4.9])
+    array([10.1,  4.7])
     >>> model.transform(X).shape
     (400, 2)
     """

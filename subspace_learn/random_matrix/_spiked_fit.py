@@ -139,11 +139,12 @@ def warn_of_departures(model: Any, table: CentredTable | None) -> None:
         )
     n_bulk = max(model.eigenvalues_.shape[0] - model.n_spikes_, 1)
     far = model.bulk_distance_ > _BULK_DISTANCE + _BULK_ROUNDING / n_bulk
-    if far and not permuted and not found:
+    few = model.n_spikes_ > n_bulk / 2
+    if (far or few) and not permuted and not found:
         found.append(
-            f"the {n_bulk} eigenvalues below the spikes are far from the Marchenko-Pastur law "
-            f"(Kolmogorov distance {model.bulk_distance_:.2f}): there may be no noise of one "
-            "variance here, and n_spikes_ depends on where one looks for it"
+            f"{model.n_spikes_} spikes leave {n_bulk} eigenvalues of noise, at a Kolmogorov "
+            f"distance of {model.bulk_distance_:.2f} from the Marchenko-Pastur law: there may be "
+            "no noise of one variance here, and n_spikes_ depends on where one looks for it"
         )
     if found:
         warnings.warn(
