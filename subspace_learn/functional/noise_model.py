@@ -6,6 +6,7 @@ Everything here is about the eigenvalues alone: short NumPy arrays, descending, 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -192,12 +193,16 @@ def _edge(
         return float(np.sort(null)[-max(rank, 1)])
     if rule.edge == "tracy_widom":
         law = edge_law(size.n_samples, n_features)
-        quantile = float(tracy_widom_quantile(np.asarray(1 - rule.significance)))
-        return variance * (law.location + quantile * law.scale)
+        return variance * (law.location + _edge_quantile(rule.significance) * law.scale)
     if rule.edge == "gavish_donoho":
         short, long = sorted((float(n_features), size.n_samples))
         return variance * hard_threshold(short / long) ** 2 * long / size.n_samples
     return variance * (1 + size.bulk(n_spikes) ** 0.5) ** 2
+
+
+@lru_cache(maxsize=64)
+def _edge_quantile(significance: float) -> float:
+    return float(tracy_widom_quantile(np.asarray(1 - significance)))
 
 
 def _p_values(

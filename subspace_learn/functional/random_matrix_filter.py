@@ -39,10 +39,10 @@ class ColumnSums(NamedTuple):
     """What a stream keeps: second moments, and which columns ever changed."""
 
     moments: Moments
-    low: Array
-    """Smallest entry of each column, (n_features,)."""
-    high: Array
-    """Largest entry of each column, (n_features,)."""
+    first: Array
+    """Entries of one row, (n_features,)."""
+    varies: Array
+    """Which columns hold anything else, (n_features,), bool."""
 
 
 class Spectrum(NamedTuple):
@@ -71,7 +71,7 @@ class Prepared(NamedTuple):
 
 
 def column_sums(X: Array, weights: Array | None, *, center: bool) -> ColumnSums:
-    """Second moments and ranges of the columns of ``X``.
+    """Second moments of the columns of ``X``, and which of them vary.
 
     Parameters
     ----------
@@ -87,19 +87,17 @@ def column_sums(X: Array, weights: Array | None, *, center: bool) -> ColumnSums:
     sums : ColumnSums
         To be merged with those of other rows.
     """
-    low, high = _column_range(X, weights)
-    return ColumnSums(table_moments(X, weights, center=center), low, high)
+    return ColumnSums(table_moments(X, weights, center=center), *_varying_columns(X, weights))
 
 
-def _column_range(X: Array, weights: Array | None) -> tuple[Array, Array]:
-    """Smallest and largest entry of each column over the rows that count."""
+def _varying_columns(X: Array, weights: Array | None) -> tuple[Array, Array]:
+    """One row that counts, and which columns differ from it in another row that counts."""
     if weights is not None and not bool(array_namespace(weights).all(weights > 0)):
         X = X[weights > 0, :] if sp.issparse(X) else X[weights > 0]
     if sp.issparse(X):
         low, high = X.min(axis=0).toarray(), X.max(axis=0).toarray()
-        return low.reshape(-1), high.reshape(-1)
-    xp = array_namespace(X)
-    return xp.min(X, axis=0), xp.max(X, axis=0)
+        return low.reshape(-1), (high > low).reshape(-1)
+    return X[0, :], array_namespace(X).any(X != X[:1, :], axis=0)
 
 
 def prepared(
@@ -169,11 +167,11 @@ def merged_column_sums(a: ColumnSums, b: ColumnSums, *, center: bool) -> ColumnS
     sums : ColumnSums
         In the library and on the device of ``a``.
     """
-    xp = array_namespace(a.low)
+    first, varies = move_like(b.first, a.first), move_like(b.varies, a.varies)
     return ColumnSums(
         merged_moments(a.moments, b.moments, center=center),
-        xp.minimum(a.low, move_like(b.low, a.low)),
-        xp.maximum(a.high, move_like(b.high, a.high)),
+        a.first,
+        a.varies | varies | (a.first != first),
     )
 
 
@@ -192,9 +190,9 @@ def sums_scale(sums: ColumnSums, n_samples: float) -> Array:
     scale : array of shape (n_features,)
         Positive.
     """
-    xp = array_namespace(sums.low)
-    squares = xp.linalg.diagonal(sums.moments.scatter)
-    varies = (sums.high > sums.low) & (squares > 0)
+    squares = array_namespace(sums.first).linalg.diagonal(sums.moments.scatter)
+    xp = array_namespace(squares)
+    varies = sums.varies & (squares > 0)
     return xp.where(varies, xp.sqrt(xp.abs(squares) / n_samples), xp.ones_like(squares))
 
 
@@ -213,8 +211,7 @@ def feature_scales(table: CentredTable, n_samples: float) -> Array:
     scale : array of shape (n_features,)
         Positive.
     """
-    low, high = _column_range(table.X, None if table.root is None else table.root)
-    xp = array_namespace(low)
+    varies, xp = _varying_columns(table.X, table.root)[1], array_namespace(table.mean)
     if sp.issparse(table.X):
         squares = table.X.multiply(table.X).astype(np.float64)
         weights = np.ones(table.X.shape[0]) if table.root is None else table.root**2
@@ -225,7 +222,7 @@ def feature_scales(table: CentredTable, n_samples: float) -> Array:
             gap = xp.astype(table.X[rows, :], xp.float64, copy=False) - table.mean
             gap = gap if table.root is None else gap * table.root[rows, None]
             sums = sums + xp.sum(gap * gap, axis=0)
-    varies = (high > low) & (sums > 0)
+    varies = varies & (sums > 0)
     return xp.where(varies, xp.sqrt(xp.abs(sums) / n_samples), xp.ones_like(sums))
 
 
@@ -279,7 +276,7 @@ def covariance_spectrum(
     if scale is not None:
         covariance = covariance / (scale[:, None] * scale[None, :])
     values, vectors = leading_eigenpairs(covariance)
-    size = SampleSize(n_samples, _n_varying(sums.low, sums.high))
+    size = SampleSize(n_samples, _count(sums.varies))
     return _spectrum(values, vectors, size, covariance.shape[0], eps)
 
 
@@ -298,16 +295,15 @@ def gram_spectrum(table: CentredTable, n_samples: float) -> Spectrum:
     spectrum : Spectrum
         Directions are found on demand, at ``2 n p`` flops each.
     """
-    low, high = _column_range(table.X, table.root)
     values, vectors = leading_eigenpairs(row_gram(table) / n_samples)
     eps = float(array_namespace(values).finfo(values.dtype).eps)
-    size = SampleSize(n_samples, _n_varying(low, high))
+    size = SampleSize(n_samples, _count(_varying_columns(table.X, table.root)[1]))
     return _spectrum(values, vectors, size, max(table.X.shape), eps)._replace(table=table)
 
 
-def _n_varying(low: Array, high: Array) -> int:
-    xp = array_namespace(low)
-    return int(xp.sum(xp.astype(high > low, xp.int64)))
+def _count(mask: Array) -> int:
+    xp = array_namespace(mask)
+    return int(xp.sum(xp.astype(mask, xp.int64)))
 
 
 def _spectrum(values: Array, vectors: Array, size: SampleSize, order: int, eps: float) -> Spectrum:

@@ -175,6 +175,10 @@ class RandomMatrixFilter(SignalProjection):
     rows, not a split, calibrate the threshold: with a split a direction on it is kept or dropped by
     chance.
 
+    A correlation matrix counts signal as scale: where strong spikes rule some features,
+    ``standardize="features"`` leaves their noise unequal, and with ``edge="permutation"`` the edge
+    allows for that.
+
     Where it fails: more signal than noise directions (real spectra that decay slowly have no bulk;
     every eigenvalue is then a spike, and ``bulk_distance_`` says so); spikes below the threshold
     ``sigma^2 (1 + sqrt(p / n))`` leave no trace; an attacker who knows the directions kept moves
@@ -399,7 +403,7 @@ class RandomMatrixFilter(SignalProjection):
     def _covariance_spectrum(
         self, sums: ColumnSums, n_samples: float, scale: Array | None
     ) -> Spectrum:
-        eps = float(array_namespace(sums.low).finfo(self._dtype).eps)
+        eps = float(array_namespace(sums.first).finfo(self._dtype).eps)
         return covariance_spectrum(sums, n_samples, scale, eps=eps)
 
     def _refitted(self, sums: ColumnSums) -> RandomMatrixFilter:
