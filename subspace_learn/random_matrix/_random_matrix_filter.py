@@ -175,9 +175,8 @@ class RandomMatrixFilter(SignalProjection):
     rows, not a split, calibrate the threshold: with a split a direction on it is kept or dropped by
     chance.
 
-    A correlation matrix counts signal as scale: where strong spikes rule some features,
-    ``standardize="features"`` leaves their noise unequal, and with ``edge="permutation"`` the edge
-    allows for that.
+    A correlation matrix counts signal as scale: where strong spikes rule some features their noise
+    stays unequal, for which ``edge="permutation"`` allows.
 
     Where it fails: more signal than noise directions (real spectra that decay slowly have no bulk;
     every eigenvalue is then a spike, and ``bulk_distance_`` says so); spikes below the threshold
