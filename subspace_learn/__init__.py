@@ -24,6 +24,7 @@ _HEADLINE = {
     "HiPPOTransformer": "sequence",
     "KoopmanEDMD": "dynamics",
     "NearestSubspaceClassifier": "grassmann",
+    "RandomMatrixFilter": "random_matrix",
     "SelfCalibrationLS": "inverse",
     "SensitivitySampler": "sampling",
     "SpectralAMGClustering": "graph",
@@ -43,6 +44,7 @@ _ROOMS = (
     "grassmann",
     "inverse",
     "linalg",
+    "random_matrix",
     "sampling",
     "sequence",
 )
