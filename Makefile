@@ -56,13 +56,12 @@ $(STAMPS)/%: pyproject.toml constraints.txt | $(STAMPS)/venv
 
 # --- what users see -----------------------------------------------------------------------------
 
-demo: $(STAMPS)/data  ## install, run examples/quickstart.py on real data, pictures in demo_output/
-	@echo "==> examples/quickstart.py"
-	@mkdir -p demo_output
-	@$(PY) -u examples/quickstart.py
+demo: $(STAMPS)/data  ## install, run examples/demo.py on real data, pictures in demo_output/
+	@echo "==> examples/demo.py"
+	@$(PY) -u examples/demo.py
 
 examples: $(STAMPS)/data $(STAMPS)/deep  ## run every example as a script
-	@set -e; for script in examples/quickstart.py $$(find examples -name 'plot_*.py' | sort); do \
+	@set -e; for script in examples/demo.py examples/quickstart.py $$(find examples -name 'plot_*.py' | sort); do \
 		echo "==> $$script"; $(PY) -u $$script; done
 
 # --- tests --------------------------------------------------------------------------------------
