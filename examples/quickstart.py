@@ -10,7 +10,7 @@ The dimension of the subspace is chosen on the training set alone: fit on most o
 scored on the other normal rows and a slice of its attacks. The test set is used once, at the end.
 The threshold is the 95 % quantile of the scores of the training normals.
 
-Run it with ``make demo``; the table is printed, pictures are saved in ``demo_output/``.
+The table is printed, pictures are saved in ``demo_output/``.
 """
 
 import time
