@@ -31,6 +31,7 @@ _HEADLINE = {
 _ROOMS = (
     "covariance",
     "datasets",
+    "deep",
     "dynamics",
     "functional",
     "graph",

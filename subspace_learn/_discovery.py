@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
-from inspect import isclass, isfunction
+from inspect import isabstract, isclass, isfunction
 from types import ModuleType
 from typing import NamedTuple
 
 import subspace_learn
 
 __all__ = ["PublicName", "estimators", "public_names"]
+
+# Libraries of extras: without them the names that are written in terms of theirs are passed over.
+_OPTIONAL = {"torch", "skorch"}
 
 
 class PublicName(NamedTuple):
@@ -48,7 +51,12 @@ def public_names() -> list[PublicName]:
 
 def _names_in(module: ModuleType) -> Iterator[PublicName]:
     for name in module.__all__:
-        value = getattr(module, name, None)
+        try:
+            value = getattr(module, name, None)
+        except ImportError as error:
+            if error.name in _OPTIONAL:
+                continue
+            raise
         if value is None:  # a module that nobody has imported yet
             value = import_module(f"{module.__name__}.{name}")
         if isinstance(value, ModuleType):
@@ -58,11 +66,13 @@ def _names_in(module: ModuleType) -> Iterator[PublicName]:
 
 
 def estimators() -> dict[str, type]:
-    """Return every public estimator class by name."""
+    """Return every public estimator class by name; base classes that cannot be made are not."""
     from sklearn.base import BaseEstimator
 
     return {
         found.name: found.value
         for found in public_names()
-        if isclass(found.value) and issubclass(found.value, BaseEstimator)
+        if isclass(found.value)
+        and issubclass(found.value, BaseEstimator)
+        and not isabstract(found.value)
     }

@@ -14,7 +14,18 @@ from sklearn.utils import get_tags
 
 from subspace_learn import GrassmannPCA
 from subspace_learn._discovery import estimators
+from subspace_learn.deep import BaseDeepEstimator
 from subspace_learn.dynamics import RBFDictionary
+
+# scikit-learn compares outputs of one row and of many, and of weights and of repeated rows, to
+# seven digits, which float32 does not have; and one batch must hold all rows, for with several a
+# weight of 2 is not a row given twice.
+_EXACT: dict[str, Any] = {
+    "batch_size": None,
+    "dtype": "float64",
+    "max_epochs": 30,
+    "random_state": 0,
+}
 
 SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     "AugmentedCovariances": lambda cls: [
@@ -103,6 +114,21 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     ],
     # Not a transformer: rows of its result need the rows before. See tests/dynamics.
     "DelayDictionary": lambda cls: [],
+    "DeepClassifier": lambda cls: [
+        cls(**_EXACT, lr=0.05),
+        cls(**_EXACT, optimizer="sgd", lr=0.5, module__hidden_layer_sizes=(8,)),
+    ],
+    "DeepRegressor": lambda cls: [
+        cls(**_EXACT, lr=0.02),
+        cls(**_EXACT, optimizer="rsgd", lr=0.02, module__hidden_layer_sizes=()),
+    ],
+    "DeepTransformer": lambda cls: [
+        cls(**_EXACT, lr=0.01),
+        cls(**_EXACT, lr=0.01, module__hidden_layer_sizes=()),
+    ],
+    "GrassmannNetClassifier": lambda cls: [
+        cls((8, 4), subspace_dim=2, activation="tanh", **_EXACT),
+    ],
     "ToDevice": lambda cls: [cls()],
     # Each way to draw whose law depends on the rows alone: a weight of 2 is then a row given twice
     # (not so without replacement), and a full rank draw is certain (not so for independent rows).
@@ -151,7 +177,16 @@ TAKES_COMPLEX = {"SelfCalibrationLS"}
 
 
 def instances() -> list[Any]:
-    """Return every estimator in every setting of the table, unfitted."""
+    """Return every estimator in every setting of the table, unfitted; not those that need torch."""
+    return [e for e in _all_instances() if not isinstance(e, BaseDeepEstimator)]
+
+
+def deep_instances() -> list[Any]:
+    """Return the estimators that need torch, which tests/deep tries, unfitted."""
+    return [e for e in _all_instances() if isinstance(e, BaseDeepEstimator)]
+
+
+def _all_instances() -> list[Any]:
     found = estimators()
     unknown = sorted(set(SETTINGS) - set(found))
     if unknown:

@@ -1,0 +1,53 @@
+"""Torch modules, and the adapter that makes a scikit-learn estimator of any of them.
+
+Needs the extra: ``pip install subspace-learn[deep]``. Estimators are importable without it and say
+so when they are fitted; torch is loaded on first use.
+"""
+
+from importlib import import_module as _import_module
+
+from ._base import BaseDeepEstimator
+from ._classifier import DeepClassifier
+from ._displays import LossCurveDisplay
+from ._grassmann_net import GrassmannNetClassifier
+from ._regressor import DeepRegressor
+from ._requirements import require_torch as _require_torch
+from ._transformer import DeepTransformer
+
+# Classes that inherit from torch's, and so cannot be written without it.
+_TORCH_CLASSES = {
+    "AutoEncoder": "_perceptrons",
+    "GrassmannHead": "_grassmann_head",
+    "GrassmannParameter": "_manifold_optimizer",
+    "Perceptron": "_perceptrons",
+    "RiemannianSGD": "_manifold_optimizer",
+    "StiefelParameter": "_manifold_optimizer",
+}
+
+__all__ = [
+    "AutoEncoder",
+    "BaseDeepEstimator",
+    "DeepClassifier",
+    "DeepRegressor",
+    "DeepTransformer",
+    "GrassmannHead",
+    "GrassmannNetClassifier",
+    "GrassmannParameter",
+    "LossCurveDisplay",
+    "Perceptron",
+    "RiemannianSGD",
+    "StiefelParameter",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _TORCH_CLASSES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    _require_torch()
+    value = getattr(_import_module(f"{__name__}.{_TORCH_CLASSES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

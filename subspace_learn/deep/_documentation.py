@@ -1,0 +1,116 @@
+"""The part of the docstrings that all deep estimators share, written once."""
+
+from __future__ import annotations
+
+import inspect
+
+__all__ = ["with_training_parameters"]
+
+PARAMETERS = """\
+max_epochs : int, default=50
+    Number of times that `fit` goes through the rows.
+lr : float, default=1e-3
+    Learning rate of the optimizer.
+batch_size : int or None, default=64
+    Rows of a batch; None takes all rows at every step. A last batch of one row joins the one
+    before it.
+optimizer : {"adam", "adamw", "sgd", "rsgd"} or type, default="adam"
+    "rsgd" is :class:`RiemannianSGD`; or a class from ``torch.optim``.
+weight_decay : float, default=0.0
+    Of the optimizer: an L2 penalty (decoupled for "adamw").
+validation_fraction : float or None, default=None
+    Share of the rows (of each class) that is set aside in `fit` to watch the loss on. None sets
+    none aside: there is no hidden split.
+early_stopping : bool, default=False
+    Whether training ends when the loss (on the rows set aside, else of training) has not
+    fallen for ``n_iter_no_change`` epochs, and the parameters of the best epoch are kept.
+n_iter_no_change : int, default=10
+    Epochs to wait for with ``early_stopping``.
+warm_start : bool, default=False
+    Whether `fit` goes on from the fit before, with its module, optimizer and callbacks; lr,
+    weight_decay, batch_size and max_epochs may have changed.
+callbacks : list or None, default=None
+    Callbacks of skorch, copied before use. The rows are a table: those that read
+    ``dataset_train`` find its arrays as ``X`` and ``y``.
+device : str, default="auto"
+    "cpu", "cuda" or "cuda:<index>"; "auto" is "cuda" where torch finds one. The whole table is
+    moved there.
+dtype : {"float32", "float64"}, default="float32"
+    Precision of the module; rows are cast to it.
+random_state : int, RandomState, Generator or None, default=None
+    Seeds the initial parameters, the order of the rows, the rows set aside and dropout. torch's own
+    generator is put back afterwards.
+verbose : int, default=0
+    1 shows a progress bar, 2 prints a line for each epoch.
+net_params : dict or None, default=None
+    Further parameters of the skorch net, such as ``{"optimizer__momentum": 0.9}`` or
+    ``{"criterion": torch.nn.HuberLoss, "criterion__reduction": "none"}``.
+"""
+
+ATTRIBUTES = """\
+net_ : skorch.NeuralNet
+    The trained net, with the usual methods of skorch.
+module_ : torch.nn.Module
+    The trained module, in evaluation mode.
+history_ : skorch.history.History
+    Losses, durations and what callbacks add, epoch by epoch.
+loss_curve_ : list of float
+    Mean training loss of each epoch, taken before each of its steps.
+validation_loss_curve_ : list of float or None
+    Loss on the rows set aside after each epoch; None without such rows.
+n_iter_ : int
+    Epochs run, those before a warm start included.
+n_features_in_ : int
+    Number of features.
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
+    Column names, if X had them.
+"""
+
+ENDING = """\
+Raises
+------
+ImportError
+    If torch or skorch is not installed.
+ValueError
+    If X or y cannot be used, the module does not fit them, ``device`` is not there, or the loss of
+    the first epoch is not finite. If a later one is not, training stops with a
+    `ConvergenceWarning` that names the epoch, and the best state is kept.
+
+"""
+
+
+def with_training_parameters(cls: type) -> type:
+    """Put the shared parameters, attributes and errors into the docstring of a class.
+
+    Parameters of the class itself that have the name of a shared one replace it.
+    """
+    if cls.__doc__ is None:  # python -OO
+        return cls
+    doc = inspect.cleandoc(cls.__doc__)
+    if "\nAttributes\n" not in doc:
+        doc = doc.replace("\nSee Also\n", "\nAttributes\n----------\n\nSee Also\n", 1)
+    own, rest = doc.split("\nAttributes\n----------\n", 1)
+    attributes, rest = rest.split("\nSee Also\n", 1)
+    wanted = inspect.signature(cls).parameters
+    shared = [
+        entry
+        for entry in _entries(PARAMETERS)
+        if (name := entry.partition(" :")[0]) in wanted and f"\n{name} :" not in own
+    ]
+    listed = f"{attributes.strip()}\n{ATTRIBUTES}".lstrip()
+    cls.__doc__ = (
+        f"{own.rstrip()}\n{''.join(shared)}\nAttributes\n----------\n{listed}\n"
+        f"{ENDING}See Also\n{rest}"
+    )
+    return cls
+
+
+def _entries(text: str) -> list[str]:
+    """Cut a list of parameters before each line that is not indented."""
+    entries: list[str] = []
+    for line in text.splitlines(keepends=True):
+        if line.startswith(" "):
+            entries[-1] += line
+        else:
+            entries.append(line)
+    return entries

@@ -1,0 +1,33 @@
+"""Every deep estimator keeps its manners: the checks of tests/test_common.py, here with torch."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed: the deep extra is not tested")
+
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from subspace_learn._discovery import estimators
+from subspace_learn.deep import BaseDeepEstimator
+from tests.common_checks import table
+from tests.common_checks.instances import SETTINGS, deep_instances, kind
+
+INSTANCES = deep_instances()
+
+
+def test_every_deep_estimator_has_settings_that_hold_to_rounding():
+    deep = {name for name, cls in estimators().items() if issubclass(cls, BaseDeepEstimator)}
+    assert deep <= set(SETTINGS)
+
+
+@parametrize_with_checks(INSTANCES)
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("check", table.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("estimator", [e for e in INSTANCES if kind(e) == "table"], ids=repr)
+def test_our_check(estimator, check):
+    check(clone(estimator))
