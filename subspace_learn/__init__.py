@@ -20,6 +20,7 @@ _HEADLINE = {
     "FederatedGrassmannPCA": "grassmann",
     "GrassmannClassifier": "grassmann",
     "GrassmannPCA": "grassmann",
+    "HiPPOTransformer": "sequence",
     "KoopmanEDMD": "dynamics",
     "NearestSubspaceClassifier": "grassmann",
     "SelfCalibrationLS": "inverse",
@@ -29,16 +30,19 @@ _HEADLINE = {
     "ToDevice": "_to_device",
 }
 _ROOMS = (
+    "compression",
     "covariance",
     "datasets",
     "deep",
     "dynamics",
     "functional",
+    "geometry",
     "graph",
     "grassmann",
     "inverse",
     "linalg",
     "sampling",
+    "sequence",
 )
 
 __all__ = [*_HEADLINE, *_ROOMS, "__version__"]

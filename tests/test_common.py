@@ -16,7 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from subspace_learn import _HEADLINE
 from subspace_learn._discovery import estimators
-from tests.common_checks import complex_table, epochs, graph, matrices, sampler, table
+from tests.common_checks import complex_table, epochs, graph, matrices, mesh, sampler, table
 from tests.common_checks.instances import instances, kind, longer_instances
 
 CHECKS_OF_KIND = {
@@ -24,6 +24,7 @@ CHECKS_OF_KIND = {
     "epochs": epochs,
     "graph": graph,
     "matrices": matrices,
+    "mesh": mesh,
     "sampler": sampler,
     "table": table,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import PolynomialFeatures
 from sklearn.utils import get_tags
 
@@ -26,6 +27,19 @@ _EXACT: dict[str, Any] = {
     "max_epochs": 30,
     "random_state": 0,
 }
+
+
+def network(cls: type) -> Any:
+    """A small perceptron that converges."""
+    return cls(
+        hidden_layer_sizes=(4,),
+        activation="tanh",
+        solver="lbfgs",
+        alpha=0.1,
+        max_iter=5000,
+        random_state=0,
+    )
+
 
 SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     "AugmentedCovariances": lambda cls: [
@@ -54,6 +68,12 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(1, constant=1.0, center=True),
         cls(1, metric="residual"),
         cls(1, metric="residual", center=True),
+    ],
+    # Quasi-Newton steps on a penalised loss: a minimum that the order of rows cannot move far.
+    "EoRACompensator": lambda cls: [
+        cls(network(MLPClassifier), rank=1, bits=8),
+        cls(network(MLPRegressor), rank=2, bits=8, method="act", update_bias=True),
+        cls(network(MLPRegressor), rank=2, bits=6, calibration="sequential"),
     ],
     "GBWNormalizer": lambda cls: [
         cls(),
@@ -98,6 +118,11 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     ],
     # Rows of a table are times here: those of scikit-learn's checks are short and random, which
     # leaves a kernel or a few RBF centres enough to fit.
+    "HiPPOTransformer": lambda cls: [
+        cls(),
+        cls(4, measure="legt", window=2.5),
+        cls(5, measure="fout"),
+    ],
     "KoopmanEDMD": lambda cls: [
         cls(),
         cls(solver="gram"),
@@ -128,6 +153,10 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     ],
     "GrassmannNetClassifier": lambda cls: [
         cls((8, 4), subspace_dim=2, activation="tanh", **_EXACT),
+    ],
+    "SimplexRasterizer": lambda cls: [
+        cls(8),
+        cls(6, bounds=(0, 1), smoothing=0.0, flatten=False),
     ],
     "ToDevice": lambda cls: [cls()],
     # Each way to draw whose law depends on the rows alone: a weight of 2 is then a row given twice
@@ -169,8 +198,14 @@ LONGER: dict[str, Callable[[type], list[Any]]] = {
 # A row of X is the time after the row before: another order of rows is another system.
 ROWS_ARE_TIMES = {"KoopmanEDMD"}
 
+# Fitted by L-BFGS on a loss without a single minimum: sums in another order end a little elsewhere.
+STOPS_AT_A_TOLERANCE = {"EoRACompensator"}
+
 # Transformers whose job is to hand arrays from one library to another.
 CHANGES_LIBRARY = {"ToDevice"}
+
+# Transformers of epochs whose output grows like X, not like its square.
+LINEAR = {"HiPPOTransformer"}
 
 # Estimators of 2-D input that may also be complex. scikit-learn has no tag for it.
 TAKES_COMPLEX = {"SelfCalibrationLS"}
@@ -217,4 +252,4 @@ def kind(estimator: Any) -> str:
         return "complex_table"
     if tags.pairwise:
         return "pairwise" if tags.two_d_array else "graph"
-    return "table"
+    return "table" if tags.two_d_array else "mesh"

@@ -12,7 +12,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.utils import get_tags
 
-from .instances import CHANGES_LIBRARY, ROWS_ARE_TIMES
+from .instances import CHANGES_LIBRARY, ROWS_ARE_TIMES, STOPS_AT_A_TOLERANCE
 
 N_SAMPLES, N_FEATURES = 40, 6
 METHODS = ("transform", "predict", "decision_function", "score_samples", "predict_proba")
@@ -88,9 +88,8 @@ def check_permuted_samples_permute_the_output(estimator):
     order = np.random.default_rng(0).permutation(N_SAMPLES)
     estimator.fit(X[order], y[order])
     given = outputs(estimator, X[order])
-    assert_same(
-        given, {name: value[order] for name, value in wanted.items()}, atol=rounding(wanted)
-    )
+    atol = 1e-3 if type(estimator).__name__ in STOPS_AT_A_TOLERANCE else rounding(wanted)
+    assert_same(given, {name: value[order] for name, value in wanted.items()}, atol=atol)
 
 
 def check_one_sample_gives_what_it_gives_in_a_batch(estimator):

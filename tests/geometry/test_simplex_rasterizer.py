@@ -1,0 +1,86 @@
+"""SimplexRasterizer: boxes, images, modes, and what it is for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial import Delaunay
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
+
+from subspace_learn.functional.simplex_nuft import cone
+from subspace_learn.geometry import SimplexRasterizer
+
+
+def polygon(n_sides, rng):
+    """A regular polygon turned, scaled, moved and disturbed, as a signed cone."""
+    angles = 2 * np.pi * (np.arange(n_sides) + rng.uniform()) / n_sides
+    corners = rng.uniform(0.2, 0.4) * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    corners = 0.5 + corners + 0.01 * rng.normal(size=corners.shape)
+    edges = np.stack([np.arange(n_sides), np.roll(np.arange(n_sides), -1)], axis=1)
+    return cone(corners, edges)
+
+
+def test_mean_of_an_image_is_the_mass_over_the_box(rng):
+    meshes = [(*polygon(n, rng), rng.uniform(size=(n, 2))) for n in (3, 5)]
+    rasterizer = SimplexRasterizer((9, 12), bounds=((-1, 0), (2, 4)), flatten=False).fit(meshes)
+    images = rasterizer.transform(meshes)
+    assert images.shape == (2, 2, 9, 12)
+    for image, (vertices, simplices, densities) in zip(images, meshes, strict=True):
+        edges = vertices[simplices[:, 1:]] - vertices[simplices[:, :1]]
+        mass = np.abs(np.linalg.det(edges)) / 2 @ densities
+        np.testing.assert_allclose(image.mean(axis=(1, 2)) * 12, mass, rtol=1e-12)
+
+
+def test_modes_do_not_depend_on_the_resolution(rng):
+    meshes = [polygon(4, rng)]
+    few, many = (
+        SimplexRasterizer(r, bounds=(0, 1), output="modes", flatten=False).fit_transform(meshes)
+        for r in (8, 32)
+    )
+    assert few.shape == (1, 8, 5, 2)
+    np.testing.assert_allclose(few[:, :4, :4], many[:, :4, :4], rtol=0, atol=1e-12)
+
+
+def test_the_box_is_learnt_and_padded(rng):
+    points = rng.uniform(size=(10, 3)) * [1, 2, 4] + 5
+    rasterizer = SimplexRasterizer(4).fit([Delaunay(points)])
+    size = np.ptp(points, axis=0)
+    np.testing.assert_allclose(rasterizer.bounds_[0], points.min(axis=0) - 0.1 * size)
+    np.testing.assert_allclose(rasterizer.bounds_[1], points.max(axis=0) + 0.1 * size)
+    assert rasterizer.transform([Delaunay(points)]).shape == (1, 64)
+    flat = SimplexRasterizer(4).fit([(np.array([[0.0, 3], [2, 3]]), np.array([[0, 1]]))])
+    np.testing.assert_allclose(np.diff(flat.bounds_, axis=0), [[2.4, 2.4]])
+    point = SimplexRasterizer(4).fit([(np.array([[1.0, 3]]), np.array([[0]]))])
+    np.testing.assert_allclose(np.diff(point.bounds_, axis=0), [[1.2, 1.2]])
+
+
+def test_signs_fill_outlines(rng):
+    vertices, simplices = polygon(6, rng)
+    unsigned = SimplexRasterizer(8, bounds=(0, 1)).fit_transform([(vertices, simplices)])
+    signed = SimplexRasterizer(8, bounds=(0, 1), signed=True)
+    np.testing.assert_allclose(signed.fit_transform([(vertices, simplices)]), unsigned, atol=1e-14)
+    with pytest.raises(ValueError, match="closed outline"):
+        signed.fit([(vertices, simplices[:, 1:])])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "match"),
+    [
+        ({"resolution": (4, 4, 4)}, "tuple of 2 ints"),
+        ({"resolution": (4, 1)}, "tuple of 2 ints"),
+        ({"bounds": (1, 0)}, "low below high"),
+        ({"bounds": (0, np.inf)}, "low below high"),
+    ],
+)
+def test_grids_that_do_not_fit_are_refused(parameters, match, rng):
+    with pytest.raises(ValueError, match=match):
+        SimplexRasterizer(**parameters).fit([polygon(3, rng)])
+
+
+def test_it_tells_polygons_apart_in_a_pipeline(rng):
+    y = np.tile([3, 4, 6], 40)
+    meshes = [polygon(n, rng) for n in y]
+    pipeline = make_pipeline(SimplexRasterizer(12, bounds=(0, 1)), SVC(C=100))
+    assert cross_val_score(pipeline, meshes, y, cv=3).mean() > 0.9
