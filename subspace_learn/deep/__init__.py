@@ -12,6 +12,7 @@ from ._displays import LossCurveDisplay
 from ._grassmann_net import GrassmannNetClassifier
 from ._regressor import DeepRegressor
 from ._requirements import require_torch as _require_torch
+from ._ssm_classifier import SSMClassifier
 from ._transformer import DeepTransformer
 
 # Classes that inherit from torch's, and so cannot be written without it.
@@ -21,6 +22,8 @@ _TORCH_CLASSES = {
     "GrassmannParameter": "_manifold_optimizer",
     "Perceptron": "_perceptrons",
     "RiemannianSGD": "_manifold_optimizer",
+    "S4DLayer": "_state_space_layers",
+    "S5Layer": "_state_space_layers",
     "StiefelParameter": "_manifold_optimizer",
 }
 
@@ -36,6 +39,9 @@ __all__ = [
     "LossCurveDisplay",
     "Perceptron",
     "RiemannianSGD",
+    "S4DLayer",
+    "S5Layer",
+    "SSMClassifier",
     "StiefelParameter",
 ]
 

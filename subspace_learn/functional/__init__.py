@@ -37,5 +37,6 @@ __all__ = [
     "siegel",
     "simplex_nuft",
     "state_space",
+    "state_space_init",
     "subspace_detector",
 ]

@@ -154,6 +154,10 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     "GrassmannNetClassifier": lambda cls: [
         cls((8, 4), subspace_dim=2, activation="tanh", **_EXACT),
     ],
+    "SSMClassifier": lambda cls: [
+        cls(d_model=8, d_state=8, n_layers=1, **{**_EXACT, "lr": 0.05}),
+        cls("s5", init="ptd", d_model=8, d_state=8, bidirectional=True, **{**_EXACT, "lr": 0.05}),
+    ],
     "SimplexRasterizer": lambda cls: [
         cls(8),
         cls(6, bounds=(0, 1), smoothing=0.0, flatten=False),
@@ -210,6 +214,9 @@ LINEAR = {"HiPPOTransformer"}
 # Estimators of 2-D input that may also be complex. scikit-learn has no tag for it.
 TAKES_COMPLEX = {"SelfCalibrationLS"}
 
+# Estimators of 3-D input, time before channels.
+TAKES_SEQUENCES = {"SSMClassifier"}
+
 
 def instances() -> list[Any]:
     """Return every estimator in every setting of the table, unfitted; not those that need torch."""
@@ -246,6 +253,8 @@ def kind(estimator: Any) -> str:
     if hasattr(estimator, "fit_resample"):
         return "sampler"
     tags = get_tags(estimator).input_tags
+    if type(estimator).__name__ in TAKES_SEQUENCES:
+        return "sequences"
     if tags.three_d_array:
         return "epochs" if tags.two_d_array else "matrices"
     if type(estimator).__name__ in TAKES_COMPLEX:
