@@ -15,6 +15,7 @@ from .._array import Array, library_name, to_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, random_seed
 from .._validation import check_sample_weight, check_samples
 from ..functional.grassmann_training import stratified_split
+from ._documentation import with_training_parameters
 from ._requirements import require_torch
 
 __all__ = ["BaseDeepEstimator", "Rows"]
@@ -38,17 +39,13 @@ class Rows(NamedTuple):
         return self._replace(X=self.X[rows], y=self.y[rows], weights=weights)
 
 
+@with_training_parameters()
 class BaseDeepEstimator(SubspaceEstimator, ABC):
     """Base of the deep estimators: builds a torch module, and a skorch net that trains it.
 
     A subclass says in `_build_module` and `_loss` what is trained, and turns its input into rows
     and targets. It is a plain scikit-learn estimator with flat parameters; the net is an attribute
     that `fit` makes, not a base class.
-
-    Attributes
-    ----------
-    net_ : skorch.NeuralNet
-        The net, initialised and trained.
 
     See Also
     --------
@@ -142,7 +139,7 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
 
     @property
     def history_(self) -> Any:
-        """skorch's record of the training: losses, durations, what callbacks add."""
+        """Record of the training, as skorch keeps it: losses, durations, what callbacks add."""
         return self.net_.history
 
     @property

@@ -176,21 +176,18 @@ class BaseDeepClassifier(ClassifierMixin, BaseDeepEstimator):
         return torch.nn.CrossEntropyLoss(reduction="none")
 
 
-@with_training_parameters
+@with_training_parameters("""\
+module : type or callable, default=None
+    Class of a torch module, or a function that returns a new one, mapping (n_samples,
+    n_features) to logits (n_samples, n_classes). Never a module itself, which a first fit would
+    change for the next. If it has parameters ``n_features`` and ``n_outputs``, they are set from
+    the data. None is a :class:`Perceptron`.
+""")
 class DeepClassifier(ModuleEstimator, BaseDeepClassifier):
     r"""Classify rows with any torch module that returns logits.
 
     The weighted mean cross-entropy :math:`-\log \operatorname{softmax}(f(x))_y` is minimised over
     the parameters of the module f in mini-batches.
-
-    Parameters
-    ----------
-    module : type or callable, default=None
-        Class of a torch module, or a function that returns a new one, mapping (n_samples,
-        n_features) to logits (n_samples, n_classes). Never a module itself, which a first fit
-        would change for the next. Its parameters are set as ``module__x``; if it has parameters
-        ``n_features`` and ``n_outputs``, they are set from the data. None is a
-        :class:`Perceptron`.
 
     Attributes
     ----------

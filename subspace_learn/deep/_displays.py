@@ -97,6 +97,7 @@ class LossCurveDisplay:
         if min(*self.training, *(self.validation or ())) > 0:
             ax.set_yscale("log")
         ax.set(xlabel="epoch", ylabel="mean loss")
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend()
         self.ax_, self.figure_ = ax, ax.figure
         return self

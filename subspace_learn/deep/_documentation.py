@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 
 __all__ = ["with_training_parameters"]
 
@@ -45,6 +46,8 @@ verbose : int, default=0
 net_params : dict or None, default=None
     Further parameters of the skorch net, such as ``{"optimizer__momentum": 0.9}`` or
     ``{"criterion": torch.nn.HuberLoss, "criterion__reduction": "none"}``.
+**module__x : object
+    Parameters of the module, each with the prefix ``module__``.
 """
 
 ATTRIBUTES = """\
@@ -79,38 +82,38 @@ ValueError
 """
 
 
-def with_training_parameters(cls: type) -> type:
-    """Put the shared parameters, attributes and errors into the docstring of a class.
+def with_training_parameters(own: str = "") -> Callable[[type], type]:
+    """Complete the docstring of a class by the shared parameters, attributes and errors.
 
-    Parameters of the class itself that have the name of a shared one replace it.
+    Entries that the docstring has already, or that are given here, come before shared ones of the
+    same name. All are put in the order of the signature.
     """
-    if cls.__doc__ is None:  # python -OO
+
+    def completed(cls: type) -> type:
+        if cls.__doc__ is None:  # python -OO
+            return cls
+        head, rest = inspect.cleandoc(cls.__doc__).split("\nSee Also\n", 1)
+        head, _, attributes = head.partition("\nAttributes\n----------\n")
+        head, _, parameters = head.partition("\nParameters\n----------\n")
+        texts = {**_entries(PARAMETERS), **_entries(parameters), **_entries(own)}
+        names = [str(p).partition("=")[0] for p in inspect.signature(cls).parameters.values()]
+        listed = "".join(texts[name].rstrip() + "\n" for name in names)
+        cls.__doc__ = (
+            f"{head.rstrip()}\n\nParameters\n----------\n{listed}\n"
+            f"Attributes\n----------\n{attributes.lstrip()}{ATTRIBUTES}\n"
+            f"{ENDING}See Also\n{rest}\n"
+        )
         return cls
-    doc = inspect.cleandoc(cls.__doc__)
-    if "\nAttributes\n" not in doc:
-        doc = doc.replace("\nSee Also\n", "\nAttributes\n----------\n\nSee Also\n", 1)
-    own, rest = doc.split("\nAttributes\n----------\n", 1)
-    attributes, rest = rest.split("\nSee Also\n", 1)
-    wanted = inspect.signature(cls).parameters
-    shared = [
-        entry
-        for entry in _entries(PARAMETERS)
-        if (name := entry.partition(" :")[0]) in wanted and f"\n{name} :" not in own
-    ]
-    listed = f"{attributes.strip()}\n{ATTRIBUTES}".lstrip()
-    cls.__doc__ = (
-        f"{own.rstrip()}\n{''.join(shared)}\nAttributes\n----------\n{listed}\n"
-        f"{ENDING}See Also\n{rest}"
-    )
-    return cls
+
+    return completed
 
 
-def _entries(text: str) -> list[str]:
-    """Cut a list of parameters before each line that is not indented."""
-    entries: list[str] = []
+def _entries(text: str) -> dict[str, str]:
+    """Cut a list of parameters before each line that is not indented: name -> entry."""
+    entries: dict[str, str] = {}
+    name = ""
     for line in text.splitlines(keepends=True):
-        if line.startswith(" "):
-            entries[-1] += line
-        else:
-            entries.append(line)
+        if not line.startswith(" ") and " : " in line:
+            name = line.partition(" : ")[0]
+        entries[name] = entries.get(name, "") + line
     return entries

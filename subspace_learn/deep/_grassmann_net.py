@@ -19,7 +19,7 @@ from ._documentation import with_training_parameters
 __all__ = ["GrassmannNetClassifier"]
 
 
-@with_training_parameters
+@with_training_parameters()
 class GrassmannNetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDeepClassifier):
     r"""Classify rows by the angles of learnt features to one learnt subspace per class.
 

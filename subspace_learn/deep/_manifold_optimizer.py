@@ -21,6 +21,9 @@ ROUNDING = 1e-3  # largest |U^T U - I| that is put right silently; float16 is of
 class ManifoldParameter(torch.nn.Parameter):
     """A parameter of shape (..., d, k) with orthonormal columns that a step has to keep so."""
 
+    def __init__(self, data: torch.Tensor, requires_grad: bool = True) -> None:
+        pass  # torch.nn.Parameter takes them in __new__
+
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         # torch's own would come back as a plain Parameter
         return type(self), (self.data, self.requires_grad)
@@ -31,7 +34,7 @@ class ManifoldParameter(torch.nn.Parameter):
         raise NotImplementedError
 
 
-class GrassmannParameter(ManifoldParameter):
+class GrassmannParameter(ManifoldParameter):  # numpydoc ignore=PR02
     r"""Orthonormal bases of subspaces, of which only the span means anything.
 
     Parameters
@@ -78,7 +81,7 @@ class GrassmannParameter(ManifoldParameter):
         return exponential(point, -size * tangent_projection(point, direction))
 
 
-class StiefelParameter(ManifoldParameter):
+class StiefelParameter(ManifoldParameter):  # numpydoc ignore=PR02
     r"""Orthonormal columns, each of which means something: a rotation of them is another point.
 
     Parameters

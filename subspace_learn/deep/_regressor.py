@@ -17,21 +17,18 @@ from ._module_parameters import ModuleEstimator
 __all__ = ["DeepRegressor"]
 
 
-@with_training_parameters
+@with_training_parameters("""\
+module : type or callable, default=None
+    Class of a torch module, or a function that returns a new one, mapping (n_samples,
+    n_features) to (n_samples, n_targets), one column also for one target. Never a module itself,
+    which a first fit would change for the next. If it has parameters ``n_features`` and
+    ``n_outputs``, they are set from the data. None is a :class:`Perceptron`.
+""")
 class DeepRegressor(RegressorMixin, ModuleEstimator):
     r"""Predict numbers with any torch module.
 
     The weighted mean of :math:`|f(x) - y|^2 / m`, m being the number of targets, is minimised over
     the parameters of the module f in mini-batches.
-
-    Parameters
-    ----------
-    module : type or callable, default=None
-        Class of a torch module, or a function that returns a new one, mapping (n_samples,
-        n_features) to (n_samples, n_targets), one column also for one target. Never a module
-        itself, which a first fit would change for the next. Its parameters are set as
-        ``module__x``; if it has parameters ``n_features`` and ``n_outputs``, they are set from the
-        data. None is a :class:`Perceptron`.
 
     See Also
     --------

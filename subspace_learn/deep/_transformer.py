@@ -28,22 +28,19 @@ def _can_decode(transformer: DeepTransformer) -> bool:
     return transformer.module is None or hasattr(transformer.module, "decode")
 
 
-@with_training_parameters
+@with_training_parameters("""\
+module : type or callable, default=None
+    Class of a torch module, or a function that returns a new one, mapping (n_samples,
+    n_features) to a reconstruction of the same shape, with a method ``encode`` to codes (n_samples,
+    n_components) and, for `inverse_transform`, ``decode`` back. Never a module itself, which a
+    first fit would change for the next. If it has a parameter ``n_features``, it is set from the
+    data. None is an :class:`AutoEncoder`, the length of whose code is ``module__n_components``.
+""")
 class DeepTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ModuleEstimator):
     r"""Map rows to codes with an autoencoder: any torch module that has a method ``encode``.
 
     The weighted mean of :math:`|f(x) - x|^2 / d` is minimised over the parameters of the module f
     in mini-batches; its codes are the result.
-
-    Parameters
-    ----------
-    module : type or callable, default=None
-        Class of a torch module, or a function that returns a new one, mapping (n_samples,
-        n_features) to a reconstruction of the same shape, with a method ``encode`` to codes
-        (n_samples, n_components) and, for `inverse_transform`, ``decode`` back. Never a module
-        itself, which a first fit would change for the next. Its parameters are set as
-        ``module__x``; if it has a parameter ``n_features``, it is set from the data. None is an
-        :class:`AutoEncoder`, the length of whose code is ``module__n_components``.
 
     See Also
     --------
