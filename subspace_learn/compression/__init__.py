@@ -1,5 +1,7 @@
 """Compression: fewer numbers for a trained model, and what they cost."""
 
 from ._eora_compensator import EoRACompensator
+from ._intrinsic_dimension import intrinsic_dimension
+from ._random_subspace_classifier import RandomSubspaceClassifier
 
-__all__ = ["EoRACompensator"]
+__all__ = ["EoRACompensator", "RandomSubspaceClassifier", "intrinsic_dimension"]

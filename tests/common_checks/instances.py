@@ -177,6 +177,26 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
             for kind in ("chebyshev", "hermite", "fourier")
         ),
     ],
+    "RandomSubspaceClassifier": lambda cls: [
+        *(
+            cls(
+                hidden,
+                subspace_dim=dim,
+                projection=projection,
+                activation="tanh",
+                alpha=1.0,
+                tol=1e-7,
+                max_iter=5000,
+                random_state=0,
+            )
+            for hidden, dim, projection in (
+                ((), None, "dense"),
+                ((8,), 12, "dense"),
+                ((8,), 12, "sparse"),
+                ((8, 4), 12, "fastfood"),
+            )
+        ),
+    ],
     "SensitivitySampler": lambda cls: [
         cls(),
         cls(row_score="combined", p=3.0, law="bernoulli", random_state=0),
@@ -203,7 +223,7 @@ LONGER: dict[str, Callable[[type], list[Any]]] = {
 ROWS_ARE_TIMES = {"KoopmanEDMD"}
 
 # Fitted by L-BFGS on a loss without a single minimum: sums in another order end a little elsewhere.
-STOPS_AT_A_TOLERANCE = {"EoRACompensator"}
+STOPS_AT_A_TOLERANCE = {"EoRACompensator", "RandomSubspaceClassifier"}
 
 # Transformers whose job is to hand arrays from one library to another.
 CHANGES_LIBRARY = {"ToDevice"}

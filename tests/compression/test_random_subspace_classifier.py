@@ -1,0 +1,118 @@
+"""Training in a random subspace, and the dimension that is enough."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import scale
+
+from subspace_learn.compression import RandomSubspaceClassifier, intrinsic_dimension
+from subspace_learn.compression._random_subspace_classifier import subspace
+from subspace_learn.functional.random_subspace import NetworkShape
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return scale(X), np.array(["setosa", "versicolor", "virginica"])[y]
+
+
+def model(**parameters):
+    defaults = {"subspace_dim": 12, "alpha": 0.1, "max_iter": 3000, "random_state": 0}
+    return RandomSubspaceClassifier((8,), **(defaults | parameters))
+
+
+@pytest.mark.parametrize("projection", ["dense", "sparse", "fastfood"])
+def test_seed_and_coordinates_are_the_whole_model(projection, iris):
+    X, y = iris
+    fitted = model(projection=projection).fit(X, y)
+    shape = NetworkShape((4, 8, 3))
+    theta, P = subspace(shape, 12, projection, fitted.seed_)
+    layers = shape.layers(theta + P @ fitted.coordinates_)
+    for (weights, bias), coefs, intercept in zip(
+        layers, fitted.coefs_, fitted.intercepts_, strict=True
+    ):
+        np.testing.assert_array_equal(weights, coefs)
+        np.testing.assert_array_equal(bias, intercept)
+    assert fitted.score(X, y) > 0.9
+
+
+def test_more_dimensions_lower_the_loss(iris):
+    """Convex without hidden units, subspaces nested: never up, and all of it is the optimum."""
+    losses = [
+        RandomSubspaceClassifier(
+            (), subspace_dim=d, alpha=1.0, tol=1e-8, max_iter=5000, random_state=0
+        )
+        .fit(*iris)
+        .loss_
+        for d in (1, 2, 4, 8, 15, None)
+    ]
+    assert all(np.diff(losses) <= 1e-9)
+    assert losses[-2] == pytest.approx(losses[-1], abs=1e-7)
+    assert losses[0] > losses[-1] + 0.1
+
+
+def test_full_training_has_no_coordinates(iris):
+    fitted = model(subspace_dim=None).fit(*iris)
+    assert fitted.coordinates_ is None
+    assert fitted.n_parameters_ == 5 * 8 + 9 * 3
+
+
+def test_sparse_rows_and_words_are_taken(iris):
+    X, y = iris
+    fitted = model().fit(sp.csr_array(X), y)
+    np.testing.assert_array_equal(fitted.predict(X), fitted.predict(sp.csr_array(X)))
+    assert set(fitted.predict(X)) <= set(y)
+
+
+def test_wrong_parameters_are_told(iris):
+    X, y = iris
+    with pytest.raises(ValueError, match="take 1 to 67"):
+        model(subspace_dim=68).fit(X, y)
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        RandomSubspaceClassifier((8, 0)).fit(X, y)
+    with pytest.raises(ValueError, match="one class"):
+        model().fit(X[:50], y[:50])
+    with pytest.warns(ConvergenceWarning, match="max_iter=2"):
+        model(max_iter=2).fit(X, y)
+
+
+def wide_table(rng):
+    """Labels along one direction of two that vary, in twenty features."""
+    Z = rng.normal(size=(200, 2))
+    return np.hstack([Z, np.zeros((200, 18))]), (Z[:, 0] > 0).astype(int)
+
+
+def test_doubling_and_bisection_find_what_a_full_search_finds(rng):
+    X, y = wide_table(rng)
+    linear = RandomSubspaceClassifier((), alpha=1.0, max_iter=2000)
+    auto = intrinsic_dimension(linear, X, y, threshold=0.95)
+    full = intrinsic_dimension(linear, X, y, dims=range(1, 43), threshold=0.95)
+    # scores of random subspaces are not monotone: bisection may skip one that does by luck
+    assert full.dimension <= auto.dimension
+    k = list(auto.dims).index(auto.dimension)
+    assert np.median(auto.scores[k]) >= auto.target
+    assert np.median(auto.scores[k - 1]) < auto.target
+    assert full.scores.shape == (42, 3)
+    assert auto.target == pytest.approx(0.95 * np.median(auto.baseline))
+    for d, scores in zip(auto.dims, auto.scores, strict=True):
+        np.testing.assert_array_equal(scores, full.scores[d - 1])
+
+
+def test_dimensions_that_are_too_few_give_none(iris):
+    found = intrinsic_dimension(model(), *iris, dims=[1], threshold=1.0, n_repeats=2)
+    assert found.dimension is None
+    assert found.scores.shape == (1, 2)
+
+
+def test_wrong_questions_are_told(iris):
+    with pytest.raises(ValueError, match="no parameter subspace_dim"):
+        intrinsic_dimension(LogisticRegression(), *iris)
+    with pytest.raises(ValueError, match="threshold"):
+        intrinsic_dimension(model(), *iris, threshold=0)
+    with pytest.raises(ValueError, match="empty"):
+        intrinsic_dimension(model(), *iris, dims=[])
