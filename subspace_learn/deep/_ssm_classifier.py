@@ -11,7 +11,7 @@ from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, is_array, library_name, to_numpy
 from .._base import Interval, StrOptions
-from .._validation import check_epochs
+from .._validation import check_epochs, check_samples
 from ._base import BaseDeepEstimator
 from ._classifier import BaseDeepClassifier
 from ._documentation import with_training_parameters
@@ -19,7 +19,7 @@ from ._documentation import with_training_parameters
 __all__ = ["SSMClassifier"]
 
 
-@with_training_parameters
+@with_training_parameters()
 class SSMClassifier(BaseDeepClassifier):
     r"""Classify sequences by what stacked linear systems make of them.
 
@@ -44,15 +44,19 @@ class SSMClassifier(BaseDeepClassifier):
         Number of blocks.
     dropout : float, default=0.0
         Share of features switched off in training, in [0, 1).
-    dt_min, dt_max : float, default=1e-3, 1e-1
-        Range of the steps: a system remembers about 1 / dt samples, and "lin" starts with
+    dt_min : float, default=1e-3
+        Smallest initial step: a system remembers about 1 / dt samples, and "lin" starts with
         angular frequencies 0, pi dt, 2 pi dt, ... per sample.
+    dt_max : float, default=1e-1
+        Largest initial step.
     bidirectional : bool, default=False
         Whether each system also runs backwards in time.
     state_lr : float, default=1e-3
         Learning rate of eigenvalues and steps, which have no weight decay either.
-    lr : float, default=5e-3
+    lr : float, default=1e-2
         Learning rate of all other parameters.
+    batch_size : int or None, default=32
+        Sequences of a batch; None takes all at every step.
 
     Attributes
     ----------
@@ -129,8 +133,8 @@ class SSMClassifier(BaseDeepClassifier):
         bidirectional=False,
         state_lr=1e-3,
         max_epochs=50,
-        lr=5e-3,
-        batch_size=64,
+        lr=1e-2,
+        batch_size=32,
         optimizer="adamw",
         weight_decay=0.0,
         validation_fraction=None,
@@ -223,22 +227,30 @@ def checked_sequences(estimator: Any, X: Any, *, reset: bool, method: str) -> Ar
         As there; or if a sequence has length 1: that is a row, not a sequence.
     """
     name = type(estimator).__name__
-    if not (hasattr(X, "get_data") and hasattr(X, "info")):
-        if not (is_array(X) or hasattr(X, "ndim")):
-            X = np.asarray(X)  # lists
-        if X.ndim > 3:
-            raise ValueError(
-                f"{name}.{method}() expects sequences of shape (n_samples, length, channels), or "
-                f"(n_samples, length) for one channel, but got a {X.ndim}D array of shape "
-                f"{tuple(X.shape)}."
-            )
-        if X.ndim > 1 and X.shape[1] == 1 and (reset or X.ndim == 3):
-            raise ValueError(
-                f"{name}.{method}() needs sequences of length 2 or more, but was given length 1 "
-                f"(of a table: n_features = 1). X is (n_samples, length, channels), or "
-                "(n_samples, length) for one channel. For rows without time, use DeepClassifier."
-            )
-        if X.ndim == 3:
-            X = X.swapaxes(1, 2)
-    X, _ = check_epochs(estimator, X, reset=reset, method=method)
+    if hasattr(X, "get_data") and hasattr(X, "info"):
+        return _turned(check_epochs(estimator, X, reset=reset, method=method)[0])
+    if not (is_array(X) or hasattr(X, "ndim")):
+        X = np.asarray(X)  # lists
+    if X.ndim > 3:
+        raise ValueError(
+            f"{name}.{method}() expects sequences of shape (n_samples, length, channels), or "
+            f"(n_samples, length) for one channel, but got a {X.ndim}D array of shape "
+            f"{tuple(X.shape)}."
+        )
+    if X.ndim < 3:
+        X = check_samples(estimator, X, reset=reset, method=method)
+        X = array_namespace(X).expand_dims(X, axis=2)
+    elif X.shape[1] != 1:
+        X = _turned(check_epochs(estimator, X.swapaxes(1, 2), reset=reset, method=method)[0])
+    if X.shape[1] == 1:
+        raise ValueError(
+            f"{name}.{method}() needs sequences of length 2 or more, but was given length 1 (of a "
+            "table: n_features = 1). X is (n_samples, length, channels), or (n_samples, length) "
+            "for one channel. For rows without time, use DeepClassifier."
+        )
+    return X
+
+
+def _turned(X: Array) -> Array:
+    """Channels before times to times before channels."""
     return array_namespace(X).permute_dims(X, (0, 2, 1))

@@ -155,8 +155,8 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls((8, 4), subspace_dim=2, activation="tanh", **_EXACT),
     ],
     "SSMClassifier": lambda cls: [
-        cls(d_model=8, d_state=8, n_layers=1, **{**_EXACT, "lr": 0.05}),
-        cls("s5", init="ptd", d_model=8, d_state=8, bidirectional=True, **{**_EXACT, "lr": 0.05}),
+        cls(d_model=8, d_state=8, n_layers=1, lr=0.05, **_EXACT),
+        cls("s5", d_model=6, d_state=4, n_layers=1, bidirectional=True, lr=0.05, **_EXACT),
     ],
     "SimplexRasterizer": lambda cls: [
         cls(8),
