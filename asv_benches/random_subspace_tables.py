@@ -7,6 +7,7 @@ python asv_benches/random_subspace_tables.py toy        # one of them, printed o
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -46,12 +47,12 @@ def measured(hidden, projection="dense"):
 
 
 def digits():
-    """Test accuracy over that of full training, digits, 70 % for training, median of three seeds."""
+    """Digits: test accuracy over that of full training, 70 % for training; three seeds."""
     yield "model", "parameters", "full", *(f"d = {d}" for d in DIMS), "d90"
     for name, hidden in MODELS.items():
         found = measured(hidden)
         sizes = (64, *hidden, 10)
-        n = sum((a + 1) * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        n = sum((a + 1) * b for a, b in pairwise(sizes))
         share = np.median(found.scores, axis=1) / np.median(found.baseline)
         yield name, n, spread(found.baseline), *(f"{s:.2f}" for s in share), found.dimension
 

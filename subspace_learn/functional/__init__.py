@@ -1,6 +1,7 @@
 """The mathematics of each method as pure functions, one module per method."""
 
 __all__ = [
+    "approximate_diagonalization",
     "augmented_covariance",
     "continuous_design",
     "dpp",

@@ -121,8 +121,8 @@ def resized(maps: Array, size: tuple[int, ...]) -> Array:
 
     Returns
     -------
-    maps : array of shape (n_images, *size)
-        Means of neighbours: never outside the range of what was given.
+    maps : array of shape (n_images, ...)
+        With those lengths; means of neighbours, never outside the range of what was given.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._array import Array, array_namespace, double
+from .._array import Array, array_namespace, device_of, double
 from ..linalg.eig import leading_eigenpairs
 
 __all__ = [
@@ -64,7 +64,8 @@ def eora_factors(
     Raises
     ------
     ValueError
-        If shapes do not fit, the rank is too large, inputs are not finite, or there are none.
+        If shapes do not fit, the rank is too large, inputs are not finite, there are none, or the
+        method is not known.
 
     Notes
     -----
@@ -88,6 +89,8 @@ def eora_factors(
     >>> B.shape, A.shape
     ((6, 2), (2, 10))
     """
+    if method not in METHODS:
+        raise ValueError(f"method={method!r} is not known here. Use one of {METHODS}.")
     xp = array_namespace(weight, compressed_weight)
     _check_factors(weight, compressed_weight, rank)
     D = double(weight) - double(compressed_weight)
@@ -184,7 +187,7 @@ def quantized(weight: Array, bits: int) -> Array:
     half = 2 ** (bits - 1)
     step = xp.max(xp.abs(weight), axis=1, keepdims=True) / (half - 0.5)
     step = xp.where(step > 0, step, xp.ones_like(step))
-    level = xp.clip(xp.floor(weight / step), -half, half - 1) + 0.5
+    level = xp.clip(xp.floor(weight / step), -float(half), half - 1.0) + 0.5
     return xp.where(xp.any(weight != 0, axis=1, keepdims=True), level * step, weight)
 
 
@@ -212,7 +215,7 @@ def pruned_2_4(weight: Array) -> Array:
     groups = xp.reshape(weight[:, :whole], (n_out, whole // 4, 4))
     size = xp.abs(groups)
     # rank of each entry in its group; among equals the earlier one counts as larger
-    earlier = xp.asarray(np.tri(4, k=-1, dtype=bool))
+    earlier = xp.asarray(np.tri(4, k=-1, dtype=bool), device=device_of(weight))
     larger = (size[..., None, :] > size[..., None]) | (
         (size[..., None, :] == size[..., None]) & earlier
     )

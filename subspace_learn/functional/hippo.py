@@ -8,6 +8,8 @@ memory of fixed size. "legs" spreads its measure evenly over all of the past [0,
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import scipy.linalg
 from numpy.polynomial.legendre import leggauss, legvander
@@ -208,7 +210,13 @@ def basis_integrals(measure: str, n: int, edges: np.ndarray) -> np.ndarray:
     -------
     integrals : ndarray of shape (n_cells, n)
         In closed form: no quadrature.
+
+    Raises
+    ------
+    ValueError
+        If the measure is not known.
     """
+    _check_measure(measure)
     if measure == "fout":
         s = 1 - edges
         turns = 2 * np.pi * np.arange(1, n // 2 + 1)
@@ -271,60 +279,107 @@ def hippo_operator(
 
 
 def hippo_trajectory(
-    X: np.ndarray, measure: str, n: int, window: float | None = None
+    X: np.ndarray,
+    measure: str,
+    n: int,
+    window: float | None = None,
+    *,
+    state: np.ndarray | None = None,
+    n_before: int = 0,
 ) -> np.ndarray:
     r"""Coefficients after each sample: the memory as it is updated online.
 
     Parameters
     ----------
     X : ndarray of shape (n_series, n_times)
-        Series.
+        Series, or the next samples of a stream.
     measure : {"legs", "legt", "fout"}
         Which memory.
     n : int
         Number of coefficients.
     window : float, default=None
-        Of "legt" and "fout", in samples; None means ``n_times``.
+        Of "legt" and "fout", in samples; None means ``n_times``, and cannot go on from a state.
+    state : ndarray of shape (n_series, n), default=None
+        Coefficients after the samples before X; None means that there were none.
+    n_before : int, default=0
+        Number of the samples before X: "legs" needs it.
 
     Returns
     -------
     coefficients : ndarray of shape (n_series, n_times, n)
         The last along time are those of :func:`hippo_operator`.
 
+    Raises
+    ------
+    ValueError
+        If the measure is not known, or a state is given without ``window`` ("legt", "fout") or
+        without ``n_before`` ("legs").
+
     Notes
     -----
     One step of "legs" takes the polynomial from [0, k] to [0, k + 1]: Gauss quadrature at n nodes
     integrates it exactly, and no step can amplify (it restricts a function). The bilinear steps
     of the paper are cheaper in a compiled loop and approximate. O(n_times n (n + n_series)).
+
+    Examples
+    --------
+    >>> x = np.sin(np.arange(20.0))[None]
+    >>> first = hippo_trajectory(x[:, :12], "legs", 4)
+    >>> rest = hippo_trajectory(x[:, 12:], "legs", 4, state=first[:, -1], n_before=12)
+    >>> bool(np.allclose(rest, hippo_trajectory(x, "legs", 4)[:, 12:]))
+    True
     """
+    _check_measure(measure)
     X = np.asarray(X, dtype=np.float64)
+    if state is not None and (n_before < 1 if measure == "legs" else window is None):
+        needed = "n_before, the number of samples it has seen" if measure == "legs" else "window"
+        raise ValueError(f"A {measure!r} memory cannot go on from a state without {needed}.")
+    state = np.zeros((len(X), n)) if state is None else np.asarray(state, dtype=np.float64)
+    steps = _legs_steps if measure == "legs" else _window_steps
     out = np.empty((*X.shape, n))
-    state = np.zeros((len(X), n))
-    if measure != "legs":
-        step, enter = _held_step(measure, n, float(X.shape[1] if window is None else window))
-        for k in range(X.shape[1]):
-            state = state @ step.T + X[:, k, None] * enter
-            out[:, k] = state
-        return out
-    nodes, weights = leggauss(n)
-    nodes, weights = (nodes + 1) / 2, weights / 2
-    to_values = legendre_basis(nodes, n).T * weights
-    for k in range(X.shape[1]):
-        kept = k / (k + 1)
-        held = basis_integrals(measure, n, np.array([kept, 1.0]))[0]
-        state = kept * (state @ to_values) @ legendre_basis(kept * nodes, n)
-        state += X[:, k, None] * held
+    width = float(X.shape[1] if window is None else window)
+    for k, (step, enter) in enumerate(steps(measure, n, width, n_before, X.shape[1])):
+        state = step(state) + X[:, k, None] * enter
         out[:, k] = state
     return out
 
 
+def _window_steps(
+    measure: str, n: int, window: float, n_before: int, n_times: int
+) -> Iterator[tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]]:
+    """How the state goes on, and what a sample of size 1 adds: the same at each time."""
+    step, enter = _held_step(measure, n, window)
+    for _ in range(n_times):
+        yield (lambda state: state @ step.T), enter
+
+
+def _legs_steps(
+    measure: str, n: int, window: float, n_before: int, n_times: int
+) -> Iterator[tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]]:
+    """The same for the whole past: restricted from [0, k] to its share of [0, k + 1]."""
+    nodes, weights = leggauss(n)
+    nodes, weights = (nodes + 1) / 2, weights / 2
+    to_values = legendre_basis(nodes, n).T * weights
+    for k in range(n_before, n_before + n_times):
+        kept = k / (k + 1)
+        back = kept * legendre_basis(kept * nodes, n)
+        enter = basis_integrals(measure, n, np.array([kept, 1.0]))[0]
+        yield (lambda state, back=back: (state @ to_values) @ back), enter  # type: ignore[misc]
+
+
 def _held_step(measure: str, n: int, window: float) -> tuple[np.ndarray, np.ndarray]:
     """One sample of a translated memory, the input held: by one matrix exponential."""
+    _check_measure(measure)
     A, B = {"legt": hippo_legt, "fout": hippo_fout}[measure](n, window)
     both = np.zeros((n + 1, n + 1))
     both[:n, :n], both[:n, n] = A, B
     both = scipy.linalg.expm(both)
     return both[:n, :n], both[:n, n]
+
+
+def _check_measure(measure: str) -> None:
+    if measure not in MEASURES:
+        raise ValueError(f"measure={measure!r} is not known here. Use one of {MEASURES}.")
 
 
 def _roots(n: int) -> np.ndarray:

@@ -150,6 +150,7 @@ def test_two_of_four_are_kept(rng, xp):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
+        ({"method": "pca"}, "Use one of"),
         ({"rank": 49}, "between 1 and 48"),
         ({"rank": 0}, "between 1 and 48"),
         ({"compressed_weight": np.zeros((48, 63))}, "one shape"),

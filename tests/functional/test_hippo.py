@@ -202,3 +202,29 @@ def test_more_coefficients_see_a_smooth_window_better(measure):
 def test_fourier_memory_needs_an_odd_number():
     with pytest.raises(ValueError, match="such as 5"):
         hippo_fout(4)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_stream_goes_on_where_it_stopped(measure, rng):
+    X = rng.normal(size=(2, 30))
+    whole = hippo_trajectory(X, measure, 5, 12.0)
+    state, seen, parts = None, 0, []
+    for size in (1, 19, 10):
+        part = X[:, seen : seen + size]
+        parts.append(hippo_trajectory(part, measure, 5, 12.0, state=state, n_before=seen))
+        state, seen = parts[-1][:, -1], seen + size
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
+
+
+def test_a_stream_says_what_it_needs():
+    state = np.zeros((1, 3))
+    with pytest.raises(ValueError, match="without n_before"):
+        hippo_trajectory(np.ones((1, 2)), "legs", 3, state=state)
+    with pytest.raises(ValueError, match="without window"):
+        hippo_trajectory(np.ones((1, 2)), "legt", 3, state=state, n_before=4)
+
+
+def test_unknown_measures_are_refused():
+    for call in (hippo_operator, lambda *args: hippo_trajectory(np.ones((1, 3)), *args[:2])):
+        with pytest.raises(ValueError, match="Use one of"):
+            call("lagt", 4, 3)

@@ -77,6 +77,13 @@ def test_fast_transform_is_the_hadamard_matrix(n, rng):
     np.testing.assert_allclose(walsh_hadamard(x), x @ scipy.linalg.hadamard(n), atol=1e-12)
 
 
+def test_unknown_options_are_refused(table):
+    with pytest.raises(ValueError, match="Use one of"):
+        random_projection("hash", 10, 2, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="Use 'relu' or 'tanh'"):
+        network_loss(np.zeros(SHAPE.n_parameters), SHAPE, *table, activation="gelu")
+
+
 def test_impossible_sizes_are_refused():
     for d in (0, 11):
         with pytest.raises(ValueError, match="take 1 to 10"):
