@@ -52,7 +52,7 @@ class SSMClassifier(BaseDeepClassifier):
     bidirectional : bool, default=False
         Whether each system also runs backwards in time.
     state_lr : float, default=1e-3
-        Learning rate of eigenvalues and steps, which have no weight decay either.
+        Learning rate of eigenvalues, steps and (of "s5") inputs, which have no weight decay either.
     lr : float, default=1e-2
         Learning rate of all other parameters.
     batch_size : int or None, default=32

@@ -206,8 +206,8 @@ class S5Layer(torch.nn.Module):
 
     .. math:: x' = \Lambda x + B u, \quad y = 2 \Re(C x) + D u
 
-    with N / 2 complex modes, each with a step :math:`\Delta_n` of its own and u held between
-    samples. The states of all times are found by a parallel scan.
+    with N / 2 complex modes, each with a step of its own, and u held between samples. The states of
+    all times are found by a parallel scan.
 
     Parameters
     ----------
@@ -221,15 +221,16 @@ class S5Layer(torch.nn.Module):
     eps : float, default=0.1
         Norm of the perturbation of "ptd".
     dt_min, dt_max : float, default=1e-3, 1e-1
-        Steps are drawn between them, uniformly in the logarithm.
+        Steps of the modes are drawn between them, uniformly in the logarithm. With "ptd" all start
+        at the geometric mean: its modes nearly cancel, which different steps would undo.
     bidirectional : bool, default=False
         Whether a second readout runs over the reversed sequence: y is then not causal.
 
     Attributes
     ----------
     modes : torch.nn.Module
-        Holds ``log_decay``, ``frequency`` and ``log_dt``, each (d_state / 2,).
-        Train them at a smaller rate than the rest, and without weight decay.
+        Holds ``log_decay``, ``frequency`` and ``log_dt``, each (d_state / 2,). Train them and B at
+        a smaller rate than the rest, and without weight decay.
     B : Parameter of shape (d_state / 2, d_model, 2)
         Inputs, real and imaginary parts; rows of length 1 at first.
     C : Parameter of shape (n_directions, d_model, d_state / 2, 2)
@@ -299,6 +300,8 @@ class S5Layer(torch.nn.Module):
         rng = _generator()
         values, B, C = s5_init(self.d_model, self.d_state, self.init, eps=self.eps, rng=rng)
         self.modes.reset(values)
+        if self.init == "ptd":
+            self.modes.log_dt.fill_(sum(map(log, self.modes.range)) / 2)
         self.B.copy_(_pairs(B))
         self.C.copy_(_pairs(C))  # both directions alike at first
         self.D.normal_()

@@ -11,7 +11,7 @@ from ._state_space_layers import S4DLayer, S5Layer
 __all__ = ["LAYERS", "STATE_PARAMETERS", "StateSpaceNet"]
 
 LAYERS = {"s4d": S4DLayer, "s5": S5Layer}
-STATE_PARAMETERS = "*.modes.*"  # eigenvalues and steps, by name
+STATE_PARAMETERS = "*.layer.[!CD]*"  # eigenvalues, steps and inputs, by name
 
 
 class StateSpaceBlock(torch.nn.Module):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .approximate_diagonalization import perturb_then_diagonalize
 from .hippo import hippo_legs, normal_part
-from .state_space import diagonal_init, perturb_then_diagonalize
+from .state_space import diagonal_init
 
 __all__ = ["INITIALIZATIONS", "memory_modes", "s4d_init", "s5_init"]
 
@@ -27,7 +28,8 @@ def memory_modes(
         State size, even.
     init : {"legs", "ptd"}
         "legs": of the normal part of the matrix A, as S4D. "ptd": of A + E with
-        :math:`\|E\|_2 = \epsilon`, see :func:`~.state_space.perturb_then_diagonalize`.
+        :math:`\|E\|_2 = \epsilon`, by
+        :func:`~subspace_learn.functional.approximate_diagonalization.perturb_then_diagonalize`.
     eps : float, default=0.1
         Norm of E.
     rng : Generator, default=None
@@ -44,8 +46,7 @@ def memory_modes(
     """
     if init == "legs":
         values, vectors = normal_part(n)
-        half = slice(n // 2, None)
-        return values[half], vectors.conj().T[half], vectors[:, half]
+        return values[n // 2 :], vectors.conj().T[n // 2 :], vectors[:, n // 2 :]
     found = perturb_then_diagonalize(hippo_legs(n)[0], eps, rng=rng, pairs_only=True)
     half = found.eigenvalues.imag > 0
     to_modes = np.linalg.solve(found.eigenvectors, np.eye(n))
@@ -65,8 +66,8 @@ def s4d_init(
         State size, even.
     init : {"legs", "lin", "inv", "ptd"}
         "legs" and "ptd" start as the memory (see :func:`memory_modes`) with a standard normal
-        readout; "lin" and "inv" are those of :func:`~.state_space.diagonal_init`, with complex
-        normal C.
+        readout; "lin" and "inv" have the eigenvalues of
+        :func:`~subspace_learn.functional.state_space.diagonal_init`, and complex normal C.
     eps : float, default=0.1
         Norm of the perturbation of "ptd".
     rng : Generator
@@ -112,8 +113,7 @@ def s5_init(
     n : int
         State size, even.
     init : {"legs", "lin", "inv", "ptd"}
-        As for :func:`s4d_init`, but inputs of the memory are normal of variance 1 / n_inputs, and
-        outputs of variance 1 / n.
+        As for :func:`s4d_init`, but inputs and outputs of a memory are both normal.
     eps : float, default=0.1
         Norm of the perturbation of "ptd".
     rng : Generator

@@ -97,9 +97,8 @@ def test_one_channel_of_s5_is_s4d():
     torch.manual_seed(0)
     a, b = S4DLayer(1, STATE).double(), S5Layer(1, STATE).double()
     with torch.no_grad():
-        b.modes.log_dt.copy_(a.modes.log_dt[0].expand(STATE // 2))
-        b.modes.log_decay.copy_(a.modes.log_decay[0])
-        b.modes.frequency.copy_(a.modes.frequency[0])
+        for name, value in b.modes.named_parameters():
+            value.copy_(a.modes.get_parameter(name)[0])
         ratio = torch.view_as_complex(a.C[0, 0]) / torch.view_as_complex(b.B[:, 0])
         b.C[0, 0] = torch.view_as_real(ratio)
         b.D.copy_(a.D)
@@ -115,6 +114,12 @@ def test_float32_holds_to_its_own_rounding():
             # sums of 40 terms of 6e-8 each
             gap = (layer(u).double() - exact).abs().max()
             assert gap <= 40 * 6e-8 * exact.abs().max()
+
+
+def test_modes_of_a_memory_share_their_step():
+    """They nearly cancel; modes of a normal matrix need not."""
+    assert made(S5Layer, init="ptd").modes.log_dt.unique().item() == pytest.approx(np.log(0.01))
+    assert len(made(S5Layer, init="legs").modes.log_dt.unique()) == STATE // 2
 
 
 # --- laws ---------------------------------------------------------------------------------------
@@ -227,7 +232,8 @@ def test_frequencies_are_told_apart_from_every_start(layer, init):
     y = rng.integers(0, 2, 120)
     rate = np.where(y, 0.5, 0.7)[:, None, None]
     X = np.sin(rate * np.arange(40)[:, None] + rng.uniform(0, 6, (120, 1, 2)))
-    clf = SSMClassifier(layer, init=init, d_model=8, d_state=16, max_epochs=25, random_state=0)
+    sizes = {"d_model": 8, "d_state": 16, "dt_min": 0.02, "dt_max": 0.5}
+    clf = SSMClassifier(layer, init=init, **sizes, max_epochs=25, random_state=0)
     assert clf.fit(X[:80], y[:80]).score(X[80:], y[80:]) >= 0.9
 
 
@@ -258,6 +264,7 @@ def test_the_same_seed_draws_the_same_layer(cls):
         ({"dt_min": 0.0}, "positive"),
         ({"dt_min": 0.2, "dt_max": 0.1}, "not larger"),
         ({"d_state": 7}, "even"),
+        ({"d_state": 0}, "even"),
         ({"d_state": 8, "init": "ptd", "eps": 1e6}, "smaller eps"),
         ({"d_state": 2, "init": "ptd"}, "real eigenvalue"),
     ],

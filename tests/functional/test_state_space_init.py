@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from subspace_learn.functional.approximate_diagonalization import perturb_then_diagonalize
 from subspace_learn.functional.hippo import hippo_legs
-from subspace_learn.functional.state_space import perturb_then_diagonalize, transfer_function
+from subspace_learn.functional.state_space import transfer_function
 from subspace_learn.functional.state_space_init import (
     INITIALIZATIONS,
     memory_modes,
