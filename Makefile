@@ -61,7 +61,7 @@ demo: $(STAMPS)/data  ## install, run examples/quickstart.py on real data, pictu
 	@mkdir -p demo_output
 	@$(PY) -u examples/quickstart.py
 
-examples: $(STAMPS)/data  ## run every example as a script
+examples: $(STAMPS)/data $(STAMPS)/deep  ## run every example as a script
 	@set -e; for script in examples/quickstart.py $$(find examples -name 'plot_*.py' | sort); do \
 		echo "==> $$script"; $(PY) -u $$script; done
 
@@ -105,7 +105,7 @@ format: $(STAMPS)/dev  ## let ruff mend what it can
 
 # --- documentation, wheel, benchmarks -----------------------------------------------------------
 
-doc: $(STAMPS)/doc  ## build doc/_build/html, warnings are errors
+doc: $(STAMPS)/doc $(STAMPS)/deep  ## build doc/_build/html, warnings are errors
 	$(PY) -m sphinx -W --keep-going -b html doc doc/_build/html
 
 wheel: $(STAMPS)/dev  ## build a wheel, try every headline name in an empty environment

@@ -1,10 +1,12 @@
-"""Doctests of the guide: pages that need real data are skipped, visibly, where there are none."""
+"""Doctests of the guide: pages that need real data or an extra are skipped, visibly, without."""
 
 import pytest
 
 
 @pytest.fixture(autouse=True)
 def _data_of_the_page(request):
+    if request.path.name == "deep.rst":
+        pytest.importorskip("torch")
     if request.path.name != "covariance.rst":
         return
     pytest.importorskip("mne")

@@ -19,7 +19,7 @@ class Adapter(PeerBenchmark):
 
     param_names = ["module", "batch_size"]
     params = [list(SIZES), [64, 512]]
-    budget = 15.0
+    budget = 8.0
 
     def setup(self, *case):
         super().setup(*case)
