@@ -16,6 +16,7 @@ __version__ = "0.1.0.dev0"
 # The headline names and the room each lives in. Families list their own names in their __all__.
 _HEADLINE = {
     "AugmentedCovarianceClassifier": "covariance",
+    "BootstrapAMG": "graph",
     "DPPLeastSquares": "sampling",
     "FederatedGrassmannPCA": "grassmann",
     "GrassmannClassifier": "grassmann",

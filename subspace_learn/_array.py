@@ -31,6 +31,8 @@ __all__ = [
     "is_numpy",
     "library_name",
     "move_like",
+    "on_host",
+    "real",
     "to_library",
     "to_numpy",
 ]
@@ -94,6 +96,11 @@ def conj(x: Array) -> Array:
     return array_namespace(x).conj(x) if is_complex(x) else x
 
 
+def real(x: Array) -> Array:
+    """Real part; real arrays, which the standard refuses, come back as they are."""
+    return array_namespace(x).real(x) if is_complex(x) else x
+
+
 def double(x: Array) -> Array:
     """Return ``x`` in double precision: complex128 if it is complex, else float64."""
     xp = array_namespace(x)
@@ -142,6 +149,11 @@ def move_like(x: Array, reference: Array) -> Array:
     if library_name(x) != library_name(reference):
         x = to_numpy(x)
     return xp.asarray(x, device=device_of(reference))
+
+
+def on_host(x: Array) -> bool:
+    """Whether ``x`` lies in the memory of the host, where caches reward small blocks."""
+    return "cpu" in str(device_of(x)).lower()
 
 
 def _gpu_library() -> str:

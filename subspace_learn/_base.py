@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils import Tags, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils._set_output import _wrap_data_with_container
 from sklearn.utils.metadata_routing import process_routing
@@ -29,6 +30,7 @@ __all__ = [
     "random_generator",
     "random_seed",
     "routed_fit_params",
+    "tags_of_wrapped",
 ]
 
 
@@ -108,6 +110,17 @@ def progress(estimator: BaseEstimator, message: str) -> None:
     """Tell the user how far a long fit is, if ``estimator.verbose`` asks for it."""
     if estimator.verbose:
         print(f"[{type(estimator).__name__}] {message}", flush=True)
+
+
+def tags_of_wrapped(tags: Tags, estimator: BaseEstimator) -> Tags:
+    """Give ``tags`` the kind, the targets and the sparse input of the estimator that is wrapped."""
+    child = get_tags(estimator)
+    tags.estimator_type = child.estimator_type
+    tags.classifier_tags = child.classifier_tags
+    tags.regressor_tags = child.regressor_tags
+    tags.target_tags = child.target_tags
+    tags.input_tags.sparse = child.input_tags.sparse
+    return tags
 
 
 class SubspaceEstimator(BaseEstimator):

@@ -47,6 +47,7 @@ __all__ = [
     "check_samples",
     "check_scores",
     "check_spd",
+    "check_table",
     "checked_features",
     "rows_of",
 ]
@@ -127,7 +128,7 @@ def checked_features(estimator: Any, X: Any, *, reset: bool, min_samples: int) -
     return X
 
 
-def _check_foreign_table(X: Array, *, name: str, min_samples: int) -> Array:
+def _check_foreign_table(X: Array, *, name: str, min_samples: int, input_name: str = "X") -> Array:
     """Check a dense array without scikit-learn: 2-D, finite, not empty."""
     xp = array_namespace(X)
     if X.ndim != 2:
@@ -143,7 +144,9 @@ def _check_foreign_table(X: Array, *, name: str, min_samples: int) -> Array:
         )
     X = detached(X) if is_complex(X) else as_float(detached(X))
     if not bool(xp.all(xp.isfinite(X))):
-        raise ValueError(f"Input X contains NaN or infinity. {name} needs finite values.")
+        raise ValueError(
+            f"Input {input_name} contains NaN or infinity. {name} needs finite values."
+        )
     return X
 
 
@@ -320,16 +323,24 @@ def check_like(X: Any, fitted: Array, *, where: str) -> None:
     )
 
 
+def check_table(X: Any, *, estimator: Any, input_name: str) -> Array:
+    """Check a real table of any library that is not the X of ``estimator``: successors, inputs.
+
+    Raises ValueError, naming the table, if it is complex, not 2-D, empty, or not finite.
+    """
+    if is_numpy(X) or not is_array(X):
+        return check_array(X, dtype=_FLOATS, input_name=input_name, estimator=estimator)
+    name = type(estimator).__name__
+    if is_complex(X):
+        raise ValueError(f"Complex data not supported: {name} was given dtype {X.dtype}.")
+    return _check_foreign_table(X, name=name, min_samples=1, input_name=input_name)
+
+
 def check_scores(estimator: Any, X: Any, *, n_features: int, like: Array, method: str) -> Array:
     """Check coordinates ``X`` of shape (n_samples, n_features) that go back to the input space."""
     name = type(estimator).__name__
     check_like(X, like, where=f"{name}.{method}()")
-    if is_numpy(X) or not is_array(X):
-        X = check_array(X, dtype=_FLOATS, input_name="X", estimator=estimator)
-    else:
-        if is_complex(X):
-            raise ValueError(f"Complex data not supported: {name} was given dtype {X.dtype}.")
-        X = _check_foreign_table(X, name=name, min_samples=1)
+    X = check_table(X, estimator=estimator, input_name="X")
     if X.shape[1] != n_features:
         raise ValueError(
             f"X has {X.shape[1]} columns, but {name}.{method} needs the {n_features} coordinates "

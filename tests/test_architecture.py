@@ -29,6 +29,7 @@ STOREY = {
     "_validation": 3,
     "_complex_validation": 3,
     "_graph_validation": 3,
+    "_system_validation": 3,
     "compression": 4,
     "covariance": 4,
     "geometry": 4,

@@ -16,7 +16,16 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from subspace_learn import _HEADLINE
 from subspace_learn._discovery import estimators
-from tests.common_checks import complex_table, epochs, graph, matrices, mesh, sampler, table
+from tests.common_checks import (
+    complex_table,
+    epochs,
+    graph,
+    matrices,
+    mesh,
+    sampler,
+    system,
+    table,
+)
 from tests.common_checks.instances import instances, kind, longer_instances
 
 CHECKS_OF_KIND = {
@@ -26,6 +35,7 @@ CHECKS_OF_KIND = {
     "matrices": matrices,
     "mesh": mesh,
     "sampler": sampler,
+    "system": system,
     "table": table,
 }
 INSTANCES = instances()

@@ -11,12 +11,19 @@ from scipy.special import expit
 from sklearn.base import MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.neural_network import MLPClassifier
-from sklearn.utils import Tags, get_tags
+from sklearn.utils import Tags
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._base import HasMethods, Interval, StrOptions, SubspaceEstimator, fit_method
+from .._base import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    SubspaceEstimator,
+    fit_method,
+    tags_of_wrapped,
+)
 from .._validation import check_samples
 from ..functional.eora import METHODS, activation_error, eora_factors, pruned_2_4, quantized
 
@@ -292,14 +299,7 @@ class EoRACompensator(MetaEstimatorMixin, SubspaceEstimator):
         return hasattr(self, "estimator_")
 
     def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        child = get_tags(self._unfitted())
-        tags.estimator_type = child.estimator_type
-        tags.classifier_tags = child.classifier_tags
-        tags.regressor_tags = child.regressor_tags
-        tags.target_tags = child.target_tags
-        tags.input_tags.sparse = child.input_tags.sparse
-        return tags
+        return tags_of_wrapped(super().__sklearn_tags__(), self._unfitted())
 
     def _unfitted(self) -> Any:
         return MLPClassifier() if self.estimator is None else clone(self.estimator)

@@ -64,8 +64,8 @@ def intrinsic_dimension(
     Raises
     ------
     ValueError
-        If the estimator has no ``subspace_dim``, the threshold is out of range, or ``dims`` is
-        empty.
+        If the estimator has no ``subspace_dim``, the threshold is out of range, ``dims`` is empty,
+        or "auto" and the fitted estimator has no ``n_parameters_``.
 
     Notes
     -----
@@ -94,6 +94,8 @@ def intrinsic_dimension(
             f"{type(estimator).__name__} has no parameter subspace_dim. Give an estimator that is "
             "trained in a subspace, such as RandomSubspaceClassifier."
         )
+    if isinstance(dims, str) and dims != "auto":
+        raise ValueError(f"dims={dims!r} is not known here. Use 'auto' or a list of dimensions.")
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold={threshold} must lie in (0, 1]: a share of the baseline.")
     rng = random_generator(random_state)
@@ -113,8 +115,13 @@ def intrinsic_dimension(
 
     target = threshold * median_score(None)
     if isinstance(dims, str):
-        largest = clone(estimator).set_params(subspace_dim=None, random_state=seeds[0])
-        reached = _searched(median_score, target, largest.fit(X, y).n_parameters_)
+        largest = clone(estimator).set_params(subspace_dim=None, random_state=seeds[0]).fit(X, y)
+        if not hasattr(largest, "n_parameters_"):
+            raise ValueError(
+                f"{type(estimator).__name__} does not say how many parameters it has (no "
+                'n_parameters_ after fit), which dims="auto" needs. Give a list of dimensions.'
+            )
+        reached = _searched(median_score, target, largest.n_parameters_)
     else:
         tried = sorted(set(map(int, dims)))
         if not tried:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Any
 
-import numpy as np
-from sklearn.base import clone
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from .._array import Array, array_namespace
 from .._base import Interval, SubspaceEstimator, fit_method
 from .._validation import check_samples
+from ._observables import fitted_on, observables, supports_arrays
 
 __all__ = ["DelayDictionary"]
 
@@ -82,17 +83,18 @@ class DelayDictionary(SubspaceEstimator):
         """
         return self._fit_segments([check_samples(self, X, reset=True)])
 
-    def _fit_segments(self, segments: list[np.ndarray]) -> DelayDictionary:
+    def _fit_segments(self, segments: list[Array]) -> DelayDictionary:
         """Fit on several trajectories that were checked before."""
         self.window_ = self.n_delays * self.lag + 1
         self.n_features_in_ = segments[0].shape[1]
         self.dictionary_ = None
         if self.dictionary is not None:
-            stacked = np.concatenate([self._stacked(segment) for segment in segments])
-            self.dictionary_ = clone(self.dictionary).fit(stacked)
+            stacked = [self._stacked(segment) for segment in segments]
+            rows = array_namespace(*stacked).concat(stacked, axis=0)
+            self.dictionary_ = fitted_on(self.dictionary, rows)
         return self
 
-    def embed(self, X: Any) -> np.ndarray:
+    def embed(self, X: Any) -> Array:
         """Observables at every time that has enough past.
 
         Parameters
@@ -102,19 +104,25 @@ class DelayDictionary(SubspaceEstimator):
 
         Returns
         -------
-        Z : ndarray of shape (n_times - window + 1, n_observables)
+        Z : array of shape (n_times - window + 1, n_observables)
             Present first, then the delays.
         """
         check_is_fitted(self)
         stacked = self._stacked(check_samples(self, X, reset=False, method="embed"))
-        return stacked if self.dictionary_ is None else self.dictionary_.transform(stacked)
+        return stacked if self.dictionary_ is None else observables(self.dictionary_, stacked)
 
-    def _stacked(self, X: np.ndarray) -> np.ndarray:
-        window, n = self.window_, len(X)
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = supports_arrays(self.dictionary)
+        return tags
+
+    def _stacked(self, X: Array) -> Array:
+        window, n = self.window_, X.shape[0]
         if n < window:
             raise ValueError(
                 f"A DelayDictionary of {self.n_delays} delays at lag {self.lag} needs trajectories "
                 f"of at least {window} times, but was given {n}. Take fewer delays."
             )
         starts = range(window - 1, -1, -self.lag)
-        return np.hstack([X[start : n - window + 1 + start] for start in starts])
+        past = [X[start : n - window + 1 + start, :] for start in starts]
+        return array_namespace(X).concat(past, axis=1)

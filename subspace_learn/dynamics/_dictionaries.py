@@ -11,6 +11,7 @@ from sklearn.cluster import KMeans
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from .._array import Array, array_namespace, device_of, double, is_complex, move_like, to_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, random_seed
 from .._validation import check_samples
 from ..functional.kernel_edmd import kernel_matrix, mean_distance
@@ -21,6 +22,8 @@ __all__ = ["FourierDictionary", "HermiteDictionary", "RBFDictionary"]
 class _RowDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEstimator):
     """Observables that look at one state at a time."""
 
+    _learned: str  # attribute that holds what `fit` learned, an array of the library of X
+
     @fit_method
     def fit(self, X: Any, y: Any = None) -> Any:
         """Learn what the observables need to know of the states.
@@ -28,7 +31,7 @@ class _RowDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Subspace
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            States.
+            States, of any array library.
         y : None
             Ignored.
 
@@ -41,27 +44,30 @@ class _RowDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Subspace
         self._prepare(X)
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any) -> Array:
         """Evaluate the observables.
 
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            States.
+            States, of the array library of `fit`.
 
         Returns
         -------
-        Z : ndarray of shape (n_samples, n_observables)
+        Z : array of shape (n_samples, n_observables)
             One column for each observable, in the float width of X.
         """
         check_is_fitted(self)
-        X = check_samples(self, X, reset=False, method="transform")
-        Z = self._evaluate(np.asarray(X, dtype=np.float64))
-        narrow = np.float32 if not np.iscomplexobj(Z) else np.complex64
-        return Z.astype(narrow) if X.dtype == np.float32 else Z
+        like = getattr(self, self._learned)
+        X = check_samples(self, X, reset=False, like=like, method="transform")
+        Z, xp = self._evaluate(double(X)), array_namespace(X)
+        if X.dtype != xp.float32:
+            return Z
+        return xp.astype(Z, xp.complex64 if is_complex(Z) else xp.float32)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
+        tags.array_api_support = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
@@ -88,7 +94,7 @@ class FourierDictionary(_RowDictionary):
 
     Attributes
     ----------
-    frequencies_ : ndarray of shape (n_frequencies, n_features)
+    frequencies_ : array of shape (n_frequencies, n_features)
         The vectors k; for real output one of each pair k, -k.
     n_features_in_ : int
         Number of features.
@@ -109,6 +115,7 @@ class FourierDictionary(_RowDictionary):
            [ 1.   , -1.414,  0.   ]])
     """
 
+    _learned = "frequencies_"
     _parameter_constraints: dict = {
         "n_frequencies": [Interval(Integral, 0, None, closed="left")],
         "period": [Interval(Real, 0, None, closed="neither")],
@@ -122,7 +129,7 @@ class FourierDictionary(_RowDictionary):
         self.index_set = index_set
         self.output = output
 
-    def _prepare(self, X: np.ndarray) -> None:
+    def _prepare(self, X: Array) -> None:
         n, d = self.n_frequencies, X.shape[1]
         if self.index_set == "full" and (2 * n + 1.0) ** d > 1e5:
             raise ValueError(
@@ -131,19 +138,26 @@ class FourierDictionary(_RowDictionary):
             )
         half = self.output == "real"
         waves = _waves(n, d, self.index_set == "hyperbolic", half)
-        self.frequencies_ = np.array(waves).reshape(len(waves), d)
+        self.frequencies_ = move_like(np.array(waves, dtype=np.int64).reshape(len(waves), d), X)
 
-    def _evaluate(self, X: np.ndarray) -> np.ndarray:
-        phase = X @ self.frequencies_.T * (2 * np.pi / self.period)
+    def _evaluate(self, X: Array) -> Array:
+        xp = array_namespace(X)
+        phase = X @ xp.astype(self.frequencies_, X.dtype).T * (2 * np.pi / self.period)
         if self.output == "complex":
-            return np.exp(1j * phase)
-        waves = np.sqrt(2.0) * np.stack([np.cos(phase), np.sin(phase)], axis=2)
-        return np.hstack([np.ones((len(X), 1)), waves.reshape(len(X), -1)])
+            return xp.exp(1j * xp.astype(phase, xp.complex128))
+        waves = 2**0.5 * xp.stack([xp.cos(phase), xp.sin(phase)], axis=2)
+        shape = (X.shape[0], 2 * self.frequencies_.shape[0])
+        return xp.concat([_ones(X), xp.reshape(waves, shape)], axis=1)
 
     @property
     def _n_features_out(self) -> int:
-        n = len(self.frequencies_)
+        n = self.frequencies_.shape[0]
         return n if self.output == "complex" else 2 * n + 1
+
+
+def _ones(X: Array) -> Array:
+    """The constant observable."""
+    return array_namespace(X).ones((X.shape[0], 1), dtype=X.dtype, device=device_of(X))
 
 
 def _waves(n: int, d: int, hyperbolic: bool, half: bool) -> list[tuple[int, ...]]:
@@ -171,7 +185,7 @@ class HermiteDictionary(_RowDictionary):
 
     Attributes
     ----------
-    powers_ : ndarray of shape (n_observables, n_features)
+    powers_ : array of shape (n_observables, n_features)
         Degree of each observable in each feature, by total degree.
     n_features_in_ : int
         Number of features.
@@ -190,6 +204,7 @@ class HermiteDictionary(_RowDictionary):
     array([[1.   , 2.   , 2.121]])
     """
 
+    _learned = "powers_"
     _parameter_constraints: dict = {
         "degree": [Interval(Integral, 0, None, closed="left")],
         "scale": [Interval(Real, 0, None, closed="neither")],
@@ -199,26 +214,28 @@ class HermiteDictionary(_RowDictionary):
         self.degree = degree
         self.scale = scale
 
-    def _prepare(self, X: np.ndarray) -> None:
+    def _prepare(self, X: Array) -> None:
         powers: list[tuple[int, ...]] = [()]
         for _ in range(X.shape[1]):
             powers = [(*p, j) for p in powers for j in range(self.degree + 1 - sum(p))]
-        self.powers_ = np.array(sorted(powers, key=lambda p: (sum(p), tuple(-j for j in p))))
+        powers.sort(key=lambda p: (sum(p), tuple(-j for j in p)))
+        self.powers_ = move_like(np.array(powers, dtype=np.int64), X)
 
-    def _evaluate(self, X: np.ndarray) -> np.ndarray:
+    def _evaluate(self, X: Array) -> Array:
+        xp = array_namespace(X)
         x = X / self.scale
-        values = [np.ones_like(x), x]
+        values = [xp.ones_like(x), x]
         for k in range(1, self.degree):  # orthonormal three-term recurrence
-            values.append((x * values[k] - np.sqrt(k) * values[k - 1]) / np.sqrt(k + 1))
-        table = np.stack(values)  # degree, sample, feature
-        Z = np.ones((len(X), len(self.powers_)))
-        for feature in range(X.shape[1]):
-            Z *= table[self.powers_[:, feature], :, feature].T
+            values.append((x * values[k] - k**0.5 * values[k - 1]) / (k + 1) ** 0.5)
+        Z = 1.0
+        for j in range(X.shape[1]):
+            table = xp.stack([value[:, j] for value in values], axis=1)  # sample, degree
+            Z = Z * xp.take(table, self.powers_[:, j], axis=1)
         return Z
 
     @property
     def _n_features_out(self) -> int:
-        return len(self.powers_)
+        return self.powers_.shape[0]
 
 
 class RBFDictionary(_RowDictionary):
@@ -241,7 +258,7 @@ class RBFDictionary(_RowDictionary):
 
     Attributes
     ----------
-    centers_ : ndarray of shape (n_centers, n_features)
+    centers_ : array of shape (n_centers, n_features)
         Centres.
     scale_ : float
         Length used.
@@ -258,7 +275,8 @@ class RBFDictionary(_RowDictionary):
     Notes
     -----
     Wide functions are nearly dependent: ``rcond`` of `KoopmanEDMD` then decides the rank, which
-    ``rank_`` reports.
+    ``rank_`` reports. k-means runs on the host: `fit` copies the states of another library or
+    device there, once, and the centres back; `transform` works where the states are.
 
     Examples
     --------
@@ -269,6 +287,7 @@ class RBFDictionary(_RowDictionary):
     (50, 13)
     """
 
+    _learned = "centers_"
     _parameter_constraints: dict = {
         "n_centers": [Interval(Integral, 1, None, closed="left")],
         "kernel": [StrOptions({"rbf", "laplacian", "lorentzian"})],
@@ -286,25 +305,23 @@ class RBFDictionary(_RowDictionary):
         self.include_state = include_state
         self.random_state = random_state
 
-    def _prepare(self, X: np.ndarray) -> None:
-        X = np.asarray(X, dtype=np.float64)
-        distinct = np.unique(X, axis=0)
-        if len(distinct) <= self.n_centers:
-            self.centers_ = distinct
-        else:
+    def _prepare(self, X: Array) -> None:
+        rows = double(to_numpy(X))  # scikit-learn's k-means works on the host
+        centers = np.unique(rows, axis=0)
+        if len(centers) > self.n_centers:
             seed = random_seed(self.random_state) % 2**32
-            self.centers_ = (
-                KMeans(self.n_centers, n_init=1, random_state=seed).fit(X).cluster_centers_
-            )
-        self.scale_ = float(self.scale) if self.scale is not None else mean_distance(X)
+            kmeans = KMeans(self.n_centers, n_init=1, random_state=seed)
+            centers = kmeans.fit(rows).cluster_centers_
+        self.centers_ = move_like(centers, X)
+        self.scale_ = float(self.scale) if self.scale is not None else mean_distance(double(X))
 
-    def _evaluate(self, X: np.ndarray) -> np.ndarray:
+    def _evaluate(self, X: Array) -> Array:
         radial = kernel_matrix(X, self.centers_, kernel=self.kernel, scale=self.scale_)
         if not self.include_state:
             return radial
-        return np.hstack([np.ones((len(X), 1)), X, radial])
+        return array_namespace(X).concat([_ones(X), X, radial], axis=1)
 
     @property
     def _n_features_out(self) -> int:
         extra = 1 + self.centers_.shape[1] if self.include_state else 0
-        return len(self.centers_) + extra
+        return self.centers_.shape[0] + extra

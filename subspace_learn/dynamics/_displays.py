@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._array import is_array, to_numpy
 from .._drawing import BLUE, VERMILION, axes_or_new
 
 __all__ = ["ForecastDisplay", "KoopmanSpectrumDisplay", "SpectralMeasureDisplay"]
@@ -86,13 +87,13 @@ class KoopmanSpectrumDisplay:
             With ``ax_`` and ``figure_``.
         """
         check_is_fitted(estimator)
-        grid = tau = None
+        eigenvalues, grid, tau = to_numpy(estimator.eigenvalues_), None, None
         if pseudospectrum:
-            reach = 1.1 * max(1.0, float(np.abs(estimator.eigenvalues_).max()))
+            reach = 1.1 * max(1.0, float(np.abs(eigenvalues).max()))
             side = np.linspace(-reach, reach, n_grid)
             grid = side[None, :] + 1j * side[:, None]
             tau = estimator.pseudospectrum(grid)
-        display = cls(estimator.eigenvalues_, estimator.residuals_, grid=grid, tau=tau)
+        display = cls(eigenvalues, to_numpy(estimator.residuals_), grid=grid, tau=tau)
         return display.plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> KoopmanSpectrumDisplay:
@@ -312,11 +313,12 @@ class ForecastDisplay:
         display : ForecastDisplay
             With ``ax_`` and ``figure_``.
         """
-        X = np.asarray(X)
+        X, u = (v if v is None or is_array(v) else np.asarray(v) for v in (X, u))
         window = estimator._window
-        inputs = None if u is None else np.asarray(u)[window - 1 : -1]
-        ahead = estimator.simulate(X[None, :window], len(X) - window, inputs, relift=relift)[0]
-        display = cls(X[window:], ahead, time_step=estimator.time_step)
+        inputs = None if u is None else u[window - 1 : -1, ...]
+        steps = X.shape[0] - window
+        ahead = estimator.simulate(X[None, :window, :], steps, inputs, relift=relift)[0, ...]
+        display = cls(to_numpy(X[window:, :]), to_numpy(ahead), time_step=estimator.time_step)
         return display.plot(kind=kind, ax=ax)
 
     def plot(self, *, kind: str = "time", ax: Any = None) -> ForecastDisplay:

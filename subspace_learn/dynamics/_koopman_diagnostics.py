@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._array import Array, array_namespace, double, is_array, move_like, to_numpy
 from ..functional.resdmd import (
     LocalSpectrum,
     autocorrelation_measure,
@@ -26,7 +27,7 @@ __all__ = ["KoopmanDiagnostics"]
 class KoopmanDiagnostics(KoopmanModel):
     """Residuals, pseudospectra and spectral measures of a fitted model."""
 
-    def verified(self, eps: float) -> np.ndarray:
+    def verified(self, eps: float) -> Array:
         """Eigenpairs with residual below ``eps``.
 
         Parameters
@@ -36,7 +37,7 @@ class KoopmanDiagnostics(KoopmanModel):
 
         Returns
         -------
-        indices : ndarray of int
+        indices : array of int
             Into ``eigenvalues_``. What is known of these: in the limit of infinite data each lies
             in the eps-pseudospectrum of the Koopman operator. That is not the same as being within
             eps of a true eigenvalue unless the operator is normal, and those left out may be
@@ -50,9 +51,9 @@ class KoopmanDiagnostics(KoopmanModel):
         check_is_fitted(self)
         if not eps > 0:
             raise ValueError(f"eps={eps} must be positive: it is a relative residual.")
-        return np.flatnonzero(self.residuals_ < eps)
+        return array_namespace(self.residuals_).nonzero(self.residuals_ < eps)[0]
 
-    def held_out_residuals(self, X: Any, y: Any = None) -> np.ndarray:
+    def held_out_residuals(self, X: Any, y: Any = None) -> Array:
         """Residuals of the eigenpairs on data they were not fitted on.
 
         Parameters
@@ -64,7 +65,7 @@ class KoopmanDiagnostics(KoopmanModel):
 
         Returns
         -------
-        residuals : ndarray of shape (n_eigenvalues,)
+        residuals : array of shape (n_eigenvalues,)
             In-sample residuals (``residuals_``) fall to 0 when there are as many observables as
             pairs; these do not. Inputs are not taken into account.
 
@@ -80,22 +81,24 @@ class KoopmanDiagnostics(KoopmanModel):
             pairs.left, pairs.right, self.eigenvalues_, self.eigenvectors_, pairs.weights
         )
 
-    def pseudospectrum(self, z: Any) -> np.ndarray:
+    def pseudospectrum(self, z: Any) -> Array:
         """Smallest relative residual that any function of the dictionary reaches at ``z``.
 
         Parameters
         ----------
         z : array of complex, any shape
-            Points of the plane.
+            Points of the plane, in any array library; lists are NumPy's.
 
         Returns
         -------
-        tau : ndarray of the shape of z
+        tau : array of the shape of z
             The pseudospectrum of level eps is where it is below eps. Bounds the true value from
-            above as the data grow, so no point is shown that is not there.
+            above as the data grow, so no point is shown that is not there. Small matrices on the
+            host, whatever library the data are in; tau goes to the library of z.
         """
         check_is_fitted(self)
-        return pseudospectrum(self._fit.projected, self._fit.complement, np.asarray(z))
+        tau = pseudospectrum(self._fit.projected, self._fit.complement, _on_host(z))
+        return move_like(tau, z) if is_array(z) else tau
 
     def local_spectrum(self, grid: Any, cut: float = 1.0, c: float = 5.0) -> LocalSpectrum:
         """Spectrum by local minima of the pseudospectrum on a grid, with its error bound.
@@ -122,11 +125,16 @@ class KoopmanDiagnostics(KoopmanModel):
         """
         if not (cut > 0 and c > 0):
             raise ValueError(f"cut={cut} and c={c} must be positive.")
-        return local_spectrum(np.asarray(grid), self.pseudospectrum(grid), cut=cut, c=c)
+        points, tau, bound = local_spectrum(
+            _on_host(grid), _on_host(self.pseudospectrum(grid)), cut=cut, c=c
+        )
+        if is_array(grid):
+            points, tau = move_like(points, grid), move_like(tau, grid)
+        return LocalSpectrum(points, tau, bound)
 
     def spectral_measure(
         self, theta: Any, order: int = 2, epsilon: float = 0.1, *, observable: Any = None
-    ) -> np.ndarray:
+    ) -> Array:
         """Smoothed spectral measure of an observable, from the matrices.
 
         Only for measure-preserving systems: their spectrum lies on the unit circle.
@@ -144,8 +152,8 @@ class KoopmanDiagnostics(KoopmanModel):
 
         Returns
         -------
-        density : ndarray of shape (n_angles,)
-            Per radian; integrates to 1 (the observable is normalised).
+        density : array of shape (n_angles,)
+            Per radian; integrates to 1 (the observable is normalised). Of the library of theta.
 
         Raises
         ------
@@ -155,7 +163,7 @@ class KoopmanDiagnostics(KoopmanModel):
         check_is_fitted(self)
         if order < 1 or not epsilon > 0:
             raise ValueError(f"order={order} must be at least 1 and epsilon={epsilon} positive.")
-        coefficients = self._readout[:, 0] if observable is None else np.asarray(observable)
+        coefficients = self._first_feature() if observable is None else _on_host(observable)
         if coefficients.shape != (self.koopman_matrix_.shape[0],):
             raise ValueError(
                 f"observable has shape {coefficients.shape}, but the dictionary has "
@@ -165,12 +173,15 @@ class KoopmanDiagnostics(KoopmanModel):
         size = np.linalg.norm(g)
         if not size > 0:
             raise ValueError("The observable is zero on the data: it has no spectral measure.")
-        angles = np.asarray(theta, dtype=np.float64)
-        return spectral_measure(self._fit.operator, g / size, angles, order=order, epsilon=epsilon)
+        angles = np.asarray(_on_host(theta), dtype=np.float64)
+        density = spectral_measure(
+            self._fit.operator, g / size, angles, order=order, epsilon=epsilon
+        )
+        return move_like(density, theta) if is_array(theta) else density
 
     def autocorrelation_measure(
         self, g: Any, theta: Any, *, n_lags: int | None = None, smoothing: str = "bump"
-    ) -> np.ndarray:
+    ) -> Array:
         """Smoothed spectral measure of an observable along one long trajectory.
 
         Needs no matrices, and no fit: it is the answer of the data alone, to hold against
@@ -179,7 +190,7 @@ class KoopmanDiagnostics(KoopmanModel):
         Parameters
         ----------
         g : array of shape (n_times,)
-            Values of the observable at successive times.
+            Values of the observable at successive times, real or complex.
         theta : array of shape (n_angles,)
             Angles in radians per time step.
         n_lags : int, default=None
@@ -189,7 +200,7 @@ class KoopmanDiagnostics(KoopmanModel):
 
         Returns
         -------
-        density : ndarray of shape (n_angles,)
+        density : array of shape (n_angles,)
             Per radian; integrates to 1 (the observable is normalised).
 
         Raises
@@ -197,22 +208,25 @@ class KoopmanDiagnostics(KoopmanModel):
         ValueError
             If g is not a finite series, or ``n_lags`` is not below its length.
         """
-        g = np.asarray(g)
-        n_lags = max(1, len(g) // 10) if n_lags is None else n_lags
+        g = g if is_array(g) else np.asarray(g)
+        xp, shape = array_namespace(g), tuple(g.shape)
+        n_lags = max(1, shape[0] // 10) if n_lags is None else n_lags
         names = ("fejer", "cosine", "fourth", "sharpened_cosine", "bump")
-        if g.ndim != 1 or not np.isfinite(g).all() or not (1 <= n_lags < len(g)):
+        if len(shape) != 1 or not bool(xp.all(xp.isfinite(g))) or not (1 <= n_lags < shape[0]):
             raise ValueError(
-                f"g must be a finite series longer than n_lags={n_lags}, but has shape {g.shape}."
+                f"g must be a finite series longer than n_lags={n_lags}, but has shape {shape}."
             )
         if smoothing not in names:
             raise ValueError(f"smoothing={smoothing!r} must be one of {names}.")
-        size = np.sqrt(np.mean(np.abs(g) ** 2))
+        g = double(g)
+        size = float(xp.linalg.vector_norm(g)) / shape[0] ** 0.5
         if not size > 0:
             raise ValueError("g is zero at all times: it has no spectral measure.")
-        angles = np.asarray(theta, dtype=np.float64)
-        return autocorrelation_measure(g / size, angles, n_lags=int(n_lags), smoothing=smoothing)
+        angles = np.asarray(_on_host(theta), dtype=np.float64)
+        density = autocorrelation_measure(g / size, angles, n_lags=int(n_lags), smoothing=smoothing)
+        return move_like(density, theta) if is_array(theta) else density
 
-    def variance_residual(self, X: Any, y: Any, y_second: Any) -> tuple[np.ndarray, np.ndarray]:
+    def variance_residual(self, X: Any, y: Any, y_second: Any) -> tuple[Array, Array]:
         """Tell model error from noise, by two independent next states of each state.
 
         Parameters
@@ -224,9 +238,9 @@ class KoopmanDiagnostics(KoopmanModel):
 
         Returns
         -------
-        residuals : ndarray of shape (n_eigenvalues,)
+        residuals : array of shape (n_eigenvalues,)
             Of the mean dynamics: what is left when noise is taken out.
-        deviations : ndarray of shape (n_eigenvalues,)
+        deviations : array of shape (n_eigenvalues,)
             Relative standard deviation of the eigenfunctions one step ahead.
 
         Raises
@@ -249,5 +263,17 @@ class KoopmanDiagnostics(KoopmanModel):
         if type(self.dictionary_) is not type(other.dictionary_) or self._window != other._window:
             return False
         probe = np.random.default_rng(0).normal(size=(self._window + 2, self.n_features_in_))
-        a, b = lifted(self.dictionary_, probe), lifted(other.dictionary_, probe)
+        probe = move_like(probe, self.koopman_matrix_)
+        a, b = (to_numpy(lifted(d, probe)) for d in (self.dictionary_, other.dictionary_))
         return a.shape == b.shape and np.allclose(a, b, rtol=1e-12, atol=1e-12)
+
+    def _first_feature(self) -> np.ndarray:
+        """Coefficients of the first feature of the state in the dictionary."""
+        if self._readout is None:
+            return np.eye(self.n_features_in_)[0]
+        return to_numpy(self._readout)[:, 0]
+
+
+def _on_host(values: Any) -> np.ndarray:
+    """Points, angles or coefficients: few numbers, of any library or a list."""
+    return to_numpy(values) if is_array(values) else np.asarray(values)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import Interval, StrOptions, fit_method
+from .._validation import check_like
 from ..functional.kernel_edmd import KERNELS
 from ..functional.pair_factors import merged_factors
 from ._delay_dictionary import DelayDictionary
@@ -17,6 +18,12 @@ from ._lifting import lifted_pairs
 from ._snapshots import Segment, snapshot_segments
 
 __all__ = ["KoopmanEDMD"]
+
+
+class Weights(TypedDict, total=False):
+    """What `KoopmanEDMD.fit` and `partial_fit` take as ``**weights``."""
+
+    sample_weight: Any
 
 
 class KoopmanEDMD(KoopmanSolver):
@@ -36,7 +43,8 @@ class KoopmanEDMD(KoopmanSolver):
     dictionary : transformer, default=None
         Observables: any scikit-learn transformer or Pipeline (``PolynomialFeatures``,
         ``RBFSampler``, ``Nystroem``, ``SplineTransformer``), real or complex, or one of ours. None
-        takes the state itself (DMD).
+        takes the state itself (DMD). CuPy and torch arrays need ours, a ``FunctionTransformer``
+        of a function that takes them, or what scikit-learn lists under array API support.
     method : {"edmd", "measure_preserving", "kernel"}, default="edmd"
         - "edmd": least squares.
         - "measure_preserving": the nearest unitary operator (mpEDMD), for systems that preserve
@@ -75,23 +83,24 @@ class KoopmanEDMD(KoopmanSolver):
 
     Attributes
     ----------
-    koopman_matrix_ : ndarray of shape (n_observables, n_observables)
+    koopman_matrix_ : array of shape (n_observables, n_observables)
         K, for rows: the next observables are ``psi @ K``.
-    eigenvalues_ : ndarray of shape (n_eigenvalues,)
+    eigenvalues_ : array of shape (n_eigenvalues,)
         By falling modulus, complex.
-    residuals_ : ndarray of shape (n_eigenvalues,)
+    residuals_ : array of shape (n_eigenvalues,)
         Relative residual of each eigenpair on the training pairs.
-    eigenvectors_ : ndarray of shape (n_observables, n_eigenvalues)
+    eigenvectors_ : array of shape (n_observables, n_eigenvalues)
         Coefficients of eigenfunctions, of mean square 1 over the training states.
-    modes_ : ndarray of shape (n_eigenvalues, n_features)
+    modes_ : array of shape (n_eigenvalues, n_features)
         What each eigenfunction adds to the state.
-    continuous_eigenvalues_ : ndarray of shape (n_eigenvalues,)
+    continuous_eigenvalues_ : array of shape (n_eigenvalues,)
         ``log(eigenvalue) / time_step``; frequencies above ``pi / time_step`` are aliased.
-    singular_values_ : ndarray
-        Of the lifted data, observables scaled to length 1.
+    singular_values_ : array
+        Of the lifted data, observables scaled to length 1. All these arrays are of the library and
+        on the device of X.
     rank_ : int
         Directions kept.
-    input_matrix_ : ndarray of shape (n_inputs, n_observables)
+    input_matrix_ : array of shape (n_inputs, n_observables)
         B; no rows without inputs.
     dictionary_ : transformer or None
         Fitted.
@@ -107,6 +116,8 @@ class KoopmanEDMD(KoopmanSolver):
     ValueError
         If no trajectory holds a pair, shapes disagree, observables are not finite (they are
         named), or all are zero.
+    TypeError
+        If X and y are of two array libraries, or the dictionary does not take that of X.
 
     See Also
     --------
@@ -117,8 +128,11 @@ class KoopmanEDMD(KoopmanSolver):
     Notes
     -----
     With M pairs and N observables a fit costs about ``9 M N^2 + 25 N^3`` flops (Cholesky-QR2 in
-    blocks; Householder's QR where the measured condition is above 1e7). Beyond the lifted data it
-    needs one block of rows; `partial_fit` never holds more than a batch.
+    blocks; ``6 M N^2`` by inner products where the measured condition is below 15, Householder's QR
+    where it is above 1e7). Beyond the lifted data it needs one block of rows; `partial_fit` never
+    holds more than a batch. Problems of N columns are solved on the host, whatever library X is of:
+    the array API has no eigenvalues of non-symmetric matrices. ARPACK for ``method="kernel"`` runs
+    there too, with its products where the data are.
 
     What a residual says: in the limit of infinite data, a pair with residual eps lies in the
     eps-pseudospectrum of the operator. It says nothing of eigenvalues that were not found, and no
@@ -156,8 +170,9 @@ class KoopmanEDMD(KoopmanSolver):
             [0.125]]])
     """
 
-    # `fit` takes sample_weight among its keywords: a signature that names it would announce weights
-    # that equal repeated rows in any order (scikit-learn checks that), and rows here are times.
+    # `fit` takes sample_weight among its keywords (editors and mypy know it by `Weights`): a
+    # signature that names it would announce weights that equal repeated rows in any order, which
+    # scikit-learn then checks, and rows here are times.
     __metadata_request__fit = {"sample_weight": None}
     __metadata_request__partial_fit = {"sample_weight": None}
 
@@ -214,7 +229,7 @@ class KoopmanEDMD(KoopmanSolver):
         lengths: Any = None,
         groups: Any = None,
         u: Any = None,
-        **weights: Any,
+        **weights: Unpack[Weights],
     ) -> KoopmanEDMD:
         """Fit the Koopman matrix and its eigenpairs.
 
@@ -222,16 +237,17 @@ class KoopmanEDMD(KoopmanSolver):
         ----------
         X : array of shape (n_samples, n_features), list of such, or 3-D array
             One trajectory (rows are times), several, or, with y, states in any order. A 3-D array
-            is (n_trajectories, n_times, n_features). float32 is lifted as it is and solved for in
-            float64.
+            is (n_trajectories, n_times, n_features). NumPy, CuPy or torch: all work on the pairs is
+            done there. float32 is lifted as it is and solved for in float64.
         y : array of the shape of X, default=None
-            Successor of each row. Labels (1-D) are ignored.
+            Successor of each row, of the library of X. Labels (1-D) are ignored.
         lengths : array of int, default=None
             Lengths of the trajectories stacked in X; no pair straddles two.
         groups : array of shape (n_samples,), default=None
             The same by names: a trajectory ends where the name changes.
         u : array of shape (n_samples, n_inputs), default=None
-            Inputs between each row and the next (EDMD with control).
+            Inputs between each row and the next (EDMD with control). u and weights may be NumPy's
+            whatever X is.
         **weights : dict
             ``sample_weight``, array of shape (n_samples,): quadrature weights of the pairs that
             begin in each row, nonnegative.
@@ -272,7 +288,7 @@ class KoopmanEDMD(KoopmanSolver):
         lengths: Any = None,
         groups: Any = None,
         u: Any = None,
-        **weights: Any,
+        **weights: Unpack[Weights],
     ) -> KoopmanEDMD:
         """Add pairs to what was seen so far, in memory that does not grow.
 
@@ -341,6 +357,7 @@ class KoopmanEDMD(KoopmanSolver):
             raise TypeError(f"merge needs another KoopmanEDMD, but was given {type(other)}.")
         check_is_fitted(self)
         check_is_fitted(other)
+        check_like(other.koopman_matrix_, self.koopman_matrix_, where="merge()")
         if self.n_features_in_ != other.n_features_in_ or not self._same_observables(other):
             raise ValueError(
                 "Cannot merge fits with different observables. Fit the dictionary once and give it "
@@ -353,12 +370,15 @@ class KoopmanEDMD(KoopmanSolver):
         return self
 
     def _segments(
-        self, X: Any, y: Any, lengths: Any, groups: Any, u: Any, weights: dict, *, reset: bool
+        self, X: Any, y: Any, lengths: Any, groups: Any, u: Any, weights: Weights, *, reset: bool
     ) -> list[Segment]:
         """Checked data, cut where trajectories end."""
         sample_weight = weights.pop("sample_weight", None)
         if weights:
-            raise TypeError(f"fit() got unexpected keyword arguments {sorted(weights)}.")
+            raise TypeError(
+                f"fit() got unexpected keyword arguments {sorted(weights)}: it takes X, y, "
+                "lengths, groups, u and sample_weight."
+            )
         delays = isinstance(self.dictionary, DelayDictionary)
         self._window = self.dictionary.n_delays * self.dictionary.lag + 1 if delays else 1
         return snapshot_segments(

@@ -7,14 +7,25 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.metrics import r2_score
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
+from .._array import (
+    Array,
+    array_namespace,
+    device_of,
+    double,
+    is_array,
+    is_complex,
+    move_like,
+    real,
+)
 from .._base import SubspaceEstimator
 from .._validation import check_samples, check_scores
+from ..functional.edmd import complex_product, explained_variance, real_columns
 from ._lifting import LiftedPairs, lifted, lifted_pairs
-from ._snapshots import _checked_inputs, _joined, _parts, segments_of
+from ._observables import states_of, supports_arrays
+from ._snapshots import checked_inputs, consecutive, segments_of, stacked
 
 __all__ = ["KoopmanModel"]
 
@@ -22,7 +33,7 @@ __all__ = ["KoopmanModel"]
 class KoopmanModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEstimator):
     """Methods of a fitted model that need its matrices, not how they were found."""
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any) -> Array:
         """Coordinates of states in eigenfunctions, as real numbers.
 
         Parameters
@@ -33,18 +44,21 @@ class KoopmanModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
 
         Returns
         -------
-        Z : ndarray of shape (n_samples, n_coordinates)
+        Z : array of shape (n_samples, n_coordinates)
             Real eigenvalues give one column; a conjugate pair gives two, the real and imaginary
             part of the eigenfunction of the one above the axis. `eigenfunctions` has complex ones.
         """
         check_is_fitted(self)
         X, rows = self._rows(X, "transform")
-        values = rows @ self._coordinate_vectors()
-        columns = [values.real, values.imag]
-        kept = self._coordinate_columns()
-        return np.stack(columns, axis=2).reshape(len(values), -1)[:, kept].astype(X.dtype)
+        xp = array_namespace(X)
+        rows, vectors = double(rows), xp.take(self.eigenvectors_, self._coordinates, axis=1)
+        if is_complex(rows):
+            Z = xp.take(real_columns(rows @ vectors), self._columns, axis=1)
+        else:
+            Z = rows @ xp.take(real_columns(vectors), self._columns, axis=1)
+        return xp.astype(Z, X.dtype, copy=False)
 
-    def inverse_transform(self, X: Any) -> np.ndarray:
+    def inverse_transform(self, X: Any) -> Array:
         """States from coordinates: the sum of modes, weighted.
 
         Parameters
@@ -54,7 +68,7 @@ class KoopmanModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
 
         Returns
         -------
-        states : ndarray of shape (n_samples, n_features)
+        states : array of shape (n_samples, n_features)
             Exact where the states lie in the span of the observables and no eigenpair was left
             out.
         """
@@ -66,16 +80,16 @@ class KoopmanModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
             like=self.koopman_matrix_,
             method="inverse_transform",
         )
-        table = np.zeros((len(X), 2 * len(self._coordinates)))
-        table[:, self._coordinate_columns()] = X
-        values = table[:, ::2] + 1j * table[:, 1::2]
+        xp = array_namespace(X)
+        modes = xp.take(self.modes_, self._coordinates, axis=0)
         # A pair was stored once: its partner adds the conjugate, which the real part doubles.
-        lower = self.eigenvalues_[self._coordinates].imag > 0
-        share = np.where(lower & self._real_dictionary, 2.0, 1.0)
-        states = np.real((values * share) @ self.modes_[self._coordinates])
-        return states.astype(X.dtype)
+        if not is_complex(self.koopman_matrix_):
+            lower = xp.imag(xp.take(self.eigenvalues_, self._coordinates)) > 0
+            modes = modes * (1 + xp.astype(lower, modes.dtype))[:, None]
+        back = xp.take(real_columns(xp.conj(modes).T).T, self._columns, axis=0)
+        return xp.astype(double(X) @ back, X.dtype, copy=False)
 
-    def eigenfunctions(self, X: Any) -> np.ndarray:
+    def eigenfunctions(self, X: Any) -> Array:
         """Eigenfunctions at states.
 
         Parameters
@@ -85,14 +99,14 @@ class KoopmanModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
 
         Returns
         -------
-        values : ndarray of shape (n_samples, n_eigenvalues)
+        values : array of shape (n_samples, n_eigenvalues)
             Complex; mean square 1 over the training states.
         """
         check_is_fitted(self)
         _, rows = self._rows(X, "eigenfunctions")
-        return rows @ self.eigenvectors_
+        return complex_product(rows, self.eigenvectors_)
 
-    def predict(self, X: Any, u: Any = None) -> np.ndarray:
+    def predict(self, X: Any, u: Any = None) -> Array:
         """State one time step later, for each row.
 
         Parameters
@@ -104,15 +118,14 @@ class KoopmanModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
 
         Returns
         -------
-        Y : ndarray of shape (n_samples, n_features)
+        Y : array of shape (n_samples, n_features)
             In the float width of X.
         """
         check_is_fitted(self)
         X, rows = self._rows(X, "predict")
-        inputs = self._inputs(u, len(rows))
-        return self._states(rows @ self.koopman_matrix_ + inputs @ self.input_matrix_, X.dtype)
+        return self._states(self._ahead(rows, self._inputs(u, rows)), X.dtype)
 
-    def simulate(self, X0: Any, n_steps: int, u: Any = None, *, relift: bool = False) -> np.ndarray:
+    def simulate(self, X0: Any, n_steps: int, u: Any = None, *, relift: bool = False) -> Array:
         """Forecast trajectories from their first state.
 
         Parameters
@@ -130,7 +143,7 @@ class KoopmanModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
 
         Returns
         -------
-        trajectories : ndarray of shape (n_starts, n_steps, n_features)
+        trajectories : array of shape (n_starts, n_steps, n_features)
             X0 itself is not repeated.
 
         Warns
@@ -142,17 +155,17 @@ class KoopmanModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
         if n_steps < 1:
             raise ValueError(f"n_steps={n_steps} must be at least 1.")
         history = self._histories(X0)
-        n, steps = len(history), int(n_steps)
+        (n, _, width), steps, xp = history.shape, int(n_steps), array_namespace(history)
         inputs = self._step_inputs(u, n, steps)
         if not relift:
             self._warn_of_growth(steps)
         rows = self._lifted_ends(history)
-        path = np.empty((n, steps, history.shape[2]), dtype=history.dtype)
+        path = xp.empty((n, steps, width), dtype=history.dtype, device=device_of(history))
         for step in range(steps):
-            rows = rows @ self.koopman_matrix_ + inputs[:, step] @ self.input_matrix_
-            path[:, step] = self._states(rows, history.dtype)
+            rows = self._ahead(rows, None if inputs is None else inputs[:, step, :])
+            path[:, step, :] = self._states(rows, history.dtype)
             if relift:
-                history = np.concatenate([history[:, 1:], path[:, step : step + 1]], axis=1)
+                history = xp.concat([history[:, 1:, :], path[:, step : step + 1, :]], axis=1)
                 rows = self._lifted_ends(history)
         return path
 
@@ -174,115 +187,121 @@ class KoopmanModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
             1 is perfect, 0 as good as the mean.
         """
         pairs = self._pairs(X, y, u=u)
-        inputs = self._inputs(pairs.inputs, len(pairs.left))
-        ahead = pairs.left @ self.koopman_matrix_ + inputs @ self.input_matrix_
-        predicted = self._states(ahead, np.dtype(np.float64))
-        return float(r2_score(pairs.successors, predicted, multioutput="variance_weighted"))
+        ahead = self._ahead(pairs.left, self._inputs(pairs.inputs, pairs.left))
+        truth = double(pairs.successors)
+        return explained_variance(truth, self._states(ahead, truth.dtype))
 
     # --- parts ----------------------------------------------------------------------------------
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
+        tags.array_api_support = supports_arrays(self.dictionary)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
     @property
     def _n_features_out(self) -> int:
-        return len(self._coordinate_columns())
+        return self._columns.shape[0]
 
-    def _store_coordinates(self) -> None:
-        """Which eigenpairs give coordinates: of a conjugate pair, the one above the axis."""
-        self._real_dictionary = not np.iscomplexobj(self.koopman_matrix_)
-        above = (
-            self.eigenvalues_.imag >= 0
-            if self._real_dictionary
-            else np.ones(len(self.eigenvalues_), dtype=bool)
-        )
-        self._coordinates = np.flatnonzero(above)
+    def _store_coordinates(self, eigenvalues: np.ndarray) -> None:
+        """Which eigenpairs give coordinates (of a conjugate pair the one above the axis).
 
-    def _coordinate_vectors(self) -> np.ndarray:
-        return self.eigenvectors_[:, self._coordinates]
+        And which columns (real, imaginary, real, ...) are not zero for every state.
+        """
+        paired = not is_complex(self.koopman_matrix_)
+        above = np.flatnonzero((eigenvalues.imag >= 0) | (not paired))
+        turns = (eigenvalues[above].imag != 0) | (not paired)
+        columns = np.flatnonzero(np.stack([np.ones_like(turns), turns], axis=1))
+        self._coordinates = move_like(above, self.koopman_matrix_)
+        self._columns = move_like(columns, self.koopman_matrix_)
 
-    def _coordinate_columns(self) -> np.ndarray:
-        """Columns (real, imaginary, real, ...) that are not zero for every state."""
-        has_imaginary = (self.eigenvalues_[self._coordinates].imag != 0) | (
-            not self._real_dictionary
-        )
-        return np.flatnonzero(np.stack([np.ones_like(has_imaginary), has_imaginary], 1).reshape(-1))
-
-    def _rows(self, X: Any, method: str) -> tuple[np.ndarray, np.ndarray]:
+    def _rows(self, X: Any, method: str) -> tuple[Array, Array]:
         """Checked states and their observables, trajectory by trajectory."""
-        parts = _parts(X)
-        counts = None
-        if parts is not None:
-            X, counts = _joined(parts)
-        X = check_samples(self, X, reset=False, method=method)
+        X, counts = stacked(X)
+        X = check_samples(self, X, reset=False, like=self.koopman_matrix_, method=method)
         if counts is None:
             return X, lifted(self.dictionary_, X)
-        pieces = np.split(X, np.cumsum(counts)[:-1])
-        return X, np.concatenate([lifted(self.dictionary_, piece) for piece in pieces])
+        pieces = [lifted(self.dictionary_, X[rows, :]) for rows in consecutive(counts)]
+        return X, array_namespace(X).concat(pieces, axis=0)
 
     def _pairs(self, X: Any, y: Any, **more: Any) -> LiftedPairs:
         check_is_fitted(self)
         segments = segments_of(self, X, y, self._window, **more)
         return lifted_pairs(self.dictionary_, segments, self._window)
 
-    def _states(self, rows: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        if self._inverse is not None:
-            states = np.asarray(self.dictionary_.inverse_transform(np.real(rows)))
-        else:
-            states = np.real(rows @ self._readout)
-        return states.astype(dtype)
+    def _ahead(self, rows: Array, inputs: Array | None) -> Array:
+        """Observables one step later."""
+        ahead = double(rows) @ self.koopman_matrix_
+        if inputs is None:
+            return ahead
+        # real inputs beside complex observables: ``@`` would not mix them in every library
+        return ahead + array_namespace(inputs).matmul(inputs, self.input_matrix_)
 
-    def _inputs(self, u: Any, n: int) -> np.ndarray:
+    def _states(self, rows: Array, dtype: Any) -> Array:
+        if self._inverse is not None:
+            states = states_of(self.dictionary_, real(rows))
+            states = states if is_array(states) else np.asarray(states)
+        else:
+            states = real(rows if self._readout is None else rows @ self._readout)
+        return states if states.dtype == dtype else array_namespace(rows).astype(states, dtype)
+
+    def _inputs(self, u: Any, rows: Array) -> Array | None:
+        """Checked inputs beside ``rows``; None if there are none and none are needed."""
+        self._check_inputs_given(u)
+        if u is None:
+            return None
+        u, n_inputs = checked_inputs(self, u, rows), self.input_matrix_.shape[0]
+        if u.shape[1] != n_inputs:
+            raise ValueError(f"u has {u.shape[1]} columns, but the model has {n_inputs} inputs.")
+        return u
+
+    def _check_inputs_given(self, u: Any) -> None:
         n_inputs = self.input_matrix_.shape[0]
-        if u is None and n_inputs == 0:
-            return np.zeros((n, 0))
-        if u is None or n_inputs == 0:
+        if (u is None) != (n_inputs == 0):
             raise ValueError(
                 f"The model was fitted with {n_inputs} inputs, but u is "
                 f"{'missing' if u is None else 'given'}. Give u in fit and in prediction, or in "
                 "neither."
             )
-        u = _checked_inputs(u, n)
-        if u.shape[1] != n_inputs:
-            raise ValueError(f"u has {u.shape[1]} columns, but the model has {n_inputs} inputs.")
-        return u
 
-    def _step_inputs(self, u: Any, n: int, steps: int) -> np.ndarray:
+    def _step_inputs(self, u: Any, n: int, steps: int) -> Array | None:
+        self._check_inputs_given(u)
+        if u is None:
+            return None
         n_inputs = self.input_matrix_.shape[0]
-        if u is None or n_inputs == 0:
-            return self._inputs(u, n)[:, None, :].repeat(steps, axis=1)
-        u = np.asarray(u, dtype=np.float64)
+        u = move_like(double(u if is_array(u) else np.asarray(u)), self.koopman_matrix_)
+        xp = array_namespace(u)
         u = u[:, None] if u.ndim == 1 else u
-        u = np.broadcast_to(u, (n, *u.shape)) if u.ndim == 2 else u
-        if u.shape != (n, steps, n_inputs) or not np.isfinite(u).all():
+        u = xp.broadcast_to(u, (n, *u.shape)) if u.ndim == 2 else u
+        if u.shape != (n, steps, n_inputs) or not bool(xp.all(xp.isfinite(u))):
             raise ValueError(
-                f"u has shape {u.shape}, but (n_starts, n_steps, n_inputs) = "
+                f"u has shape {tuple(u.shape)}, but (n_starts, n_steps, n_inputs) = "
                 f"{(n, steps, n_inputs)} is needed (or {(steps, n_inputs)} for all), finite."
             )
         return u
 
-    def _histories(self, X0: Any) -> np.ndarray:
+    def _histories(self, X0: Any) -> Array:
         """First states as (n_starts, window, n_features)."""
         X0 = X0 if hasattr(X0, "ndim") else np.asarray(X0)
-        if X0.ndim != 3:
-            X0 = check_samples(self, X0, reset=False, method="simulate")[:, None, :]
-        else:
-            X0 = check_array(X0, dtype=[np.float64, np.float32], allow_nd=True, estimator=self)
-        if X0.shape[1] < self._window or X0.shape[2] != self.n_features_in_:
+        n, times = X0.shape[0], X0.shape[1] if X0.ndim == 3 else 1
+        if X0.ndim == 3:
+            X0, _ = stacked(X0)
+        X0 = check_samples(self, X0, reset=False, like=self.koopman_matrix_, method="simulate")
+        if times < self._window:
             raise ValueError(
-                f"X0 holds {X0.shape[1]} time(s) of {X0.shape[2]} features for each start, but "
+                f"X0 holds {times} time(s) of {X0.shape[1]} features for each start, but "
                 f"{self._window} of {self.n_features_in_} are needed: give X0 of shape "
                 f"(n_starts, {self._window}, {self.n_features_in_})."
             )
-        return X0[:, -self._window :]
+        X0 = array_namespace(X0).reshape(X0, (n, times, X0.shape[1]))
+        return X0[:, times - self._window :, :]
 
-    def _lifted_ends(self, history: np.ndarray) -> np.ndarray:
+    def _lifted_ends(self, history: Array) -> Array:
         """Observables at the last time of each history."""
         if self._window == 1:
-            return lifted(self.dictionary_, history[:, 0])
-        return np.concatenate([lifted(self.dictionary_, past) for past in history])
+            return lifted(self.dictionary_, history[:, 0, :])
+        ends = [lifted(self.dictionary_, history[i, :, :]) for i in range(history.shape[0])]
+        return array_namespace(history).concat(ends, axis=0)
 
     def _warn_of_growth(self, steps: int) -> None:
         radius = self._spectral_radius

@@ -6,9 +6,10 @@ import warnings
 
 import numpy as np
 
+from .._array import Array, array_namespace, device_of, double, move_like
 from .._base import random_generator
-from ..functional.edmd import koopman_eigenpairs, koopman_fit, modes
-from ..functional.pair_factors import PairFactors, pair_factors
+from ..functional.edmd import complex_product, koopman_eigenpairs, koopman_fit, modes
+from ..functional.pair_factors import PairFactors, pair_factors, side_by_side
 from ..functional.resdmd import eigenpair_residuals
 from ._koopman_diagnostics import KoopmanDiagnostics
 from ._lifting import KernelFeatures, LiftedPairs, fitted_dictionary
@@ -31,7 +32,10 @@ class KoopmanSolver(KoopmanDiagnostics):
                 self.n_components, kernel=self.kernel, gamma=self.gamma, rng=rng
             )
         self.dictionary_ = fitted_dictionary(dictionary, segments)
-        self._dtype = segments[0].states.dtype
+        states = segments[0].states
+        xp = array_namespace(states)
+        # nothing but the library, device and width that fitted arrays belong to
+        self._home = xp.empty((0,), dtype=states.dtype, device=device_of(states))
         self._inverse = self.reconstruction == "inverse" or None
         if self._inverse and not hasattr(self.dictionary_, "inverse_transform"):
             raise ValueError(
@@ -40,10 +44,14 @@ class KoopmanSolver(KoopmanDiagnostics):
             )
 
     def _compressed(self, pairs: LiftedPairs) -> PairFactors:
-        left = pairs.left
+        left, n_inputs = pairs.left, 0
         if pairs.inputs is not None:
-            left = np.hstack([pairs.inputs, left])
-        return pair_factors(left, pairs.right, pairs.states, pairs.weights, solver=self.solver)
+            left, n_inputs = side_by_side(pairs.inputs, double(left)), pairs.inputs.shape[1]
+        lifts = self.dictionary_ is not None
+        states = pairs.states if lifts else None
+        factors = pair_factors(left, pairs.right, states, pairs.weights, solver=self.solver)
+        # without a dictionary the states stand among the observables
+        return factors if lifts else factors._replace(state=factors.left[:, n_inputs:])
 
     def _check_inputs_agree(self, batch: PairFactors) -> None:
         widths = [factors.left.shape[1] for factors in (self._factors, batch)]
@@ -57,7 +65,7 @@ class KoopmanSolver(KoopmanDiagnostics):
     def _solve(self) -> None:
         """Matrix, eigenpairs and residuals from the compressed pairs."""
         factors = self._factors
-        default = 1e-6 if self._dtype == np.float32 else 1e-12
+        default = 1e-6 if array_namespace(self._home).finfo(self._home.dtype).bits == 32 else 1e-12
         unitary = self.method == "measure_preserving"
         fit = koopman_fit(
             factors,
@@ -76,25 +84,36 @@ class KoopmanSolver(KoopmanDiagnostics):
         values, vectors = koopman_eigenpairs(fit.operator, normal=unitary)
         residuals = eigenpair_residuals(fit.projected, fit.complement, values, vectors)
         self._fit, self._spectral_radius = fit, float(np.abs(values[0]))
-        identity = self.dictionary_ is None and self.reconstruction == "auto"
-        self._readout = np.eye(self.n_features_in_) if identity else fit.readout
         if unitary:
             _warn_if_not_preserving(fit.projected, fit.complement)
-        kept = self._kept(residuals)
-        states = fit.inverse_basis @ self._readout
-        self.modes_ = modes(vectors[:, kept], states)
-        self.eigenvalues_, self.residuals_ = values[kept], residuals[kept]
-        self.eigenvectors_ = fit.basis @ vectors[:, kept] * np.sqrt(self._weight)
-        self.modes_ = self.modes_ / np.sqrt(self._weight)
-        with np.errstate(divide="ignore"):
-            self.continuous_eigenvalues_ = np.log(self.eigenvalues_) / self.time_step
-        self.koopman_matrix_, self.input_matrix_ = fit.matrix, fit.input_matrix
-        self.singular_values_, self.n_pairs_seen_ = fit.singular_values, factors.n_pairs
-        self._store_coordinates()
+        self._store(values, vectors, residuals)
 
-    def _kept(self, residuals: np.ndarray) -> np.ndarray:
+    def _store(self, values: np.ndarray, vectors: np.ndarray, residuals: np.ndarray) -> None:
+        """Fitted arrays, of the library and on the device of the data."""
+        fit, root, kept = self._fit, np.sqrt(self._weight), self._kept(residuals)
+        values, vectors = values[kept], vectors[:, kept]
+        identity = self.dictionary_ is None and self.reconstruction == "auto"
+        self._readout = None if identity else self._at_home(fit.readout)
+        states = fit.inverse_basis if identity else fit.inverse_basis @ fit.readout
+        with np.errstate(divide="ignore"):
+            rates = np.log(values) / self.time_step
+        self.koopman_matrix_ = self._at_home(fit.matrix)
+        self.input_matrix_ = self._at_home(fit.input_matrix)
+        self.eigenvalues_ = self._at_home(values)
+        self.continuous_eigenvalues_ = self._at_home(rates)
+        self.residuals_ = self._at_home(residuals[kept])
+        self.eigenvectors_ = self._at_home(complex_product(fit.basis, vectors) * root)
+        self.modes_ = self._at_home(modes(vectors, states) / root)
+        self.singular_values_ = self._at_home(fit.singular_values)
+        self.n_pairs_seen_ = self._factors.n_pairs
+        self._store_coordinates(values)
+
+    def _at_home(self, x: np.ndarray) -> Array:
+        return move_like(x, self._home)
+
+    def _kept(self, residuals: np.ndarray) -> np.ndarray | slice:
         if self.residual_tol is None:
-            return np.arange(len(residuals))
+            return slice(None)
         # the two of a conjugate pair agree to rounding only: neither may lose the other
         kept = np.flatnonzero(residuals <= self.residual_tol * (1 + 1e-9))
         if len(kept) == 0:
@@ -107,7 +126,9 @@ class KoopmanSolver(KoopmanDiagnostics):
 
 def weight_of(pairs: LiftedPairs) -> float:
     """Sum of the weights."""
-    return float(len(pairs.left) if pairs.weights is None else pairs.weights.sum())
+    if pairs.weights is None:
+        return float(pairs.left.shape[0])
+    return float(array_namespace(pairs.weights).sum(pairs.weights))
 
 
 def _warn_if_not_preserving(projected: np.ndarray, complement: np.ndarray) -> None:

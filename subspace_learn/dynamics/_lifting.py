@@ -6,10 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.utils import Tags
 
+from .._array import Array, array_namespace, double, is_array, to_numpy
 from .._base import SubspaceEstimator
 from ..functional.kernel_edmd import kernel_features, kernel_matrix, mean_distance
 from ._delay_dictionary import DelayDictionary
+from ._observables import fitted_on, observables
 from ._snapshots import Segment
 
 __all__ = ["KernelFeatures", "LiftedPairs", "fitted_dictionary", "lifted", "lifted_pairs"]
@@ -21,12 +24,12 @@ _MOST_KERNEL_ROWS = 12000
 class LiftedPairs(NamedTuple):
     """All pairs of a data set, stacked."""
 
-    left: np.ndarray
-    right: np.ndarray
-    states: np.ndarray
-    successors: np.ndarray
-    inputs: np.ndarray | None
-    weights: np.ndarray | None
+    left: Array
+    right: Array
+    states: Array
+    successors: Array
+    inputs: Array | None
+    weights: Array | None
 
 
 class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEstimator):
@@ -40,28 +43,34 @@ class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Subspace
 
     def fit(self, X, y=None):
         """Find the features."""
-        if len(X) > _MOST_KERNEL_ROWS:
+        n = X.shape[0]
+        if n > _MOST_KERNEL_ROWS:
             raise ValueError(
-                f"method='kernel' was given {len(X)} states; their Gram matrix would take "
-                f"{len(X) ** 2 * 8 / 2**30:.1f} GiB (at most {_MOST_KERNEL_ROWS} states). Take "
+                f"method='kernel' was given {n} states; their Gram matrix would take "
+                f"{n**2 * 8 / 2**30:.1f} GiB (at most {_MOST_KERNEL_ROWS} states). Take "
                 "method='edmd' with dictionary=sklearn.kernel_approximation.Nystroem()."
             )
-        self.centers_ = np.asarray(X, dtype=np.float64)
+        self.centers_ = double(X)
         self.scale_ = (
             mean_distance(self.centers_) if self.gamma == "mean_distance" else self.gamma**-0.5
         )
-        wanted = self.n_components or max(1, min(100, len(X) // 4))
+        wanted = self.n_components or max(1, min(100, n // 4))
         self.coefficients_, self.eigenvalues_ = kernel_features(
-            self._gram(self.centers_), min(wanted, len(X)), self.rng
+            self._gram(self.centers_), min(wanted, n), self.rng
         )
         return self
 
     def transform(self, X):
         """Evaluate the features."""
-        return self._gram(np.asarray(X, dtype=np.float64)) @ self.coefficients_
+        return self._gram(double(X)) @ self.coefficients_
 
     def _gram(self, X):
         return kernel_matrix(X, self.centers_, kernel=self.kernel, scale=self.scale_)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = True
+        return tags
 
     @property
     def _n_features_out(self):
@@ -72,28 +81,28 @@ def fitted_dictionary(dictionary: Any, segments: list[Segment]) -> Any:
     """A clone of ``dictionary``, fitted on all states; None stays None."""
     if dictionary is None:
         return None
-    dictionary = clone(dictionary)
     if isinstance(dictionary, DelayDictionary):
-        return dictionary._fit_segments([segment.states for segment in segments])
+        return clone(dictionary)._fit_segments([segment.states for segment in segments])
     # In kernel mode features are built on the first states of pairs; a state without a successor
     # would add a feature nobody has seen move.
-    return dictionary.fit(np.concatenate([_first(segment) for segment in segments]), None)
+    first = [_first(segment) for segment in segments]
+    return fitted_on(dictionary, array_namespace(*first).concat(first, axis=0))
 
 
-def _first(segment: Segment) -> np.ndarray:
-    return segment.states if segment.successors is not None else segment.states[:-1]
+def _first(segment: Segment) -> Array:
+    return segment.states if segment.successors is not None else segment.states[:-1, :]
 
 
-def lifted(dictionary: Any, X: np.ndarray) -> np.ndarray:
+def lifted(dictionary: Any, X: Array) -> Array:
     """Observables of rows of one trajectory, checked to be finite."""
     if dictionary is None:
         return X
-    if isinstance(dictionary, DelayDictionary):
-        Z = dictionary.embed(X)
-    else:
-        Z = dictionary.transform(X)
-    Z = Z.toarray() if hasattr(Z, "toarray") else np.asarray(Z)
-    bad = ~np.isfinite(Z).all(axis=0)
+    delays = isinstance(dictionary, DelayDictionary)
+    Z = observables(dictionary, X, "embed" if delays else "transform")
+    if not is_array(Z):
+        Z = Z.toarray() if hasattr(Z, "toarray") else np.asarray(Z)
+    xp = array_namespace(Z)
+    bad = to_numpy(~xp.all(xp.isfinite(Z), axis=0))
     if bad.any():
         index = int(bad.argmax())
         name = _names(dictionary, Z.shape[1])[index]
@@ -117,8 +126,9 @@ def lifted_pairs(dictionary: Any, segments: list[Segment], window: int) -> Lifte
     parts = [_pairs_of(dictionary, segment, window) for segment in segments]
     if len(parts) == 1:
         return parts[0]
+    concat = array_namespace(*parts[0]).concat
     columns = zip(*parts, strict=True)
-    return LiftedPairs(*(None if c[0] is None else np.concatenate(c) for c in columns))
+    return LiftedPairs(*(None if c[0] is None else concat(c, axis=0) for c in columns))
 
 
 def _pairs_of(dictionary: Any, segment: Segment, window: int) -> LiftedPairs:
@@ -132,10 +142,10 @@ def _pairs_of(dictionary: Any, segment: Segment, window: int) -> LiftedPairs:
         return LiftedPairs(lifted(dictionary, X), lifted(dictionary, Y), X, Y, u, w)
     Z, first = lifted(dictionary, X), window - 1
     return LiftedPairs(
-        Z[:-1],
-        Z[1:],
-        X[first:-1],
-        X[first + 1 :],
-        None if u is None else u[first:-1],
+        Z[:-1, :],
+        Z[1:, :],
+        X[first:-1, :],
+        X[first + 1 :, :],
+        None if u is None else u[first:-1, :],
         None if w is None else w[first:-1],
     )

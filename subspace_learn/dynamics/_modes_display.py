@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._array import to_numpy
 from .._drawing import COLOURS, axes_or_new
 
 __all__ = ["KoopmanModesDisplay"]
@@ -88,13 +89,14 @@ class KoopmanModesDisplay:
             With ``ax_`` and ``figure_``.
         """
         check_is_fitted(estimator)
-        above = np.flatnonzero(estimator.eigenvalues_.imag >= 0)
-        order = above[np.argsort(estimator.residuals_[above], kind="stable")]
+        eigenvalues, residuals = to_numpy(estimator.eigenvalues_), to_numpy(estimator.residuals_)
+        above = np.flatnonzero(eigenvalues.imag >= 0)
+        order = above[np.argsort(residuals[above], kind="stable")]
         chosen = order[: min(n_modes, len(_COLOURS))]
         display = cls(
-            estimator.eigenfunctions(X)[:, chosen],
-            estimator.eigenvalues_[chosen],
-            estimator.residuals_[chosen],
+            to_numpy(estimator.eigenfunctions(X))[:, chosen],
+            eigenvalues[chosen],
+            residuals[chosen],
             time_step=estimator.time_step,
         )
         return display.plot(ax=ax)

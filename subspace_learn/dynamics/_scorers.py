@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._array import array_namespace, double, to_numpy
+from ..functional.edmd import explained_variance
 from ._snapshots import is_pairs, segments_of
 
 __all__ = ["multi_step_score", "residual_score"]
@@ -38,7 +40,7 @@ def residual_score(estimator: Any, X: Any, y: Any = None) -> float:
     >>> bool(residual_score(KoopmanEDMD().fit(X[:10]), X[10:]) > -1e-12)
     True
     """
-    return -float(np.median(estimator.held_out_residuals(X, y)))
+    return -float(np.median(to_numpy(estimator.held_out_residuals(X, y))))
 
 
 def multi_step_score(estimator: Any, X: Any, y: Any = None, *, n_steps: int = 10) -> float:
@@ -79,19 +81,19 @@ def multi_step_score(estimator: Any, X: Any, y: Any = None, *, n_steps: int = 10
             "multi_step_score needs trajectories, but y holds successors of single states. Leave y "
             "out and split by TimeSeriesSplit, or use residual_score."
         )
-    window = estimator._window
-    starts, targets = [], []
-    for segment in segments_of(estimator, X, None, window):
-        states = segment.states
-        for first in range(len(states) - window - n_steps + 1):
-            starts.append(states[first : first + window])
-            targets.append(states[first + window + n_steps - 1])
-    if not starts:
+    window, reach = estimator._window, estimator._window + n_steps
+    segments = segments_of(estimator, X, None, window)
+    tables = [segment.states for segment in segments if segment.states.shape[0] >= reach]
+    if not tables:
         raise ValueError(
             f"No held-out trajectory is longer than n_steps={n_steps} and the {window} time(s) a "
             "forecast starts from. Take fewer steps or fewer splits."
         )
-    ahead = estimator.simulate(np.stack(starts), n_steps)[:, -1]
-    truth = np.stack(targets)
-    error = np.sum((ahead - truth) ** 2)
-    return float(1.0 - error / np.sum((truth - truth.mean(axis=0)) ** 2))
+    xp = array_namespace(*tables)
+    starts, targets = [], []
+    for states in tables:
+        n = states.shape[0] - reach + 1
+        starts.append(xp.stack([states[t : t + n, :] for t in range(window)], axis=1))
+        targets.append(states[reach - 1 :, :])
+    ahead = estimator.simulate(xp.concat(starts, axis=0), n_steps)[:, -1, :]
+    return explained_variance(double(xp.concat(targets, axis=0)), double(ahead))

@@ -3,6 +3,8 @@
 __all__ = [
     "approximate_diagonalization",
     "augmented_covariance",
+    "bootstrap_amg",
+    "bootstrap_amg_solve",
     "continuous_design",
     "dpp",
     "dpp_least_squares",

@@ -10,10 +10,19 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-from .._array import Array
+from .._array import Array, array_namespace, double, is_complex, is_numpy
 from .pair_factors import PairFactors, pair_factors
 
-__all__ = ["KoopmanFit", "koopman_eigenpairs", "koopman_fit", "koopman_matrix", "modes"]
+__all__ = [
+    "KoopmanFit",
+    "complex_product",
+    "explained_variance",
+    "koopman_eigenpairs",
+    "koopman_fit",
+    "koopman_matrix",
+    "modes",
+    "real_columns",
+]
 
 
 class KoopmanFit(NamedTuple):
@@ -34,7 +43,7 @@ class KoopmanFit(NamedTuple):
     projected: np.ndarray
     """What the data say, ``Q^* psi(y) basis``, (rank, rank)."""
     complement: np.ndarray
-    """The part of ``psi(y) basis`` that Q does not span, triangular, (rank, rank)."""
+    """The part of ``psi(y) basis`` that Q does not span, (n_rows, rank) with n_rows <= rank."""
     singular_values: np.ndarray
     """Of the lifted data with columns scaled to length 1, descending."""
 
@@ -124,7 +133,9 @@ def koopman_fit(
     Q, W, values = _orthonormal(X, rcond, n_components, triangular=alpha == 0)
     inner = Q.conj().T @ Y
     projected = inner @ W
-    complement = np.asarray(np.linalg.qr((Y - Q @ inner) @ W, mode="r"))
+    complement = _complement(Y, Q, inner, factors.outside) @ W
+    if complement.shape[0] > complement.shape[1]:
+        complement = np.asarray(np.linalg.qr(complement, mode="r"))
     inverse_basis = Q.conj().T @ X
     kept = values[: W.shape[1]]
     shrink = (kept**2 / (kept**2 + alpha))[:, None] if alpha > 0 else 1.0
@@ -133,8 +144,9 @@ def koopman_fit(
         left_vectors, _, right_vectors = np.linalg.svd(projected)
         operator = left_vectors @ right_vectors
         matrix = W @ operator @ inverse_basis
-    input_matrix = to_inputs @ (known.conj().T @ (factors.right - observables @ matrix))
+    input_matrix = np.zeros((0, matrix.shape[1]), dtype=matrix.dtype)
     if n_inputs:
+        input_matrix = to_inputs @ (known.conj().T @ (factors.right - observables @ matrix))
         Qx, Wx, _ = _orthonormal(observables, rcond, n_components, triangular=True)
         readout = Wx @ (Qx.conj().T @ factors.state)
     else:
@@ -152,6 +164,11 @@ def koopman_fit(
     )
 
 
+def _complement(Y: np.ndarray, Q: np.ndarray, inner: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """Rows that hold what Q does not span: of Y, unless Q is square, and what was kept apart."""
+    return outside if Q.shape[0] == Q.shape[1] else np.vstack([Y - Q @ inner, outside])
+
+
 def _orthonormal(
     X: np.ndarray, rcond: float, n_components: int | None, *, triangular: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -160,7 +177,10 @@ def _orthonormal(
     scale = np.where(lengths > 0, lengths, 1.0)
     if X.shape[1] == 0:
         return X[:, :0], np.zeros((0, 0)), np.zeros(0)
-    Q, R = np.linalg.qr(X / scale)
+    unit = X / scale
+    # compressed pairs are triangular already, unless inputs were taken out
+    square = X.shape[0] == X.shape[1] and not np.tril(unit, -1).any()
+    Q, R = (np.eye(len(unit)), unit) if square else np.linalg.qr(unit)
     values = np.linalg.svd(R, compute_uv=False)
     rank = int(np.sum(values > rcond * values[0])) if values[0] > 0 else 0
     rank = rank if n_components is None else min(rank, n_components)
@@ -195,8 +215,9 @@ def koopman_eigenpairs(operator: np.ndarray, *, normal: bool) -> tuple[np.ndarra
     exact = np.where(np.abs(operator) > rounding, operator, 0.0)
     values, vectors = _normal_eig(operator) if normal else np.linalg.eig(exact)
     values, vectors = values.astype(np.complex128), vectors.astype(np.complex128)
-    # Moduli rounded, lest the last bit of a unitary matrix decide the order.
-    keys = (-np.sign(values.imag), np.abs(np.angle(values)), -np.round(np.abs(values), 12))
+    # Rounded, lest the last bit of a unitary matrix, or of a complex one with pairs, decide.
+    angles, moduli = np.round(np.abs(np.angle(values)), 12), np.round(np.abs(values), 12)
+    keys = (-np.sign(values.imag), angles, -moduli)
     order = np.lexsort(keys)
     values, vectors = values[order], vectors[:, order]
     if vectors.shape[0] == 0:
@@ -205,6 +226,70 @@ def koopman_eigenpairs(operator: np.ndarray, *, normal: bool) -> tuple[np.ndarra
     entry = vectors[largest, np.arange(len(values))]
     phase = np.conj(entry) / np.where(np.abs(entry) > 0, np.abs(entry), 1.0)
     return values, vectors * phase / np.linalg.norm(vectors, axis=0)
+
+
+def explained_variance(truth: Array, predicted: Array) -> float:
+    """Coefficient of determination R^2 of a table, columns weighted by their variance.
+
+    Parameters
+    ----------
+    truth, predicted : array of shape (n_rows, n_features)
+        Of any array library, in one float width.
+
+    Returns
+    -------
+    score : float
+        1 is perfect, 0 as good as the mean. Where the truth is constant: 1 if it is met, else 0.
+    """
+    xp = array_namespace(truth, predicted)
+    error = float(xp.sum((predicted - truth) ** 2))
+    spread = float(xp.sum((truth - xp.mean(truth, axis=0)) ** 2))
+    if spread == 0:
+        return float(error == 0)
+    return 1.0 - error / spread
+
+
+def complex_product(A: Array, V: Array) -> Array:
+    """``A @ V`` in double precision, in real arithmetic where A alone is real: half the flops.
+
+    Parameters
+    ----------
+    A : array of shape (n, m)
+        Real or complex, of any array library and float width.
+    V : array of shape (m, k)
+        Double precision, of the same library.
+
+    Returns
+    -------
+    product : array of shape (n, k)
+        In double precision.
+    """
+    A = double(A)
+    if is_complex(A) or not is_complex(V):
+        return A @ V
+    parts = A @ real_columns(V)
+    if is_numpy(A):
+        return parts.view(V.dtype)
+    xp = array_namespace(A, V)
+    return xp.astype(parts[:, ::2], V.dtype) + 1j * xp.astype(parts[:, 1::2], V.dtype)
+
+
+def real_columns(V: Array) -> Array:
+    """Real and imaginary part of each complex column, one beside the other.
+
+    Parameters
+    ----------
+    V : array of shape (n, k)
+        Complex, of any array library.
+
+    Returns
+    -------
+    columns : array of shape (n, 2 * k)
+        Real.
+    """
+    xp = array_namespace(V)
+    parts = xp.stack([xp.real(V), xp.imag(V)], axis=2)
+    return xp.reshape(parts, (V.shape[0], 2 * V.shape[1]))
 
 
 def modes(vectors: np.ndarray, states: np.ndarray) -> np.ndarray:

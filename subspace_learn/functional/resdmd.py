@@ -12,6 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
+from .._array import Array, array_namespace, fft_of, is_complex, to_numpy
+from .edmd import complex_product
+
 __all__ = [
     "LocalSpectrum",
     "autocorrelation_measure",
@@ -60,41 +63,54 @@ def eigenpair_residuals(
     M. J. Colbrook, A. Townsend, "Rigorous data-driven computation of spectral properties of Koopman
     operators for dynamical systems", Comm. Pure Appl. Math. 77 (2024), section 3.1.
     """
-    inside = np.linalg.norm(projected @ vectors - vectors * eigenvalues, axis=0)
-    outside = np.linalg.norm(complement @ vectors, axis=0)
+    inside = np.linalg.norm(complex_product(projected, vectors) - vectors * eigenvalues, axis=0)
+    outside = np.linalg.norm(complex_product(complement, vectors), axis=0)
     return np.hypot(inside, outside) / np.linalg.norm(vectors, axis=0)
 
 
 def sampled_residuals(
-    left: np.ndarray,
-    right: np.ndarray,
-    eigenvalues: np.ndarray,
-    coefficients: np.ndarray,
-    weights: np.ndarray | None = None,
-) -> np.ndarray:
+    left: Array,
+    right: Array,
+    eigenvalues: Array,
+    coefficients: Array,
+    weights: Array | None = None,
+) -> Array:
     """Residuals of eigenpairs on pairs they may not have been fitted on.
 
     Parameters
     ----------
-    left, right : ndarray of shape (n_pairs, n_observables)
-        Lifted x and y.
-    eigenvalues : ndarray of shape (n_eigenvalues,)
-        Of the Koopman matrix.
-    coefficients : ndarray of shape (n_observables, n_eigenvalues)
+    left, right : array of shape (n_pairs, n_observables)
+        Lifted x and y, of any array library.
+    eigenvalues : array of shape (n_eigenvalues,)
+        Of the Koopman matrix, of the same library as all.
+    coefficients : array of shape (n_observables, n_eigenvalues)
         Eigenvectors in the dictionary.
-    weights : ndarray of shape (n_pairs,), optional
+    weights : array of shape (n_pairs,), optional
         Quadrature weights.
 
     Returns
     -------
-    residuals : ndarray of shape (n_eigenvalues,)
+    residuals : array of shape (n_eigenvalues,)
         Infinite where the eigenfunction is zero on all pairs.
     """
-    root = 1.0 if weights is None else np.sqrt(weights)[:, None]
-    here = root * (left @ coefficients)
-    gap = np.linalg.norm(root * (right @ coefficients) - here * eigenvalues, axis=0)
-    size = np.linalg.norm(here, axis=0)
-    return np.where(size > 0, gap / np.where(size > 0, size, 1.0), np.inf)
+    xp = array_namespace(left, right, eigenvalues, coefficients, weights)
+    here, ahead = _eigenfunctions((left, right), coefficients, weights)
+    gap = xp.linalg.vector_norm(ahead - here * eigenvalues, axis=0)
+    size = xp.linalg.vector_norm(here, axis=0)
+    empty = size == 0
+    return xp.where(empty, xp.full_like(gap, np.inf), gap / (size + xp.astype(empty, size.dtype)))
+
+
+def _eigenfunctions(
+    tables: tuple[Array, ...], coefficients: Array, weights: Array | None
+) -> list[Array]:
+    """Eigenfunctions on tables of lifted states, rows scaled by the roots of the weights."""
+    values = [complex_product(table, coefficients) for table in tables]
+    if weights is None:
+        return values
+    xp = array_namespace(weights)
+    root = xp.astype(xp.sqrt(weights), coefficients.dtype)[:, None]
+    return [root * value for value in values]
 
 
 def pseudospectrum(projected: np.ndarray, complement: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -260,7 +276,7 @@ def smoothing_filter(x: np.ndarray, name: str = "bump") -> np.ndarray:
 
 
 def autocorrelation_measure(
-    g: np.ndarray, theta: np.ndarray, *, n_lags: int, smoothing: str = "bump"
+    g: Array, theta: np.ndarray, *, n_lags: int, smoothing: str = "bump"
 ) -> np.ndarray:
     r"""Smoothed spectral measure of an observable from one long trajectory of an ergodic system.
 
@@ -269,10 +285,10 @@ def autocorrelation_measure(
 
     Parameters
     ----------
-    g : ndarray of shape (n_times,)
-        The observable along the trajectory, real or complex.
+    g : array of shape (n_times,)
+        The observable along the trajectory, real or complex, of any array library.
     theta : ndarray of shape (n_angles,)
-        Angles in radians.
+        Angles in radians, on the host.
     n_lags : int
         Longest lag n.
     smoothing : str, default="bump"
@@ -287,10 +303,16 @@ def autocorrelation_measure(
     ----------
     M. J. Colbrook, A. Townsend (2024), section 4 (filters of autocorrelations).
     """
-    n = len(g)
+    n = g.shape[0]
     size = 2 ** int(np.ceil(np.log2(n + n_lags + 1)))
-    spectrum = np.fft.fft(g, size)
-    sums = np.fft.ifft(spectrum * np.conj(spectrum))[: n_lags + 1]
+    fft, xp = fft_of(g), array_namespace(g)
+    if is_complex(g):
+        spectrum = fft.fft(g, n=size)
+        sums = fft.ifft(spectrum * xp.conj(spectrum))
+    else:
+        spectrum = fft.rfft(g, n=size)
+        sums = fft.irfft(spectrum * xp.conj(spectrum), n=size)
+    sums = to_numpy(sums[: n_lags + 1])
     lags = np.arange(n_lags + 1)
     terms = smoothing_filter(lags / n_lags, smoothing) * sums / (n - lags)
     waves = np.exp(-1j * np.asarray(theta)[:, None] * lags[None, 1:])
@@ -298,31 +320,31 @@ def autocorrelation_measure(
 
 
 def variance_residuals(
-    left: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
-    eigenvalues: np.ndarray,
-    coefficients: np.ndarray,
-    weights: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
+    left: Array,
+    first: Array,
+    second: Array,
+    eigenvalues: Array,
+    coefficients: Array,
+    weights: Array | None = None,
+) -> tuple[Array, Array]:
     """Residual of the mean dynamics and standard deviation of noise, from two next states.
 
     Parameters
     ----------
-    left, first, second : ndarray of shape (n_pairs, n_observables)
+    left, first, second : array of shape (n_pairs, n_observables)
         Lifted x and two independently drawn successors of each.
-    eigenvalues : ndarray of shape (n_eigenvalues,)
+    eigenvalues : array of shape (n_eigenvalues,)
         Of the Koopman matrix.
-    coefficients : ndarray of shape (n_observables, n_eigenvalues)
+    coefficients : array of shape (n_observables, n_eigenvalues)
         Eigenvectors in the dictionary.
-    weights : ndarray of shape (n_pairs,), optional
+    weights : array of shape (n_pairs,), optional
         Quadrature weights.
 
     Returns
     -------
-    residuals : ndarray of shape (n_eigenvalues,)
+    residuals : array of shape (n_eigenvalues,)
         Of the mean (stochastic Koopman) operator; an estimate below 0 before the root gives 0.
-    deviations : ndarray of shape (n_eigenvalues,)
+    deviations : array of shape (n_eigenvalues,)
         Relative standard deviation that noise adds. The plain residual squared is about the sum of
         both squares.
 
@@ -331,11 +353,11 @@ def variance_residuals(
     M. J. Colbrook, Q. Li, R. V. Raut, A. Townsend, "Beyond expectations: residual dynamic mode
     decomposition and variance for stochastic dynamical systems", Nonlinear Dyn. 112 (2024).
     """
-    root = 1.0 if weights is None else np.sqrt(weights)[:, None]
-    here = root * (left @ coefficients)
-    a, b = root * (first @ coefficients), root * (second @ coefficients)
-    size = np.sum(np.abs(here) ** 2, axis=0)
-    size = np.where(size > 0, size, np.inf)
-    mean = np.real(np.sum(np.conj(a - here * eigenvalues) * (b - here * eigenvalues), axis=0))
-    noise = np.sum(np.abs(a - b) ** 2, axis=0) / 2
-    return np.sqrt(np.maximum(mean, 0.0) / size), np.sqrt(noise / size)
+    xp = array_namespace(left, first, second, eigenvalues, coefficients, weights)
+    here, a, b = _eigenfunctions((left, first, second), coefficients, weights)
+    size = xp.sum(xp.abs(here) ** 2, axis=0)
+    size = xp.where(size > 0, size, xp.full_like(size, np.inf))
+    gaps = xp.conj(a - here * eigenvalues) * (b - here * eigenvalues)
+    mean = xp.sum(xp.real(gaps), axis=0)
+    noise = xp.sum(xp.abs(a - b) ** 2, axis=0) / 2
+    return xp.sqrt(xp.where(mean > 0, mean, xp.zeros_like(mean)) / size), xp.sqrt(noise / size)

@@ -1,6 +1,8 @@
 """Matrices and manifolds that two or more methods use: array-API code, batched where it can be."""
 
 __all__ = [
+    "aggregation",
+    "conjugate_gradients",
     "eig",
     "filtered_subspace",
     "grassmann",

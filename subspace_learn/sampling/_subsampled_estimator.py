@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import MetaEstimatorMixin, clone, is_classifier
 from sklearn.linear_model import LinearRegression
-from sklearn.utils import Tags, get_tags
+from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from .._base import HasMethods, SubspaceEstimator, fit_method
+from .._base import HasMethods, SubspaceEstimator, fit_method, tags_of_wrapped
 from .._validation import check_labels, check_samples, rows_of
 from ._checks import check_on_host, check_targets
 from ._sensitivity_sampler import SensitivitySampler
@@ -219,14 +219,7 @@ class SubsampledEstimator(MetaEstimatorMixin, SubspaceEstimator):
         return hasattr(self, "estimator_")
 
     def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        child = get_tags(self._unfitted())
-        tags.estimator_type = child.estimator_type
-        tags.classifier_tags = child.classifier_tags
-        tags.regressor_tags = child.regressor_tags
-        tags.target_tags = child.target_tags
-        tags.input_tags.sparse = child.input_tags.sparse
-        return tags
+        return tags_of_wrapped(super().__sklearn_tags__(), self._unfitted())
 
     def _unfitted(self) -> Any:
         return LinearRegression() if self.estimator is None else clone(self.estimator)

@@ -101,6 +101,12 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls("blind_deconvolution"),
         cls("repeated", n_atoms=1),
     ],
+    # Rates that more than one hierarchy is needed for.
+    "BootstrapAMG": lambda cls: [
+        cls(random_state=0),
+        cls(target_rate=0.3, composition="multiplicative", cycle="V", random_state=0),
+        cls(target_rate=0.6, composition="additive", cycle="V", random_state=0),
+    ],
     "SpectralPositionalEncoding": lambda cls: [
         cls(),
         cls(None, filters="heat"),
@@ -272,6 +278,8 @@ def kind(estimator: Any) -> str:
     """Return the kind of X an estimator takes, or what it does instead of mapping samples."""
     if hasattr(estimator, "fit_resample"):
         return "sampler"
+    if hasattr(estimator, "aspreconditioner"):
+        return "system"
     tags = get_tags(estimator).input_tags
     if type(estimator).__name__ in TAKES_SEQUENCES:
         return "sequences"

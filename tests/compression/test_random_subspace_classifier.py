@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.datasets import load_iris
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import scale
@@ -109,10 +110,22 @@ def test_dimensions_that_are_too_few_give_none(iris):
     assert found.scores.shape == (1, 2)
 
 
+class Uncounted(DummyClassifier):
+    """Has the parameter and nothing behind it."""
+
+    def __init__(self, subspace_dim=None, random_state=None):
+        super().__init__()
+        self.subspace_dim, self.random_state = subspace_dim, random_state
+
+
 def test_wrong_questions_are_told(iris):
     with pytest.raises(ValueError, match="no parameter subspace_dim"):
         intrinsic_dimension(LogisticRegression(), *iris)
     with pytest.raises(ValueError, match="threshold"):
         intrinsic_dimension(model(), *iris, threshold=0)
+    with pytest.raises(ValueError, match="Give a list of dimensions"):
+        intrinsic_dimension(Uncounted(), *iris, n_repeats=1)
+    with pytest.raises(ValueError, match="Use 'auto'"):
+        intrinsic_dimension(model(), *iris, dims="all")
     with pytest.raises(ValueError, match="empty"):
         intrinsic_dimension(model(), *iris, dims=[])

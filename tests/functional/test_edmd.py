@@ -54,14 +54,20 @@ def test_matrix_solves_the_weighted_least_squares_problem(xp, rng):
         np.testing.assert_allclose(given, wanted, atol=1e-12)
 
 
-def test_compressed_pairs_keep_all_inner_products(rng):
-    left = rng.normal(size=(3000, 6)) + 1j * rng.normal(size=(3000, 6))
-    right = rng.normal(size=(3000, 6)) + 1j * rng.normal(size=(3000, 6))
-    for solver in ("qr", "gram"):
-        f = pair_factors(left, right, solver=solver)
-        for a, b in ((f.left, left), (f.right, right)):
+@pytest.mark.parametrize("condition", [1.0, 1e3, 1e9])  # one pass, Cholesky-QR2, Householder's QR
+@pytest.mark.parametrize("dtype", [float, complex])
+def test_compressed_pairs_keep_all_inner_products(condition, dtype, xp, rng):
+    left, right, state = (rng.normal(size=(3000, k)).astype(dtype) for k in (6, 6, 2))
+    if dtype is complex:
+        left, right = left + 1j * rng.normal(size=left.shape), right * 1j
+    left[:, 1] = left[:, 0] + left[:, 1] / condition
+    for solver in ("qr", "gram") if condition == 1 else ("qr",):
+        f = pair_factors(*(xp.asarray(t) for t in (left, right, state)), solver=solver)
+        successors = np.vstack([f.right, f.outside])
+        for a, b in ((f.left, left), (successors, right)):
             np.testing.assert_allclose(a.conj().T @ a, b.conj().T @ b, atol=1e-9)
-        np.testing.assert_allclose(f.left.conj().T @ f.right, left.conj().T @ right, atol=1e-9)
+        for a, b in ((f.right, right), (f.state, state)):
+            np.testing.assert_allclose(f.left.conj().T @ a, left.conj().T @ b, atol=1e-9)
 
 
 def test_ill_conditioned_columns_take_householders_way_and_keep_their_digits(rng):

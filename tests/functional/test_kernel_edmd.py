@@ -21,6 +21,17 @@ def test_kernels_are_scikit_learns_where_it_has_them(rng):
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
+def test_every_kernel_is_the_same_in_every_library(kernel, xp, rng):
+    X, Y = rng.normal(size=(20, 3)), rng.normal(size=(10, 3)) + 5.0
+    given = kernel_matrix(xp.asarray(X), xp.asarray(Y), kernel=kernel, scale=3.0)
+    assert xp.owns(given)
+    np.testing.assert_allclose(
+        xp.numpy(given), kernel_matrix(X, Y, kernel=kernel, scale=3.0), rtol=1e-12
+    )
+    assert mean_distance(xp.asarray(X)) == pytest.approx(mean_distance(X), rel=1e-13)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
 def test_every_kernel_is_symmetric_and_semidefinite(kernel, rng):
     X = rng.normal(size=(30, 2))
     gram = kernel_matrix(X, X, kernel=kernel)
@@ -29,10 +40,10 @@ def test_every_kernel_is_symmetric_and_semidefinite(kernel, rng):
 
 
 @pytest.mark.parametrize("n", [150, 400])
-def test_features_are_orthonormal_and_leading_by_either_solver(n, rng):
+def test_features_are_orthonormal_and_leading_by_either_solver(n, xp, rng):
     X = rng.normal(size=(n, 2))
     gram = kernel_matrix(X, X)
-    coefficients, values = kernel_features(gram, 10, rng)
+    coefficients, values = (xp.numpy(part) for part in kernel_features(xp.asarray(gram), 10, rng))
     features = gram @ coefficients
     np.testing.assert_allclose(features.T @ features, np.eye(10), atol=1e-9)
     np.testing.assert_allclose(values, np.linalg.eigvalsh(gram)[::-1][:10], rtol=1e-9)

@@ -182,3 +182,17 @@ def test_high_order_kernels_smooth_less():
         errors.append(np.abs(sum(pieces) - exact).max())
     assert errors[0] > 5 * errors[1] > 5 * errors[2]
     assert errors[1] < 0.1**2
+
+
+def test_a_real_series_has_the_measure_it_has_as_a_complex_one(rng):
+    g, theta = rng.normal(size=500), np.linspace(-3, 3, 9)
+    given = autocorrelation_measure(g, theta, n_lags=50)
+    wanted = autocorrelation_measure(g.astype(complex), theta, n_lags=50)
+    np.testing.assert_allclose(given, wanted, atol=1e-14)
+
+
+def test_a_function_that_is_zero_on_the_data_has_an_infinite_residual(xp):
+    left = np.array([[1.0, 0.0], [2.0, 0.0]])
+    vectors, values = np.eye(2).astype(complex), np.array([0.5, 1.0], dtype=complex)
+    given = sampled_residuals(*(xp.asarray(t) for t in (left, 0.5 * left, values, vectors)))
+    np.testing.assert_array_equal(xp.numpy(given), [0.0, np.inf])
