@@ -10,7 +10,7 @@ BATCH = 64
 
 
 class Orthogonal(PeerBenchmark):
-    """Output of 64 rows and all gradients, d x d, float32, one thread; the target is 0.2 of torch's.
+    """Output of 64 rows and all gradients, d x d, float32, one thread; target: 0.2 of torch's.
 
     Score: largest entry of W^T W - I.
     """
