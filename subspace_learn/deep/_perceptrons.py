@@ -23,6 +23,11 @@ def layers(sizes: Sequence[int], activation: str, dropout: float = 0.0) -> torch
         raise ValueError(
             f"activation={activation!r} is not known here. Use one of {sorted(ACTIVATIONS)}."
         )
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise ValueError(
+            f"Layers of sizes {tuple(sizes)} (features first) cannot be built: at least one layer "
+            "of at least one unit is needed. Check hidden_layer_sizes."
+        )
     found: list[torch.nn.Module] = [torch.nn.Linear(*sizes[:2])]
     for a, b in pairwise(sizes[1:]):
         found.append(ACTIVATIONS[activation]())

@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import zip_longest
+from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -113,7 +113,7 @@ def built_net(
             f"net_params sets {', '.join(taken)}, which are parameters of the estimator or its own "
             "business. Set the estimator's parameter instead."
         )
-    optimizer = OPTIMIZERS.get(plan.optimizer, plan.optimizer)  # type: ignore[call-overload]
+    optimizer = OPTIMIZERS.get(plan.optimizer, plan.optimizer)
     _check_manifolds(module, optimizer)
     params = {"criterion": loss, **plan.net_params}
     if plan.weight_decay:
@@ -142,8 +142,9 @@ def resumed(net: NeuralNet, plan: Plan) -> NeuralNet:
     net = copy.deepcopy(net)
     net.max_epochs = plan.max_epochs
     net.batch_size = -1 if plan.batch_size is None else plan.batch_size
+    # skorch puts groups that were asked for by name first
     own = [options for _, options in plan.net_params.get("optimizer__param_groups", ())]
-    for group, options in zip_longest(net.optimizer_.param_groups, own, fillvalue={}):
+    for group, options in zip(net.optimizer_.param_groups, chain(own, repeat({})), strict=False):
         group["lr"] = options.get("lr", plan.lr)
         if "weight_decay" in group:
             group["weight_decay"] = options.get("weight_decay", plan.weight_decay)

@@ -145,6 +145,10 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     ],
     # Not a transformer: rows of its result need the rows before. See tests/dynamics.
     "DelayDictionary": lambda cls: [],
+    "SimplexRasterizer": lambda cls: [
+        cls(8),
+        cls(6, bounds=(0, 1), smoothing=0.0, flatten=False),
+    ],
     "DeepClassifier": lambda cls: [
         cls(**_EXACT, lr=0.05),
         cls(**_EXACT, optimizer="sgd", lr=0.5, module__hidden_layer_sizes=(8,)),
@@ -163,10 +167,6 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     "SSMClassifier": lambda cls: [
         cls(d_model=8, d_state=8, n_layers=1, lr=0.05, **_EXACT),
         cls("s5", d_model=6, d_state=4, n_layers=1, bidirectional=True, lr=0.05, **_EXACT),
-    ],
-    "SimplexRasterizer": lambda cls: [
-        cls(8),
-        cls(6, bounds=(0, 1), smoothing=0.0, flatten=False),
     ],
     "ToDevice": lambda cls: [cls()],
     # Each way to draw whose law depends on the rows alone: a weight of 2 is then a row given twice

@@ -256,6 +256,12 @@ def test_a_subspace_larger_than_the_features_is_refused():
         GrassmannNetClassifier((8, 4), subspace_dim=5).fit(X, y)
 
 
+@pytest.mark.parametrize("sizes", [(), (8, 0)])
+def test_layers_that_cannot_be_built_are_refused(sizes):
+    with pytest.raises(ValueError, match="Check hidden_layer_sizes"):
+        GrassmannNetClassifier(sizes).fit(X, y)
+
+
 @pytest.fixture
 def digits():
     from sklearn.datasets import load_digits
