@@ -68,7 +68,7 @@ class SSMClassifier(BaseDeepClassifier):
     See Also
     --------
     subspace_learn.HiPPOTransformer : Features of sequences without training.
-    subspace_learn.AugmentedCovarianceClassifier : For oscillations, much faster and often better.
+    subspace_learn.AugmentedCovarianceClassifier : For oscillations, ten times faster to fit.
 
     Notes
     -----

@@ -10,7 +10,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: the deep extra is not tested")
 
-from subspace_learn.deep import HouseholderLinear
+from sklearn.datasets import load_iris
+from sklearn.preprocessing import StandardScaler
+
+from subspace_learn.deep import DeepClassifier, HouseholderLinear
 from subspace_learn.deep._householder import orthonormal_columns
 
 SHAPES = [(6, 6, None), (9, 6, None), (6, 9, None), (9, 6, 4), (6, 9, 1), (6, 6, 5)]
@@ -129,6 +132,27 @@ def test_training_finds_a_rotation_and_stays_orthogonal():
         optimizer.step()
     assert (layer.weight - rotation).abs().max() < 1e-2
     assert (layer.weight.T @ layer.weight - torch.eye(8)).abs().max() < 1e-6
+
+
+class IsometricNet(torch.nn.Sequential):
+    """A classifier with an isometric layer inside."""
+
+    def __init__(self, n_features, n_outputs):
+        super().__init__(
+            HouseholderLinear(n_features, 8), torch.nn.Tanh(), torch.nn.Linear(8, n_outputs)
+        )
+
+
+def test_an_estimator_with_such_a_layer_trains_and_is_pickled():
+    """The module of torch's own parametrisation cannot be."""
+    X, y = load_iris(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    clf = DeepClassifier(IsometricNet, lr=0.02, random_state=0).fit(X, y)
+    assert clf.score(X, y) > 0.9
+    again = pickle.loads(pickle.dumps(clf))
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
+    weight = again.module_[0].weight
+    assert (weight.T @ weight - torch.eye(4)).abs().max() < 1e-6
 
 
 # --- the rest -------------------------------------------------------------------------------------
