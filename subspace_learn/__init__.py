@@ -24,8 +24,10 @@ _HEADLINE = {
     "HiPPOTransformer": "sequence",
     "KoopmanEDMD": "dynamics",
     "NearestSubspaceClassifier": "grassmann",
+    "RandomMatrixFilter": "random_matrix",
     "SelfCalibrationLS": "inverse",
     "SensitivitySampler": "sampling",
+    "SpectralAMGClustering": "graph",
     "SpectralPositionalEncoding": "graph",
     "SubspaceDetector": "grassmann",
     "ToDevice": "_to_device",
@@ -42,6 +44,7 @@ _ROOMS = (
     "grassmann",
     "inverse",
     "linalg",
+    "random_matrix",
     "sampling",
     "sequence",
 )

@@ -36,6 +36,7 @@ STOREY = {
     "graph": 4,
     "grassmann": 4,
     "inverse": 4,
+    "random_matrix": 4,
     "sampling": 4,
     "sequence": 4,
     "datasets": 4,

@@ -11,6 +11,7 @@ __all__ = [
     "lowrank",
     "lsqr",
     "moments",
+    "nested_subspace",
     "product_descent",
     "spd",
     "spd_batches",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from math import acosh, ceil
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -22,7 +23,7 @@ _ROUNDING = 1e-14  # residuals of exact pairs, for a spectrum in [-1, 1]
 _FLOOR = 1e-4  # least weight of a residual: an eigenvalue is far more accurate than its vector
 
 
-def chebyshev_filtered(S: sp.csr_array, block: np.ndarray, edge: float, degree: int) -> np.ndarray:
+def chebyshev_filtered(S: Any, block: np.ndarray, edge: float, degree: int) -> np.ndarray:
     """Multiply ``block`` by a Chebyshev polynomial of ``S`` that is small on [-1, ``edge``].
 
     .. math:: T_q\\left(\\frac{2 S - (e - 1) I}{1 + e}\\right) B
@@ -31,7 +32,7 @@ def chebyshev_filtered(S: sp.csr_array, block: np.ndarray, edge: float, degree: 
 
     Parameters
     ----------
-    S : csr_array of shape (n, n)
+    S : csr_array of shape (n, n), or operator with ``@``
         Symmetric, eigenvalues in [-1, 1].
     block : array of shape (n, b)
         Directions B.
@@ -46,29 +47,41 @@ def chebyshev_filtered(S: sp.csr_array, block: np.ndarray, edge: float, degree: 
         A new array.
     """
     scale, shift = 2 / (1 + edge), (edge - 1) / (1 + edge)
-    mapped = sp.csr_array(2 * scale * S - 2 * shift * sp.eye_array(S.shape[0]))
-    before, now = block, 0.5 * (mapped @ block)
+    if sp.issparse(S):  # one product is then the whole step
+        times = sp.csr_array(2 * scale * S - 2 * shift * sp.eye_array(S.shape[0])).__matmul__
+    else:
+
+        def times(block: np.ndarray) -> np.ndarray:
+            image = S @ block
+            image *= 2 * scale
+            image -= 2 * shift * block
+            return image
+
+    before, now = block, 0.5 * times(block)
     for _ in range(degree - 1):
-        following = mapped @ now
+        following = times(now)
         following -= before
         before, now = now, following
     return now
 
 
 def filtered_eigenpairs(
-    S: sp.csr_array,
+    S: Any,
     n_pairs: int,
     *,
     rtol: float = 1e-8,
     damping: Callable[[np.ndarray], np.ndarray] | None = None,
     max_rounds: int = 60,
     seed: int = 0,
+    growth: float = _GROWTH,
+    n_guards: int | None = None,
+    residuals_seen: list[float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Largest eigenvalues, with their vectors, of a sparse matrix with spectrum in [-1, 1].
 
     Parameters
     ----------
-    S : csr_array of shape (n, n)
+    S : csr_array of shape (n, n), or operator with ``@`` and ``shape``
         Symmetric, largest eigenvalue 1, such as a normalised adjacency.
     n_pairs : int
         How many pairs; at most n / 3.
@@ -83,6 +96,12 @@ def filtered_eigenpairs(
         Filter steps before it gives up with a warning.
     seed : int, default=0
         Of the random start. Converged pairs do not depend on it.
+    growth : float, default=22
+        One filter multiplies the direction of eigenvalue 1 by cosh(growth). Less suits rough pairs.
+    n_guards : int, default=None
+        Further vectors in the block, behind those wanted; None is a quarter, at least 8.
+    residuals_seen : list, default=None
+        Gets the largest residual, relative to the gap and damped, of each round.
 
     Returns
     -------
@@ -119,7 +138,7 @@ def filtered_eigenpairs(
     array([1.  , 0.98, 0.96])
     """
     n = S.shape[0]
-    n_block = n_pairs + max(8, n_pairs // 4)
+    n_block = min(n, n_pairs + (max(8, n_pairs // 4) if n_guards is None else n_guards))
     block = np.random.default_rng(seed).standard_normal((n, n_block))
     worst = np.inf
     for _ in range(max_rounds):
@@ -127,10 +146,12 @@ def filtered_eigenpairs(
         gap = max(1 - values[n_pairs - 1], _ROUNDING / rtol)
         weights = np.ones(n_pairs) if damping is None else damping(values[:n_pairs])
         worst = float(np.max(np.maximum(weights, _FLOOR) * residuals[:n_pairs]) / gap)
+        if residuals_seen is not None:
+            residuals_seen.append(worst)
         if worst <= rtol:
             return values[:n_pairs], vectors[:, :n_pairs]
         edge = min(values[-1], 1 - 1e-12)
-        degree = ceil(_GROWTH / acosh((3 - edge) / (1 + edge)))
+        degree = ceil(growth / acosh((3 - edge) / (1 + edge)))
         block = chebyshev_filtered(S, vectors, edge, min(degree, _MAX_DEGREE))
     warnings.warn(
         f"{n_pairs} eigenpairs of a graph of {n} nodes are accurate to {worst:.1e} of the last "

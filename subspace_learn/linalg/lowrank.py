@@ -17,9 +17,11 @@ __all__ = [
     "LowRankMoments",
     "centred_table",
     "compressed",
+    "dual_basis",
     "dual_low_rank",
     "krylov_low_rank",
     "merged_low_rank",
+    "row_gram",
     "svd_low_rank",
 ]
 
@@ -238,20 +240,52 @@ def dual_low_rank(table: CentredTable, rank: int | None = None) -> LowRankMoment
     sqrt(eps) times the largest are lost; their directions come out as some orthonormal completion.
     Costs ``n^2 d + 9 n^3`` flops; sparse X is never made dense, only the n x n matrix is.
     """
-    gram = _row_gram(table)
+    gram = row_gram(table)
     values, left = leading_eigenpairs(gram, rank)
     xp = array_namespace(values)
     eps = float(xp.finfo(values.dtype).eps)
     values = without_rounding(values, max(table.X.shape), eps)
-    scale = xp.where(values > 0, xp.sqrt(values), xp.ones_like(values))
-    # Householder QR: well-determined leading columns stay (up to sign), lost ones are completed.
-    basis, _ = xp.linalg.qr(table.adjoint(left) / scale[None, :], mode="reduced")
+    basis = dual_basis(table, values, left)
     total = float(xp.linalg.trace(gram))
     return LowRankMoments(table.n_samples, table.weight, table.mean, xp.sqrt(values), basis, total)
 
 
-def _row_gram(table: CentredTable) -> Array:
-    """Gram matrix of the centred, weighted rows, (n_samples, n_samples), float64."""
+def dual_basis(table: CentredTable, values: Array, left: Array) -> Array:
+    """Right singular vectors of a table from the eigenvectors of its Gram matrix.
+
+    Parameters
+    ----------
+    table : CentredTable
+        Dense or sparse.
+    values : array of shape (rank,)
+        Eigenvalues of the Gram matrix, descending, rounding set to 0.
+    left : array of shape (n_samples, rank)
+        Their eigenvectors.
+
+    Returns
+    -------
+    basis : array of shape (n_features, rank)
+        Orthonormal columns; where an eigenvalue is 0, some completion.
+    """
+    xp = array_namespace(values)
+    scale = xp.where(values > 0, xp.sqrt(values), xp.ones_like(values))
+    # Householder QR: well-determined leading columns stay (up to sign), lost ones are completed.
+    return xp.linalg.qr(table.adjoint(left) / scale[None, :], mode="reduced")[0]
+
+
+def row_gram(table: CentredTable) -> Array:
+    """Gram matrix of the centred, weighted rows.
+
+    Parameters
+    ----------
+    table : CentredTable
+        Dense or sparse.
+
+    Returns
+    -------
+    gram : array of shape (n_samples, n_samples)
+        In float64.
+    """
     if not sp.issparse(table.X):
         rows = table.rows()
         return rows @ rows.T

@@ -1,0 +1,123 @@
+r"""Analytic nonlinear shrinkage of a covariance (Ledoit and Wolf 2020).
+
+Each sample eigenvalue :math:`\lambda` is replaced by what the population covariance has, in the
+limit and on average, along its eigenvector:
+
+.. math:: \tilde d = \frac{\lambda}
+          {(\pi c \lambda \tilde f)^2 + (1 - c - \pi c \lambda \tilde H)^2}
+
+with :math:`c = p / n`; the density :math:`\tilde f` of the sample spectrum and its Hilbert
+transform :math:`\tilde H` are estimated by a kernel. No model of the population spectrum is needed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["analytic_eigenvalues", "spectral_density"]
+
+_BLOCK = 512  # rows of the kernel matrix at a time
+
+
+def analytic_eigenvalues(eigenvalues: np.ndarray, n_samples: float) -> np.ndarray:
+    """Shrink the eigenvalues of a sample covariance.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray of shape (n_features,)
+        All of them, ascending; for ``n_features > n_samples`` the first
+        ``n_features - n_samples`` are the zeros.
+    n_samples : float
+        Degrees of freedom: rows, less 1 if they were centred.
+
+    Returns
+    -------
+    shrunk : ndarray of shape (n_features,)
+        Positive. Zeros that too few rows do not explain belong to features that are constant or
+        repeat one another: they get the smallest of the others, so that there is an inverse.
+
+    Raises
+    ------
+    ValueError
+        If there are more features than ``n_samples``, and fewer than 12 of these (the formula for
+        the zeros needs a bandwidth below ``1 / sqrt(5)``); if no eigenvalue is positive.
+
+    References
+    ----------
+    O. Ledoit, M. Wolf, "Analytical nonlinear shrinkage of large-dimensional covariance matrices",
+    Annals of Statistics 48 (2020), section 4.7 and appendix C for ``n_features > n_samples``.
+    """
+    n_features = eigenvalues.shape[0]
+    n_zeros = max(0, n_features - int(np.floor(n_samples)))
+    if n_zeros and n_samples < 12:
+        raise ValueError(
+            f"Analytic shrinkage of {n_features} features needs at least 12 degrees of freedom, "
+            f"but was given {n_samples:.3g}. Give more rows, or use sklearn.covariance.LedoitWolf."
+        )
+    if not eigenvalues[-1] > 0:
+        raise ValueError("Every eigenvalue is 0: the rows do not differ. Give rows that do.")
+    # Features that are constant or repeat one another: out of the formulas
+    idle = int(np.sum(eigenvalues[n_zeros:] <= 0))
+    n_features -= idle
+    positive = eigenvalues[n_zeros + idle :]
+    density, hilbert = spectral_density(positive, n_samples)
+    scaled = np.pi * positive
+    if n_zeros == 0:
+        c = n_features / n_samples
+        shrunk = positive / ((c * scaled * density) ** 2 + (1 - c - c * scaled * hilbert) ** 2)
+        return np.concatenate([np.full(idle, np.min(shrunk)), shrunk])
+    h = n_samples ** (-1 / 3)
+    at_zero = (3 / 10 / h**2) + 3 / 4 / 5**0.5 / h * (1 - 1 / 5 / h**2) * np.log(
+        (1 + 5**0.5 * h) / (1 - 5**0.5 * h)
+    )
+    of_zeros = n_samples / ((n_features - n_samples) * at_zero * float(np.mean(1 / positive)))
+    shrunk = positive / (scaled**2 * (density**2 + hilbert**2))
+    lowest = min(of_zeros, float(np.min(shrunk)))
+    return np.concatenate([np.full(n_zeros, of_zeros), np.full(idle, lowest), shrunk])
+
+
+def spectral_density(positive: np.ndarray, n_samples: float) -> tuple[np.ndarray, np.ndarray]:
+    """Density of the positive eigenvalues, and its Hilbert transform, at those eigenvalues.
+
+    Parameters
+    ----------
+    positive : ndarray of shape (m,)
+        Positive eigenvalues, ascending.
+    n_samples : float
+        Degrees of freedom; the bandwidth of the Epanechnikov kernel at eigenvalue x is
+        ``x * n_samples ** (-1/3)``.
+
+    Returns
+    -------
+    density : ndarray of shape (m,)
+        Kernel estimate.
+    hilbert : ndarray of shape (m,)
+        Its Hilbert transform, in closed form.
+    """
+    density, hilbert = np.empty_like(positive), np.empty_like(positive)
+    width = positive * n_samples ** (-1 / 3)
+    height = 3 / 4 / 5**0.5
+    for start in range(0, positive.shape[0], _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        x = (positive[rows, None] - positive[None, :]) / width[None, :]
+        density[rows] = np.mean(height * np.clip(1 - x**2 / 5, 0.0, None) / width, axis=1)
+        hilbert[rows] = np.mean(_kernel_transform(x) / (np.pi * width), axis=1)
+    return density, hilbert
+
+
+def _kernel_transform(x: np.ndarray) -> np.ndarray:
+    """Hilbert transform of the Epanechnikov kernel of variance 1, times pi.
+
+    Far from the kernel the closed form is a difference of numbers that grow with x; there the
+    series in its moments, ``-(1 / x + 1 / x^3 + ...)``, keeps the digits.
+    """
+    root, far = 5**0.5, np.abs(x) > 100
+    near = np.where(far, 0.0, x)
+    bump = 1 - near**2 / 5
+    # the logarithm has a pole where the factor before it is zero
+    ratio = np.abs(root - near) / np.where(near == -root, 1.0, np.abs(root + near))
+    closed = -3 / 10 * near + 3 / 4 / root * bump * np.log(np.where(ratio > 0, ratio, 1.0))
+    inverse = 1 / np.where(far, x, 1.0)
+    square = inverse**2
+    series = -inverse * (1 + square * (1 + square * (15 / 7 + square * 125 / 21)))
+    return np.where(far, series, closed)

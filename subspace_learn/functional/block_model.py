@@ -1,0 +1,134 @@
+r"""Communities of a graph whose nodes carry attributes, as one probabilistic model.
+
+Node i belongs to cluster :math:`z_i`; edges are Poisson with mean
+:math:`d_i d_j \Omega_{z_i z_j}` (degree-corrected), and the values of node i are draws from the
+distribution :math:`P_{z_i}`. How much an edge or an attribute says about the clusters is read off
+the data: no weight between the two has to be set.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.special import softmax, xlogy
+
+__all__ = ["BlockModel", "fit_block_model", "log_evidence"]
+
+_TINY = 1e-10
+_DAMPING = 0.5  # neighbours that change at the same time would otherwise swap for ever
+_SURE = 0.9  # weight of the label that a node starts with
+_WARM_UP = 5
+
+
+class BlockModel(NamedTuple):
+    """A fitted model."""
+
+    memberships: np.ndarray
+    """Probability of each cluster, (n, K)."""
+    rates: np.ndarray
+    """Omega, (K, K)."""
+    log_values: np.ndarray
+    """Logarithm of P, (K, m)."""
+    prior: np.ndarray
+    """Share of each cluster, (K,)."""
+    mass: np.ndarray
+    """Sum of the degrees of each cluster, (K,)."""
+    bound: float
+    """Lower bound of the log likelihood, up to a constant of the data."""
+
+
+def fit_block_model(
+    adjacency: sp.csr_array,
+    attributes: sp.csr_array,
+    labels: np.ndarray,
+    n_clusters: int,
+    *,
+    max_iter: int = 100,
+    tol: float = 1e-6,
+) -> BlockModel:
+    """Mean-field variational fit from a partition.
+
+    Parameters
+    ----------
+    adjacency : csr_array of shape (n, n)
+        Symmetric, nonnegative.
+    attributes : csr_array of shape (n, m)
+        Counts, nonnegative.
+    labels : ndarray of int, shape (n,)
+        Start.
+    n_clusters : int
+        K.
+    max_iter : int, default=100
+        Sweeps.
+    tol : float, default=1e-6
+        Stops when the bound changes by less than this share of itself.
+
+    Returns
+    -------
+    model : BlockModel
+        Of two fits, the one with the larger bound explains the graph and the attributes better:
+        this needs no labels.
+
+    Notes
+    -----
+    A sweep costs O((nnz + n K) K) operations. The values' distributions are pulled towards the
+    overall one by a pseudo-count of 1 for each cluster.
+
+    References
+    ----------
+    B. Karrer, M. E. J. Newman, "Stochastic blockmodels and community structure in networks", Phys.
+    Rev. E 83, 2011 (the graph). M. E. J. Newman, A. Clauset, "Structure and inference in annotated
+    networks", Nature Communications 7, 2016 (joint with metadata).
+    """
+    n, degree = len(labels), np.asarray(adjacency.sum(axis=1)).ravel()
+    R = np.full((n, n_clusters), (1 - _SURE) / n_clusters)
+    R[np.arange(n), labels] += _SURE
+    total = np.asarray(attributes.sum(axis=0)).ravel()
+    overall = total / max(total.sum(), _TINY)
+    transposed = sp.csr_array(attributes.T)
+    bound = -np.inf
+    for sweep in range(max_iter):
+        neighbours = adjacency @ R
+        links, mass = R.T @ neighbours, degree @ R
+        rates = (links + _TINY) / (np.outer(mass, mass) + _TINY)
+        counts = (transposed @ R).T
+        values = (counts + overall + _TINY) / (counts.sum(axis=1, keepdims=True) + 1)
+        model = BlockModel(
+            R, rates, np.log(values), (R.sum(axis=0) + 1) / (n + n_clusters), mass, bound
+        )
+        evidence = log_evidence(model, neighbours, degree, attributes)
+        # each edge stands in the evidence of both of its ends, and the bound counts it once
+        twice = np.sum((neighbours @ np.log(rates).T) * R) - mass @ rates @ mass
+        new = float(np.sum(evidence * R) - twice / 2 - np.sum(xlogy(R, R)))
+        if sweep >= _WARM_UP and abs(new - bound) <= tol * abs(new):
+            return model._replace(bound=new)
+        bound = new
+        R = (1 - _DAMPING) * R + _DAMPING * softmax(evidence, axis=1)
+    return model._replace(bound=bound)
+
+
+def log_evidence(
+    model: BlockModel, neighbours: np.ndarray, degree: np.ndarray, attributes: sp.csr_array
+) -> np.ndarray:
+    """Log probability, up to a constant by node, of what is known of each node in each cluster.
+
+    Parameters
+    ----------
+    model : BlockModel
+        Rates, values, prior and mass are read.
+    neighbours : ndarray of shape (n, K)
+        Weights of the edges to each cluster.
+    degree : ndarray of shape (n,)
+        Sums of the weights.
+    attributes : csr_array of shape (n, m)
+        Counts.
+
+    Returns
+    -------
+    evidence : ndarray of shape (n, K)
+        Its softmax are memberships.
+    """
+    edges = neighbours @ np.log(model.rates).T - np.outer(degree, model.rates @ model.mass)
+    return edges + attributes @ model.log_values.T + np.log(model.prior)

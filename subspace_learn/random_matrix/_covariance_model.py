@@ -1,0 +1,113 @@
+"""What every estimator of a covariance can do once it is fitted: matrices and likelihoods."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from .._array import Array, array_namespace
+from .._base import SubspaceEstimator
+from .._validation import check_samples
+from ..functional.gaussian_model import GaussianModel, covariance_matrix, log_densities
+
+__all__ = ["CovarianceModel"]
+
+
+class CovarianceModel(SubspaceEstimator):
+    """Covariance, precision and likelihood read from a Gaussian model.
+
+    A subclass sets ``_model`` and ``_dtype``, the float width of the data.
+    """
+
+    _model: GaussianModel
+
+    @property
+    def covariance_(self) -> Array:
+        """Estimated covariance in the units of the data, (n_features, n_features)."""
+        check_is_fitted(self)
+        return self._given(covariance_matrix(self._model))
+
+    @property
+    def precision_(self) -> Array:
+        """Inverse of `covariance_`, (n_features, n_features)."""
+        return self._given(covariance_matrix(self._invertible(), inverse=True))
+
+    def score_samples(self, X: Any) -> Array:
+        """Logarithm of the Gaussian density of each row.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            Rows, of the array library and on the device of the fit.
+
+        Returns
+        -------
+        log_density : array of shape (n_samples,)
+            Natural logarithms.
+        """
+        X = self._checked(X, method="score_samples")
+        return self._given(log_densities(X, self._invertible()))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean of `score_samples`: comparable with scikit-learn's covariance estimators.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            Rows, best of those that were not fitted.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            Mean Gaussian log-likelihood of a row.
+        """
+        X = self._checked(X, method="score")
+        scores = log_densities(X, self._invertible())
+        return float(array_namespace(scores).mean(scores))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_model")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.array_api_support = True
+        return tags
+
+    @abstractmethod
+    def _singular(self) -> str:
+        """What to do when the covariance has no inverse."""
+
+    def _invertible(self) -> GaussianModel:
+        """The model, if its variances are positive."""
+        check_is_fitted(self)
+        xp, model = array_namespace(self._model.leading), self._model
+        covers_all = model.components.shape[0] == model.components.shape[1]
+        if not (bool(xp.all(model.leading > 0)) and (covers_all or model.rest > 0)):
+            raise ValueError(f"The fitted covariance is singular. {self._singular()}")
+        return model
+
+    def _checked(
+        self, X: Any, *, reset: bool = False, method: str = "fit", min_samples: int = 1
+    ) -> Any:
+        """Validate rows; against the fitted ones unless ``reset``."""
+        if not reset:
+            check_is_fitted(self)
+        return check_samples(
+            self,
+            X,
+            reset=reset,
+            like=None if reset else self._model.mean,
+            method=method,
+            accept_sparse=("csr", "csc"),
+            min_samples=min_samples,
+        )
+
+    def _given(self, values: Array) -> Array:
+        """Float64 results in the float width of the data of the fit."""
+        return array_namespace(values).astype(values, self._dtype, copy=False)

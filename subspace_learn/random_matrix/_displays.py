@@ -1,0 +1,360 @@
+"""Pictures of a spiked model: bulk and spikes, scree with p-values, shrinkage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from .._array import to_numpy
+from .._drawing import BLUE, GREEN, VERMILION, axes_or_new
+from ..functional.marchenko_pastur import marchenko_pastur_density, marchenko_pastur_support
+from ..functional.noise_model import SampleSize, debiased_spikes, shrunk_spectrum
+
+__all__ = ["ScreeDisplay", "ShrinkageDisplay", "SpectrumDisplay"]
+
+
+def _fitted(estimator: Any) -> Any:
+    """The filter itself, or the last step of a pipeline."""
+    model = estimator[-1] if hasattr(estimator, "steps") else estimator
+    check_is_fitted(model)
+    return model
+
+
+class SpectrumDisplay:
+    """Histogram of sample eigenvalues with the Marchenko-Pastur law, the edge and the spikes.
+
+    Make it with `from_estimator`.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray of shape (n_eigenvalues,)
+        Sample eigenvalues.
+    n_spikes : int
+        How many of the largest are spikes.
+    edge : float
+        Upper edge.
+    gamma : float
+        Aspect ratio of the bulk.
+    variance : float
+        Of the noise.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes drawn on.
+    figure_ : matplotlib Figure
+        Its figure.
+
+    See Also
+    --------
+    RandomMatrixFilter : The model.
+    ScreeDisplay : The largest eigenvalues one by one.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from subspace_learn.datasets import make_spiked_samples
+    >>> from subspace_learn.random_matrix import RandomMatrixFilter, SpectrumDisplay
+    >>> model = RandomMatrixFilter().fit(make_spiked_samples(400, 100, random_state=0))
+    >>> SpectrumDisplay.from_estimator(model).ax_.get_ylabel()
+    'density'
+    """
+
+    def __init__(
+        self,
+        eigenvalues: np.ndarray,
+        n_spikes: int,
+        edge: float,
+        *,
+        gamma: float,
+        variance: float,
+    ) -> None:
+        self.eigenvalues = eigenvalues
+        self.n_spikes = n_spikes
+        self.edge = edge
+        self.gamma = gamma
+        self.variance = variance
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, ax: Any = None, bins: int = 50) -> SpectrumDisplay:
+        """Draw the spectrum that a filter was fitted on.
+
+        Parameters
+        ----------
+        estimator : RandomMatrixFilter
+            Fitted, or a Pipeline that ends in one.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+        bins : int, default=50
+            Bins of the bulk.
+
+        Returns
+        -------
+        display : SpectrumDisplay
+            With ``ax_`` and ``figure_``.
+        """
+        model = _fitted(estimator)
+        size = model._size
+        display = cls(
+            to_numpy(model.eigenvalues_).astype(float),
+            model.n_spikes_,
+            model.upper_edge_,
+            gamma=size.bulk(model.n_spikes_),
+            variance=model.noise_variance_,
+        )
+        return display.plot(ax=ax, bins=bins)
+
+    def plot(self, *, ax: Any = None, bins: int = 50) -> SpectrumDisplay:
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+        bins : int, default=50
+            Bins of the bulk.
+
+        Returns
+        -------
+        display : SpectrumDisplay
+            Itself.
+        """
+        ax = axes_or_new(ax)
+        spikes, bulk = self.eigenvalues[: self.n_spikes], self.eigenvalues[self.n_spikes :]
+        ax.hist(bulk, bins=bins, density=True, color=BLUE, alpha=0.45, label="bulk")
+        if self.variance > 0:
+            x = np.linspace(*marchenko_pastur_support(self.gamma, self.variance), 400)
+            law = marchenko_pastur_density(x, self.gamma, self.variance) * max(1.0, self.gamma)
+            ax.plot(x, law, color="black", linewidth=1.3, label="Marchenko-Pastur")
+        ax.axvline(self.edge, color="black", linestyle="--", linewidth=1, label="edge")
+        if spikes.size:
+            height = 0.06 * ax.get_ylim()[1]
+            label = f"{spikes.size} spike{'s' if spikes.size > 1 else ''}"
+            ax.vlines(spikes, 0, height, color=VERMILION, linewidth=1.8, label=label)
+            ax.plot(spikes, np.full(spikes.size, height), "o", color=VERMILION, markersize=4)
+            if spikes[0] > 6 * self.edge:  # else the bulk is a line at the left
+                ax.set_xscale("log")
+        ax.set(xlabel="sample eigenvalue", ylabel="density")
+        ax.legend()
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+class ScreeDisplay:
+    """Largest eigenvalues in order, with the edge and the p-value of each.
+
+    Make it with `from_estimator`.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray of shape (n_eigenvalues,)
+        Sample eigenvalues, descending.
+    p_values : ndarray of shape (n_eigenvalues,)
+        Chance that noise alone has one as large.
+    n_spikes : int
+        How many are spikes.
+    edge : float
+        Upper edge.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes drawn on.
+    figure_ : matplotlib Figure
+        Its figure.
+
+    See Also
+    --------
+    SpectrumDisplay : All eigenvalues.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from subspace_learn.datasets import make_spiked_samples
+    >>> from subspace_learn.random_matrix import RandomMatrixFilter, ScreeDisplay
+    >>> model = RandomMatrixFilter().fit(make_spiked_samples(400, 100, random_state=0))
+    >>> ScreeDisplay.from_estimator(model).ax_.get_xlabel()
+    'rank of the eigenvalue'
+    """
+
+    def __init__(
+        self, eigenvalues: np.ndarray, p_values: np.ndarray, n_spikes: int, edge: float
+    ) -> None:
+        self.eigenvalues = eigenvalues
+        self.p_values = p_values
+        self.n_spikes = n_spikes
+        self.edge = edge
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, n_shown: int = 12, ax: Any = None) -> ScreeDisplay:
+        """Draw the largest eigenvalues that a filter was fitted on.
+
+        Parameters
+        ----------
+        estimator : RandomMatrixFilter
+            Fitted, or a Pipeline that ends in one.
+        n_shown : int, default=12
+            How many.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : ScreeDisplay
+            With ``ax_`` and ``figure_``.
+        """
+        model = _fitted(estimator)
+        display = cls(
+            to_numpy(model.eigenvalues_).astype(float),
+            to_numpy(model.p_values_).astype(float),
+            model.n_spikes_,
+            model.upper_edge_,
+        )
+        return display.plot(n_shown=n_shown, ax=ax)
+
+    def plot(self, *, n_shown: int = 12, ax: Any = None) -> ScreeDisplay:
+        """Draw it.
+
+        Parameters
+        ----------
+        n_shown : int, default=12
+            How many eigenvalues.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : ScreeDisplay
+            Itself.
+        """
+        ax = axes_or_new(ax)
+        values, p_values = self.eigenvalues[:n_shown], self.p_values[:n_shown]
+        rank = np.arange(1, values.size + 1)
+        for chosen, colour, name in (
+            (rank <= self.n_spikes, VERMILION, "spikes"),
+            (rank > self.n_spikes, BLUE, "noise"),
+        ):
+            ax.plot(rank[chosen], values[chosen], "o", color=colour, label=name)
+        ax.axhline(self.edge, color="black", linestyle="--", linewidth=1, label="edge")
+        for x, y, p in zip(rank, values, p_values, strict=True):
+            text = f"{p:.2g}" if p >= 1e-4 else f"$10^{{{int(np.log10(max(p, 1e-300)))}}}$"
+            ax.annotate(text, (x, y), (4, 5), textcoords="offset points", fontsize=8, rotation=35)
+        ax.set(xlabel="rank of the eigenvalue", ylabel="sample eigenvalue", yscale="log")
+        ax.set_title("beside each point its p-value", fontsize=10)
+        ax.margins(x=0.06, y=0.15)
+        ax.legend()
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+class ShrinkageDisplay:
+    """What shrinkage makes of each sample eigenvalue, for several losses.
+
+    Make it with `from_estimator`.
+
+    Parameters
+    ----------
+    size : SampleSize
+        Degrees of freedom and features.
+    variance : float
+        Of the noise.
+    edge : float
+        Eigenvalues up to it are noise.
+    eigenvalues : ndarray of shape (n_spikes,)
+        Sample eigenvalues of the spikes, to be marked.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes drawn on.
+    figure_ : matplotlib Figure
+        Its figure.
+
+    See Also
+    --------
+    RandomMatrixFilter : The model.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from subspace_learn.datasets import make_spiked_samples
+    >>> from subspace_learn.random_matrix import RandomMatrixFilter, ShrinkageDisplay
+    >>> model = RandomMatrixFilter().fit(make_spiked_samples(400, 100, random_state=0))
+    >>> ShrinkageDisplay.from_estimator(model).ax_.get_ylabel()
+    'eigenvalue of the estimate'
+    """
+
+    def __init__(
+        self, size: SampleSize, variance: float, edge: float, eigenvalues: np.ndarray
+    ) -> None:
+        self.size = size
+        self.variance = variance
+        self.edge = edge
+        self.eigenvalues = eigenvalues
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, ax: Any = None) -> ShrinkageDisplay:
+        """Draw the shrinkage functions for the sizes and the noise of a fit.
+
+        Parameters
+        ----------
+        estimator : RandomMatrixFilter
+            Fitted, or a Pipeline that ends in one.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : ShrinkageDisplay
+            With ``ax_`` and ``figure_``.
+        """
+        model = _fitted(estimator)
+        spikes = to_numpy(model.eigenvalues_)[: model.n_spikes_].astype(float)
+        return cls(model._size, model.noise_variance_, model.upper_edge_, spikes).plot(ax=ax)
+
+    def plot(self, *, ax: Any = None) -> ShrinkageDisplay:
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : ShrinkageDisplay
+            Itself.
+        """
+        ax = axes_or_new(ax)
+        top = 1.15 * max([3 * self.edge, *self.eigenvalues.tolist()])
+        x = np.linspace(0, top, 600)
+        ax.plot(x, x, color="0.6", linewidth=1, label="unchanged")
+        for loss, colour in (("operator", GREEN), ("frobenius", VERMILION), ("stein", BLUE)):
+            ax.plot(x, [self._shrunk(value, loss) for value in x], color=colour, label=loss)
+        ax.axvline(self.edge, color="black", linestyle="--", linewidth=1, label="edge")
+        if self.eigenvalues.size:
+            ax.plot(
+                self.eigenvalues,
+                np.zeros(self.eigenvalues.size),
+                "|",
+                color="black",
+                markersize=14,
+                label="spikes found",
+            )
+        ax.set(xlabel="sample eigenvalue", ylabel="eigenvalue of the estimate")
+        ax.legend()
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _shrunk(self, value: float, loss: str) -> float:
+        """Eigenvalue that a loss gives to one sample eigenvalue."""
+        if value <= self.edge:
+            return self.variance
+        sample = np.array([value])
+        spikes = debiased_spikes(sample, self.size, self.variance)
+        return float(shrunk_spectrum(sample, self.size, self.variance, spikes, loss).leading[0])

@@ -1,0 +1,84 @@
+"""The block model against brute force, its laws, and planted partitions."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.metrics import adjusted_rand_score
+
+from subspace_learn.functional.block_model import fit_block_model, log_evidence
+
+
+def planted(n=120, K=3, seed=0, inner=0.3, outer=0.03, right=0.8):
+    rng = np.random.default_rng(seed)
+    truth = np.arange(n) % K
+    upper = np.triu(rng.random((n, n)) < np.where(truth[:, None] == truth, inner, outer), 1)
+    values = np.where(rng.random(n) < right, truth, rng.integers(0, K, n))
+    A = sp.csr_array((upper + upper.T).astype(float))
+    return A, sp.csr_array(np.eye(K)[values]), truth
+
+
+def test_evidence_is_the_log_likelihood_of_one_node_up_to_a_constant():
+    A, X, truth = planted(30)
+    model = fit_block_model(A, X, truth, 3)
+    degree = np.asarray(A.sum(axis=1)).ravel()
+    i, R = 4, model.memberships
+    wanted = np.zeros(3)
+    for k in range(3):
+        for j in range(30):
+            mean = degree[i] * degree[j] * model.rates[k]
+            # log of the Poisson probability, averaged over the cluster of j; log degrees are the
+            # same for each k
+            wanted[k] += R[j] @ (A[i, j] * np.log(model.rates[k]) - mean)
+        wanted[k] += (X[[i]] @ model.log_values[k])[0] + np.log(model.prior[k])
+    given = log_evidence(model, A @ R, degree, X)[i]
+    np.testing.assert_allclose(given - given[0], wanted - wanted[0], atol=1e-8)
+
+
+def test_planted_partition_is_kept_and_found_from_a_noisy_start():
+    A, X, truth = planted()
+    rng = np.random.default_rng(1)
+    noisy = np.where(rng.random(120) < 0.4, rng.integers(0, 3, 120), truth)
+    for start in (truth, noisy):
+        labels = fit_block_model(A, X, start, 3).memberships.argmax(axis=1)
+        assert adjusted_rand_score(truth, labels) > 0.95
+
+
+def test_bound_is_larger_for_the_truth_than_for_chance():
+    A, X, truth = planted(seed=2)
+    chance = np.random.default_rng(0).permutation(truth)
+    at_truth = fit_block_model(A, X, truth, 3, max_iter=1).bound
+    assert at_truth > fit_block_model(A, X, chance, 3, max_iter=1).bound
+
+
+def test_useless_attributes_do_not_mislead():
+    A, _, truth = planted(seed=3)
+    X = sp.csr_array(np.eye(3)[np.random.default_rng(0).integers(0, 3, 120)])
+    labels = fit_block_model(A, X, truth, 3).memberships.argmax(axis=1)
+    assert adjusted_rand_score(truth, labels) > 0.95
+
+
+def test_edges_across_clusters_count_as_evidence_too():
+    """A graph of two sides: most edges lead to the other cluster."""
+    A, X, truth = planted(100, 2, seed=4, inner=0.02, outer=0.3, right=0.7)
+    start = X.toarray().argmax(axis=1)
+    labels = fit_block_model(A, X, start, 2).memberships.argmax(axis=1)
+    assert adjusted_rand_score(truth, labels) > adjusted_rand_score(truth, start)
+    assert adjusted_rand_score(truth, labels) > 0.95
+
+
+def test_renamed_clusters_and_permuted_nodes_change_nothing_else():
+    A, X, truth = planted(60)
+    model = fit_block_model(A, X, truth, 3)
+    order = np.random.default_rng(5).permutation(60)
+    other = fit_block_model(A[order][:, order], X[order], (truth[order] + 1) % 3, 3)
+    np.testing.assert_allclose(
+        other.memberships[:, [1, 2, 0]], model.memberships[order], atol=1e-10
+    )
+    assert other.bound == pytest.approx(model.bound)
+
+
+def test_memberships_are_probabilities():
+    A, X, truth = planted(30)
+    R = fit_block_model(A, X, truth, 3, max_iter=3).memberships
+    np.testing.assert_allclose(R.sum(axis=1), 1)
+    assert R.min() >= 0

@@ -1,0 +1,58 @@
+"""Scores of directions and the conformal rule, by hand and by law."""
+
+import numpy as np
+import pytest
+
+from subspace_learn.functional.rbns import conformal_support, robustness_scores, same_class_rows
+
+
+def test_scores_by_hand():
+    Z = np.array([[1.0, 0.0], [-1.0, 0.0], [1.0, 2.0], [-1.0, -2.0]])
+    moved = Z + np.array([0.5, -1.0])
+    np.testing.assert_allclose(robustness_scores(Z, moved), [0.5, 1 / 2**0.5])
+    labels = np.array([0, 1, 0, 1])  # class means +-1 and +-1
+    np.testing.assert_allclose(robustness_scores(Z, moved, labels), [0.5, 1.0])
+
+
+def test_weights_are_repeated_rows(rng):
+    Z = rng.normal(size=(6, 3))
+    moved, labels = Z + rng.normal(size=Z.shape), np.array([0, 0, 1, 1, 2, 2])
+    weights = np.array([1.0, 2.0, 0.0, 3.0, 1.0, 1.0])
+    rows = np.repeat(np.arange(6), weights.astype(int))
+    np.testing.assert_allclose(
+        robustness_scores(Z, moved, labels, weights),
+        robustness_scores(Z[rows], moved[rows], labels[rows]),
+    )
+
+
+def test_silent_directions_are_dropped_if_they_move_and_kept_if_not():
+    Z = np.zeros((4, 2))
+    np.testing.assert_array_equal(robustness_scores(Z, Z + np.array([1.0, 0.0])), [np.inf, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("n", "quantile", "dropped"), [(5, 0.8, 1), (10, 0.8, 2), (4, 0.8, 0), (6, 0.5, 3), (1, 0.5, 0)]
+)
+def test_largest_scores_are_dropped(n, quantile, dropped, rng):
+    scores = rng.permutation(n).astype(float)
+    np.testing.assert_array_equal(conformal_support(scores, quantile), scores < n - dropped)
+
+
+def test_equal_scores_share_their_fate():
+    np.testing.assert_array_equal(
+        conformal_support(np.array([1.0, 2.0, 2.0, 2.0, 0.0]), 0.8), [True] * 5
+    )
+
+
+def test_exchangeable_direction_is_dropped_at_most_as_often_as_allowed(rng):
+    draws = rng.normal(size=(4000, 7))
+    dropped = np.mean([not conformal_support(scores, 0.8)[0] for scores in draws])
+    assert dropped < 0.2 + 3 * (0.16 / 4000) ** 0.5
+
+
+def test_partners_are_other_rows_of_the_class(rng):
+    labels = np.array([0, 1, 0, 1, 1, 2])
+    partners = same_class_rows(labels, rng)
+    np.testing.assert_array_equal(labels[partners], labels)
+    np.testing.assert_array_equal(np.sort(partners), np.arange(6))
+    assert np.sum(partners == np.arange(6)) == 1  # the class of one row

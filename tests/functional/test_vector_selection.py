@@ -1,0 +1,44 @@
+"""Gaps, ladders and trials."""
+
+import numpy as np
+import pytest
+
+from subspace_learn.functional.vector_selection import (
+    best_vectors,
+    eigengap_clusters,
+    relative_gap,
+    vector_ladder,
+)
+
+
+def test_gap_is_free_of_scale():
+    values = np.array([0, 0.1, 0.2, 0.8])
+    assert relative_gap(1e-5 * values, 3) == pytest.approx(relative_gap(values, 3)) == 0.75
+
+
+def test_components_are_a_full_gap_and_repeated_zeros_none():
+    assert relative_gap([0, 0, 0.3], 2) == 1
+    assert relative_gap([0, 0, 0], 2) == 0
+
+
+def test_eigengap_counts_components_and_says_why():
+    proposal = eigengap_clusters(np.array([0, 0, 0, 0.2, 0.25, 0.3]))
+    assert proposal.n_clusters == 3
+    assert proposal.gap == 1
+    assert proposal.reason.startswith("3 clusters: Laplacian eigenvalue 4 (0.2)")
+
+
+def test_ladder_holds_k_and_stays_within_what_there_is():
+    for K in (1, 2, 5, 30):
+        for most in (K, 2 * K, 10 * K):
+            ladder = vector_ladder(K, most)
+            assert ladder[0] == K
+            assert ladder[-1] <= most
+            assert ladder == sorted(set(ladder))
+    assert vector_ladder(9, 4) == [4]
+
+
+def test_smallest_number_wins_a_tie():
+    choice = best_vectors([2, 3, 5], lambda d: np.full(1, d), lambda labels: float(labels[0] > 2))
+    assert choice.n_vectors == 3
+    assert choice.modularity == {2: 0, 3: 1, 5: 1}

@@ -1,0 +1,39 @@
+"""AnalyticShrinkage beside linear shrinkage, and its face."""
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+from sklearn.covariance import LedoitWolf
+
+from subspace_learn.random_matrix import AnalyticShrinkage
+
+
+def loss(covariance, truth):
+    return np.linalg.norm(covariance - truth) / np.linalg.norm(truth)
+
+
+@pytest.mark.parametrize("shape", [(400, 200), (200, 200), (200, 400)])
+def test_it_is_closer_to_a_spiked_covariance_than_linear_shrinkage(shape, rng):
+    d = np.ones(shape[1])
+    d[:4] = (10, 5, 3, 1.5)
+    X = rng.standard_normal(shape) * d**0.5
+    ours = loss(AnalyticShrinkage().fit(X).covariance_, np.diag(d))
+    assert ours < 0.85 * loss(LedoitWolf().fit(X).covariance_, np.diag(d))
+
+
+@pytest.mark.parametrize("shape", [(60, 20), (20, 60)])
+@pytest.mark.parametrize("center", [True, False])
+def test_likelihood_and_precision_are_those_of_the_covariance(shape, center, rng):
+    X = rng.standard_normal(shape) + 2
+    model = AnalyticShrinkage(center=center).fit(X)
+    law = multivariate_normal(model.location_, model.covariance_)
+    np.testing.assert_allclose(model.score_samples(X), law.logpdf(X), rtol=1e-8)
+    np.testing.assert_allclose(model.covariance_ @ model.precision_, np.eye(shape[1]), atol=1e-8)
+    np.testing.assert_allclose(
+        np.sort(model.eigenvalues_), np.linalg.eigvalsh(model.covariance_), rtol=1e-8
+    )
+
+
+def test_rows_that_do_not_differ_are_refused():
+    with pytest.raises(ValueError, match="rows do not differ"):
+        AnalyticShrinkage().fit(np.ones((20, 3)))
