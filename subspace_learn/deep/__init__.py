@@ -12,6 +12,7 @@ from ._displays import LossCurveDisplay
 from ._grassmann_net import GrassmannNetClassifier
 from ._regressor import DeepRegressor
 from ._requirements import require_torch as _require_torch
+from ._ssm_classifier import SSMClassifier
 from ._transformer import DeepTransformer
 
 # Classes that inherit from torch's, and so cannot be written without it.
@@ -19,8 +20,11 @@ _TORCH_CLASSES = {
     "AutoEncoder": "_perceptrons",
     "GrassmannHead": "_grassmann_head",
     "GrassmannParameter": "_manifold_optimizer",
+    "HouseholderLinear": "_householder",
     "Perceptron": "_perceptrons",
     "RiemannianSGD": "_manifold_optimizer",
+    "S4DLayer": "_state_space_layers",
+    "S5Layer": "_state_space_layers",
     "StiefelParameter": "_manifold_optimizer",
 }
 
@@ -33,9 +37,13 @@ __all__ = [
     "GrassmannHead",
     "GrassmannNetClassifier",
     "GrassmannParameter",
+    "HouseholderLinear",
     "LossCurveDisplay",
     "Perceptron",
     "RiemannianSGD",
+    "S4DLayer",
+    "S5Layer",
+    "SSMClassifier",
     "StiefelParameter",
 ]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -140,10 +142,12 @@ def resumed(net: NeuralNet, plan: Plan) -> NeuralNet:
     net = copy.deepcopy(net)
     net.max_epochs = plan.max_epochs
     net.batch_size = -1 if plan.batch_size is None else plan.batch_size
-    for group in net.optimizer_.param_groups:
-        group["lr"] = plan.lr
+    # skorch puts groups that were asked for by name first
+    own = [options for _, options in plan.net_params.get("optimizer__param_groups", ())]
+    for group, options in zip(net.optimizer_.param_groups, chain(own, repeat({})), strict=False):
+        group["lr"] = options.get("lr", plan.lr)
         if "weight_decay" in group:
-            group["weight_decay"] = plan.weight_decay
+            group["weight_decay"] = options.get("weight_decay", plan.weight_decay)
     dict(net.callbacks_)["best_state"].patience = plan.patience
     return net
 
@@ -249,4 +253,5 @@ def outputs(
 
 
 def _blocks(X: Any) -> Iterator[Any]:
-    return (X[start : start + ROWS_AT_ONCE] for start in range(0, X.shape[0], ROWS_AT_ONCE))
+    size = max(1, ROWS_AT_ONCE // math.prod(X.shape[1:-1]))  # each time of a sequence is a row
+    return (X[start : start + size] for start in range(0, X.shape[0], size))

@@ -64,6 +64,7 @@ __all__ = [
     "spectral_clustering",
     "spiked_model",
     "state_space",
+    "state_space_init",
     "subspace_detector",
     "tracy_widom",
     "vector_selection",

@@ -182,6 +182,10 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     "GrassmannNetClassifier": lambda cls: [
         cls((8, 4), subspace_dim=2, activation="tanh", **_EXACT),
     ],
+    "SSMClassifier": lambda cls: [
+        cls(d_model=8, d_state=8, n_layers=1, lr=0.05, **_EXACT),
+        cls("s5", d_model=6, d_state=4, n_layers=1, bidirectional=True, lr=0.05, **_EXACT),
+    ],
     "ToDevice": lambda cls: [cls()],
     # Each way to draw whose law depends on the rows alone: a weight of 2 is then a row given twice
     # (not so without replacement), and a full rank draw is certain (not so for independent rows).
@@ -257,6 +261,9 @@ LINEAR = {"HiPPOTransformer"}
 # Estimators of 2-D input that may also be complex. scikit-learn has no tag for it.
 TAKES_COMPLEX = {"SelfCalibrationLS"}
 
+# Estimators of 3-D input, time before channels.
+TAKES_SEQUENCES = {"SSMClassifier"}
+
 
 def instances() -> list[Any]:
     """Return every estimator in every setting of the table, unfitted; not those that need torch."""
@@ -295,6 +302,8 @@ def kind(estimator: Any) -> str:
     if hasattr(estimator, "aspreconditioner"):
         return "system"
     tags = get_tags(estimator).input_tags
+    if type(estimator).__name__ in TAKES_SEQUENCES:
+        return "sequences"
     if tags.three_d_array:
         return "epochs" if tags.two_d_array else "matrices"
     if type(estimator).__name__ in TAKES_COMPLEX:

@@ -11,9 +11,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from subspace_learn._discovery import estimators
 from subspace_learn.deep import BaseDeepEstimator
-from tests.common_checks import table
+from tests.common_checks import sequences, table
 from tests.common_checks.instances import SETTINGS, deep_instances, kind
 
+CHECKS_OF_KIND = {"sequences": sequences.CHECKS, "table": table.CHECKS}
 INSTANCES = deep_instances()
 
 
@@ -27,7 +28,13 @@ def test_scikit_learn_check(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("check", table.CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("estimator", [e for e in INSTANCES if kind(e) == "table"], ids=repr)
+@pytest.mark.parametrize(
+    ("estimator", "check"),
+    [
+        pytest.param(estimator, check, id=f"{estimator!r}-{check.__name__}")
+        for estimator in INSTANCES
+        for check in CHECKS_OF_KIND[kind(estimator)]
+    ],
+)
 def test_our_check(estimator, check):
     check(clone(estimator))

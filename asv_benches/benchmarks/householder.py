@@ -1,0 +1,65 @@
+"""An orthogonal layer by reflections beside torch's own, forwards and backwards."""
+
+from __future__ import annotations
+
+from threadpoolctl import threadpool_limits
+
+from .common import PeerBenchmark
+
+BATCH = 64
+
+
+class Orthogonal(PeerBenchmark):
+    """Output of 64 rows and all gradients, d x d, float32, one thread; target: 0.2 of torch's.
+
+    Score: largest entry of W^T W - I.
+    """
+
+    param_names = ["d"]
+    params = [[128, 512]]
+    budget = 10.0
+
+    def setup(self, *case):
+        super().setup(*case)
+        self.one = threadpool_limits(1)
+
+    def teardown(self, *case):
+        self.one.restore_original_limits()
+        super().teardown(*case)
+
+    def make_data(self, d):
+        import torch
+        from torch.nn.utils.parametrizations import orthogonal
+
+        from subspace_learn.deep import HouseholderLinear
+
+        torch.set_num_threads(1)
+        torch.manual_seed(0)
+        self.theirs = {
+            name: orthogonal(torch.nn.Linear(d, d), orthogonal_map=name)
+            for name in ("matrix_exp", "cayley", "householder")
+        }
+        return HouseholderLinear(d, d), torch.randn(BATCH, d)
+
+    def nbytes(self, data):
+        return data[1].nbytes
+
+    def ours(self, data):
+        return stepped(*data)
+
+    def peers(self, data):
+        return {
+            f"torch, {name}": lambda layer=layer: stepped(layer, data[1])
+            for name, layer in self.theirs.items()
+        }
+
+    def score(self, data, result):
+        import torch
+
+        W = result.weight.detach()
+        return float((W.T @ W - torch.eye(len(W))).abs().max())
+
+
+def stepped(layer, X):
+    layer(X).square().mean().backward()
+    return layer
