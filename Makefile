@@ -90,7 +90,7 @@ test-floors: .venv-floors/.stamp  ## mathematics, kernels and common checks on t
 
 doctest: $(STAMPS)/test  ## examples in docstrings, README and user guide
 	$(PY) -m pytest --doctest-modules --doctest-glob='*.rst' --doctest-glob='README.md' \
-		subspace_learn README.md doc/*.rst doc/user_guide $(TESTARGS)
+		-W "ignore:More than 20 figures:RuntimeWarning" subspace_learn README.md doc/*.rst doc/user_guide $(TESTARGS)
 
 lint: $(STAMPS)/dev  ## ruff, format check, types, docstring validation
 	$(PY) -m ruff check .

@@ -66,7 +66,7 @@ sphinx_gallery_conf = {
     "examples_dirs": ["../examples"],
     "gallery_dirs": ["auto_examples"],
     "filename_pattern": examples_that_run,
-    "ignore_pattern": r"/(__init__|demo)\.py",
+    "ignore_pattern": r"(__init__|demo)\.py",
     "doc_module": ("subspace_learn",),
     "backreferences_dir": "api/generated/backreferences",
     "reference_url": {"subspace_learn": None},
