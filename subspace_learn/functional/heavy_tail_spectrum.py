@@ -46,7 +46,7 @@ def window_stack(W: Array, window: tuple[int, int], n_windows: tuple[int, int]) 
 
     Returns
     -------
-    windows : array of shape (n_windows[0] * n_windows[1], *window)
+    windows : array of shape (n_windows[0] n_windows[1], window[0], window[1])
         Copies.
 
     Raises

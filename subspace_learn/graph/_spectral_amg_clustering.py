@@ -99,7 +99,7 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         Clusters, the heaviest (sum of degrees) first.
     embedding_ : ndarray of shape (n, n_features_out)
         Rows that were clustered. Zeros for vertices of small components.
-    smooth_vectors_ : ndarray of shape (n, n_vectors_)
+    smooth_vectors_ : ndarray of shape (n, n_kept)
         Vectors V, orthonormal.
     strategy_ : str
         What solved it: "dense", "filter", "block" or "bootstrap".

@@ -57,8 +57,7 @@ class RandomMatrixFilter(SignalProjection):
         Variance of the noise. "median": median eigenvalue over that of the Marchenko-Pastur law.
         "mle": from the trace, with debiased spikes; less variable, and moved by anything that is
         not noise. A number is taken as known (in the units of the standardized data).
-    edge : {"tracy_widom", "marchenko_pastur", "gavish_donoho", "permutation"}, \
-            default="tracy_widom"
+    edge : str, default="tracy_widom"
         Where signal begins. "tracy_widom": the quantile of the largest eigenvalue of noise at
         ``significance``. "marchenko_pastur": the limit of the bulk, which noise alone crosses one
         time in six. "gavish_donoho": the optimal hard threshold for reconstruction, which leaves
