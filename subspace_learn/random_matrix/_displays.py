@@ -79,7 +79,9 @@ class SpectrumDisplay:
         self.variance = variance
 
     @classmethod
-    def from_estimator(cls, estimator: Any, *, ax: Any = None, bins: int = 50) -> SpectrumDisplay:
+    def from_estimator(
+        cls, estimator: Any, *, ax: Any = None, bins: int | str = "auto"
+    ) -> SpectrumDisplay:
         """Draw the spectrum that a filter was fitted on.
 
         Parameters
@@ -88,8 +90,8 @@ class SpectrumDisplay:
             Fitted, or a Pipeline that ends in one.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
-        bins : int, default=50
-            Bins of the bulk.
+        bins : int or str, default="auto"
+            Bins of the bulk, as :func:`numpy.histogram_bin_edges` takes them.
 
         Returns
         -------
@@ -107,15 +109,15 @@ class SpectrumDisplay:
         )
         return display.plot(ax=ax, bins=bins)
 
-    def plot(self, *, ax: Any = None, bins: int = 50) -> SpectrumDisplay:
+    def plot(self, *, ax: Any = None, bins: int | str = "auto") -> SpectrumDisplay:
         """Draw it.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
-        bins : int, default=50
-            Bins of the bulk.
+        bins : int or str, default="auto"
+            Bins of the bulk, as :func:`numpy.histogram_bin_edges` takes them.
 
         Returns
         -------
