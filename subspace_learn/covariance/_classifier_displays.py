@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from .._drawing import COLOURS, axes_or_new
+from .._drawing import COLOURS, Display, fitted_step
 from .._validation import check_groups, check_labels
 
 __all__ = ["OrderLagDisplay", "TangentSpaceDisplay"]
@@ -17,7 +17,7 @@ __all__ = ["OrderLagDisplay", "TangentSpaceDisplay"]
 _MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*", "<", ">", "p")
 
 
-class OrderLagDisplay:
+class OrderLagDisplay(Display):
     """Cross-validated score of every order and lag that a search tried.
 
     Make it with `from_estimator`. A solid frame is the choice, a dashed one the best mean if that
@@ -80,6 +80,10 @@ class OrderLagDisplay:
         self.chosen = chosen
         self.sfreq = sfreq
 
+    @property
+    def _size(self) -> tuple[float, float]:
+        return max(4.5, 0.8 * len(self.lags) + 2.0), 0.5 * len(self.orders) + 1.6
+
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None) -> OrderLagDisplay:
         """Draw the search of a fitted classifier.
@@ -101,7 +105,8 @@ class OrderLagDisplay:
         ValueError
             If no search was made.
         """
-        _check_classifier(estimator, "cv_results_")
+        estimator = fitted_step(estimator)
+        _check_classifier(estimator)
         table = estimator.cv_results_
         if table is None:
             raise ValueError(
@@ -120,7 +125,7 @@ class OrderLagDisplay:
         chosen = (estimator.order_, estimator.lag_)
         return cls(orders, lags, scores, chosen, sfreq=estimator.sfreq_).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None, cmap: str = "cividis") -> OrderLagDisplay:
+    def plot(self, *, ax: Any = None, cmap: str = "cividis") -> Self:
         """Draw the map.
 
         Parameters
@@ -135,8 +140,11 @@ class OrderLagDisplay:
         display : OrderLagDisplay
             Itself.
         """
+        return self._plot(ax, cmap=cmap)
+
+    def _draw(self, ax: Any, cmap: str) -> None:
+        """Draw the map, the choice framed."""
         n_rows, n_columns = len(self.orders), len(self.lags)
-        ax = axes_or_new(ax, (max(4.5, 0.8 * n_columns + 2.0), 0.5 * n_rows + 1.6))
         image = ax.imshow(self.scores, cmap=cmap, aspect="auto", origin="lower")
         for i, p in enumerate(self.orders):
             columns = [(n_columns - 1) / 2] if p == 1 else range(n_columns)
@@ -163,8 +171,6 @@ class OrderLagDisplay:
             title += "; dashed: best mean"
         ax.set_title(title, fontsize=10)
         ax.figure.colorbar(image, ax=ax, label="mean cross-validated accuracy")
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
     def _frame(self, ax: Any, cell: tuple[int, int], style: str) -> None:
         from matplotlib.patches import Rectangle
@@ -179,7 +185,7 @@ class OrderLagDisplay:
         ax.add_patch(Rectangle(corner, width, 1, edgecolor="#D55E00", linewidth=2.5, **frame))
 
 
-class TangentSpaceDisplay:
+class TangentSpaceDisplay(Display):
     """Epochs as points: the two directions in which their tangent vectors vary most.
 
     Make it with `from_estimator`. The directions are those of largest variance, chosen without the
@@ -270,7 +276,7 @@ class TangentSpaceDisplay:
             If ``y`` or ``groups`` has another length than X, if there are more classes or groups
             than can be told apart, or fewer than two tangent coordinates or epochs.
         """
-        _check_classifier(estimator, "tangent_vectors")
+        _check_classifier(estimator)
         vectors = estimator.tangent_vectors(X)
         y = check_labels(estimator, y)
         check_consistent_length(vectors, y)
@@ -296,20 +302,8 @@ class TangentSpaceDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> TangentSpaceDisplay:
-        """Draw the points.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        display : TangentSpaceDisplay
-            Itself.
-        """
-        ax = axes_or_new(ax, (6.0, 4.2))
+    def _draw(self, ax: Any) -> None:
+        """Draw the points."""
         for i, label in enumerate(np.unique(self.y)):
             colour, shown = COLOURS[i % len(COLOURS)], self.y == label
             if self.groups is None:
@@ -329,8 +323,6 @@ class TangentSpaceDisplay:
         )
         # beside the axes: anywhere inside it would hide points
         ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
     def _scatter(self, ax: Any, rows: np.ndarray, colour: str, marker: str) -> None:
         if rows.any():
@@ -338,14 +330,14 @@ class TangentSpaceDisplay:
             ax.scatter(*points, s=22, color=colour, marker=marker, alpha=0.8)
 
 
-def _check_classifier(estimator: Any, needed: str) -> None:
+def _check_classifier(estimator: Any) -> None:
     """Raise unless ``estimator`` is a fitted AugmentedCovarianceClassifier."""
     if not hasattr(estimator, "selection"):
         raise TypeError(
             f"An AugmentedCovarianceClassifier is needed, but {type(estimator).__name__} was "
             "given. Of a Pipeline give its step, of GridSearchCV its best_estimator_."
         )
-    check_is_fitted(estimator, None if needed == "tangent_vectors" else needed)
+    check_is_fitted(estimator)
 
 
 def _check_distinct(name: str, values: np.ndarray | None, most: int) -> None:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from .._drawing import BLUE, VERMILION, axes_or_new
+from .._drawing import BLUE, VERMILION, Display, fitted_step
 
 __all__ = ["LossCurveDisplay"]
 
 
-class LossCurveDisplay:
+class LossCurveDisplay(Display):
     """Loss of the training rows, and of those set aside, against the epochs.
 
     Make it with `from_estimator`.
@@ -69,24 +68,11 @@ class LossCurveDisplay:
         display : LossCurveDisplay
             With ``ax_`` and ``figure_``.
         """
-        estimator = estimator[-1] if hasattr(estimator, "steps") else estimator
-        check_is_fitted(estimator)
+        estimator = fitted_step(estimator)
         return cls(estimator.loss_curve_, estimator.validation_loss_curve_).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> LossCurveDisplay:
-        """Draw the curves; the lowest validation loss is marked.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        display : LossCurveDisplay
-            Itself.
-        """
-        ax = axes_or_new(ax)
+    def _draw(self, ax: Any) -> None:
+        """Draw the curves; the lowest validation loss is marked."""
         epochs = np.arange(1, len(self.training) + 1)
         ax.plot(epochs, self.training, color=BLUE, label="training rows")
         if self.validation is not None:
@@ -99,5 +85,3 @@ class LossCurveDisplay:
         ax.set(xlabel="epoch", ylabel="mean loss")
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend()
-        self.ax_, self.figure_ = ax, ax.figure
-        return self

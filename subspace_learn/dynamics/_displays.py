@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from .._array import is_array, to_numpy
-from .._drawing import BLUE, VERMILION, axes_or_new
+from .._drawing import BLUE, VERMILION, Display, fitted_step
 
 __all__ = ["ForecastDisplay", "KoopmanSpectrumDisplay", "SpectralMeasureDisplay"]
 
 
-class KoopmanSpectrumDisplay:
+class KoopmanSpectrumDisplay(Display):
     """Eigenvalues coloured by residual, the unit circle, and contours of the pseudospectrum.
 
     Make it with `from_estimator`.
@@ -51,6 +50,8 @@ class KoopmanSpectrumDisplay:
     'real part'
     """
 
+    _size = (5.0, 4.2)
+
     def __init__(
         self,
         eigenvalues: np.ndarray,
@@ -86,7 +87,7 @@ class KoopmanSpectrumDisplay:
         display : KoopmanSpectrumDisplay
             With ``ax_`` and ``figure_``.
         """
-        check_is_fitted(estimator)
+        estimator = fitted_step(estimator)
         eigenvalues, grid, tau = to_numpy(estimator.eigenvalues_), None, None
         if pseudospectrum:
             reach = 1.1 * max(1.0, float(np.abs(eigenvalues).max()))
@@ -96,22 +97,10 @@ class KoopmanSpectrumDisplay:
         display = cls(eigenvalues, to_numpy(estimator.residuals_), grid=grid, tau=tau)
         return display.plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> KoopmanSpectrumDisplay:
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        display : KoopmanSpectrumDisplay
-            Itself.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw."""
         from matplotlib.colors import LogNorm
 
-        ax = axes_or_new(ax, (5.0, 4.2))
         angle = np.linspace(0, 2 * np.pi, 361)
         ax.plot(np.cos(angle), np.sin(angle), color="black", linewidth=0.8, label="unit circle")
         if self.grid is not None and self.tau is not None:
@@ -137,11 +126,9 @@ class KoopmanSpectrumDisplay:
         )
         ax.figure.colorbar(points, ax=ax, label="relative residual (1e-3 and below: yellow)")
         ax.set(xlabel="real part", ylabel="imaginary part", aspect="equal")
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
 
-class SpectralMeasureDisplay:
+class SpectralMeasureDisplay(Display):
     """Spectral measure of an observable over the angle per time step.
 
     Make it with `from_estimator`.
@@ -175,6 +162,8 @@ class SpectralMeasureDisplay:
     >>> SpectralMeasureDisplay.from_estimator(model).ax_.get_ylabel()
     'density per radian'
     """
+
+    _size = (6.0, 3.4)
 
     def __init__(self, theta: np.ndarray, density: np.ndarray) -> None:
         self.theta = theta
@@ -213,11 +202,12 @@ class SpectralMeasureDisplay:
         display : SpectralMeasureDisplay
             With ``ax_`` and ``figure_``.
         """
+        estimator = fitted_step(estimator)
         theta = np.linspace(-np.pi, np.pi, n_angles)
         density = estimator.spectral_measure(theta, order, epsilon, observable=observable)
         return cls(theta, density).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None, label: str | None = None) -> SpectralMeasureDisplay:
+    def plot(self, *, ax: Any = None, label: str | None = None) -> Self:
         """Draw.
 
         Parameters
@@ -232,14 +222,15 @@ class SpectralMeasureDisplay:
         display : SpectralMeasureDisplay
             Itself.
         """
-        ax = axes_or_new(ax, (6.0, 3.4))
+        return self._plot(ax, label=label)
+
+    def _draw(self, ax: Any, label: str | None) -> None:
+        """Draw the density over the angle."""
         ax.plot(self.theta, self.density, color=BLUE, label=label)
         ax.set(xlabel="angle per time step (radians)", ylabel="density per radian")
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
 
-class ForecastDisplay:
+class ForecastDisplay(Display):
     """A trajectory beside its forecast: over time, or two features against each other.
 
     Make it with `from_estimator`.
@@ -274,6 +265,8 @@ class ForecastDisplay:
     >>> ForecastDisplay.from_estimator(KoopmanEDMD().fit(x), x).ax_.get_xlabel()
     'time'
     """
+
+    _size = (6.0, 3.6)
 
     def __init__(self, truth: np.ndarray, forecast: np.ndarray, *, time_step: float = 1.0) -> None:
         self.truth = truth
@@ -321,7 +314,7 @@ class ForecastDisplay:
         display = cls(to_numpy(X[window:, :]), to_numpy(ahead), time_step=estimator.time_step)
         return display.plot(kind=kind, ax=ax)
 
-    def plot(self, *, kind: str = "time", ax: Any = None) -> ForecastDisplay:
+    def plot(self, *, kind: str = "time", ax: Any = None) -> Self:
         """Draw.
 
         Parameters
@@ -346,7 +339,10 @@ class ForecastDisplay:
                 f"kind={kind!r} with {self.truth.shape[1]} feature(s): use 'time', or 'phase' with "
                 "at least two."
             )
-        ax = axes_or_new(ax, (6.0, 3.6))
+        return self._plot(ax, kind=kind)
+
+    def _draw(self, ax: Any, kind: str) -> None:
+        """Draw data and forecast."""
         for values, colour, style, name in (
             (self.truth, BLUE, "-", "data"),
             (self.forecast, VERMILION, "--", "forecast"),
@@ -360,5 +356,3 @@ class ForecastDisplay:
         labels = ("first feature", "second feature") if kind == "phase" else ("time", "state")
         ax.set(xlabel=labels[0], ylabel=labels[1])
         ax.legend()
-        self.ax_, self.figure_ = ax, ax.figure
-        return self

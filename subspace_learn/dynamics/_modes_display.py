@@ -8,14 +8,14 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import to_numpy
-from .._drawing import COLOURS, axes_or_new
+from .._drawing import COLOURS, Display
 
 __all__ = ["KoopmanModesDisplay"]
 
 _COLOURS = COLOURS[:6]
 
 
-class KoopmanModesDisplay:
+class KoopmanModesDisplay(Display):
     """Eigenfunctions along a trajectory beside what their eigenvalues say they should be.
 
     Make it with `from_estimator`.
@@ -52,6 +52,8 @@ class KoopmanModesDisplay:
     >>> KoopmanModesDisplay.from_estimator(KoopmanEDMD().fit(x), x).ax_.get_xlabel()
     'time'
     """
+
+    _size = (6.4, 3.6)
 
     def __init__(
         self,
@@ -101,20 +103,8 @@ class KoopmanModesDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> KoopmanModesDisplay:
-        """Draw real parts: lines for the data, dots for powers of the eigenvalue.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        display : KoopmanModesDisplay
-            Itself.
-        """
-        ax = axes_or_new(ax, (6.4, 3.6))
+    def _draw(self, ax: Any) -> None:
+        """Draw real parts: lines for the data, dots for powers of the eigenvalue."""
         steps = np.arange(len(self.values))
         for j, (value, residual) in enumerate(zip(self.eigenvalues, self.residuals, strict=True)):
             ideal = self.values[0, j] * value**steps
@@ -124,5 +114,3 @@ class KoopmanModesDisplay:
             ax.plot(times, ideal.real, ":", color=_COLOURS[j])
         ax.set(xlabel="time", ylabel="real part (dotted: by its eigenvalue)")
         ax.legend(fontsize=7)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self

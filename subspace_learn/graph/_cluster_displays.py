@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.validation import check_is_fitted
 
-from .._drawing import BLUE, COLOURS, axes_or_new
+from .._drawing import BLUE, COLOURS, Display, fitted_step
 
 __all__ = ["EmbeddingDisplay", "SortedAdjacencyDisplay"]
 
@@ -18,7 +17,7 @@ _SHAPES = "osD^v"  # beyond seven clusters the shape tells those of one colour a
 _LARGE_FIGURE = (5.6, 5.0)
 
 
-class EmbeddingDisplay:
+class EmbeddingDisplay(Display):
     """Rows of the embedding in the plane of their two main directions, coloured by cluster.
 
     Make it with `from_estimator`.
@@ -55,6 +54,8 @@ class EmbeddingDisplay:
     'first direction'
     """
 
+    _size = _LARGE_FIGURE
+
     def __init__(self, rows: np.ndarray, labels: np.ndarray) -> None:
         self.rows = rows
         self.labels = labels
@@ -75,23 +76,11 @@ class EmbeddingDisplay:
         display : EmbeddingDisplay
             With ``ax_`` and ``figure_``.
         """
-        check_is_fitted(estimator)
+        estimator = fitted_step(estimator)
         return cls(estimator.embedding_, estimator.labels_).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> EmbeddingDisplay:
-        """Draw; of more than 20,000 rows an even sample.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        display : EmbeddingDisplay
-            Itself.
-        """
-        ax = axes_or_new(ax, _LARGE_FIGURE)
+    def _draw(self, ax: Any) -> None:
+        """Draw; of more than 20,000 rows an even sample."""
         known = np.flatnonzero(np.any(self.rows != 0, axis=1))
         known = known[:: max(1, -(-len(known) // _MOST_DOTS))]
         rows, labels = np.asarray(self.rows, dtype=np.float64)[known], self.labels[known]
@@ -117,11 +106,9 @@ class EmbeddingDisplay:
         )
         if len(np.unique(labels)) <= 12:
             ax.legend(markerscale=1.5)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
 
-class SortedAdjacencyDisplay:
+class SortedAdjacencyDisplay(Display):
     """Edges of the graph with vertices sorted by cluster: blocks on the diagonal are communities.
 
     Make it with `from_estimator`.
@@ -158,6 +145,8 @@ class SortedAdjacencyDisplay:
     1.0
     """
 
+    _size = _LARGE_FIGURE
+
     def __init__(self, adjacency: sp.csr_array, labels: np.ndarray) -> None:
         self.adjacency = adjacency
         self.labels = labels
@@ -178,25 +167,13 @@ class SortedAdjacencyDisplay:
         display : SortedAdjacencyDisplay
             With ``ax_`` and ``figure_``.
         """
-        check_is_fitted(estimator)
+        estimator = fitted_step(estimator)
         return cls(estimator.affinity_matrix_, estimator.labels_).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> SortedAdjacencyDisplay:
-        """Draw the weights, summed in at most 400 x 400 cells.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        display : SortedAdjacencyDisplay
-            Itself.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw the weights, summed in at most 400 x 400 cells."""
         from matplotlib.colors import LinearSegmentedColormap
 
-        ax = axes_or_new(ax, _LARGE_FIGURE)
         n = len(self.labels)
         # within a cluster by falling degree, so that its core stands in a corner
         degree = np.asarray(self.adjacency.sum(axis=1)).ravel()
@@ -224,5 +201,3 @@ class SortedAdjacencyDisplay:
             ylabel="vertex, sorted by cluster",
             title=f"{self.share_inside_:.0%} of the weight inside clusters",
         )
-        self.ax_, self.figure_ = ax, ax.figure
-        return self

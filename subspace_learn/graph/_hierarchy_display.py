@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from .._drawing import BLUE, GREEN, VERMILION
+from .._drawing import BLUE, GREEN, VERMILION, fitted_step
 
 __all__ = ["HierarchyDisplay"]
 
@@ -94,7 +93,7 @@ class HierarchyDisplay:
         display : HierarchyDisplay
             With ``axes_`` and ``figure_``.
         """
-        check_is_fitted(estimator, ["hierarchy_", "convergence_rates_"])
+        estimator = fitted_step(estimator, ["hierarchy_", "convergence_rates_"])
         strategy = getattr(estimator, "strategy_", "bootstrap")
         display = cls(
             estimator.hierarchy_.sizes,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
 from .._array import is_array, to_numpy
-from .._drawing import BLUE, VERMILION, axes_or_new
+from .._drawing import BLUE, VERMILION, Display, fitted_step
 
 __all__ = ["DetectorScoreDisplay"]
 
@@ -16,7 +16,7 @@ _COLOURS = {1: BLUE, -1: VERMILION}  # normal rows, outliers
 _NAMES = {1: "normal", -1: "outlier"}
 
 
-class DetectorScoreDisplay:
+class DetectorScoreDisplay(Display):
     """Histogram of a detector's scores beside its threshold, on a logarithmic axis.
 
     Make it with `from_estimator`.
@@ -56,6 +56,8 @@ class DetectorScoreDisplay:
     >>> display.ax_.get_ylabel()
     'rows'
     """
+
+    _size = (6.0, 3.6)
 
     def __init__(
         self,
@@ -99,7 +101,7 @@ class DetectorScoreDisplay:
         ValueError
             If ``y`` has another length than X, or values other than +1 and -1.
         """
-        detector = estimator[-1] if hasattr(estimator, "steps") else estimator
+        detector = fitted_step(estimator)
         scores = estimator.score_samples(X)
         abnormality = -(to_numpy(scores) if is_array(scores) else np.asarray(scores))
         if y is not None:
@@ -116,7 +118,7 @@ class DetectorScoreDisplay:
         display = cls(abnormality, -float(detector.offset_), labels=y, score_name=name)
         return display.plot(ax=ax, bins=bins)
 
-    def plot(self, *, ax: Any = None, bins: int = 80) -> DetectorScoreDisplay:
+    def plot(self, *, ax: Any = None, bins: int = 80) -> Self:
         """Draw the histogram.
 
         Parameters
@@ -131,7 +133,10 @@ class DetectorScoreDisplay:
         display : DetectorScoreDisplay
             Itself.
         """
-        ax = axes_or_new(ax, (6.0, 3.6))
+        return self._plot(ax, bins=bins)
+
+    def _draw(self, ax: Any, bins: int) -> None:
+        """Draw histograms and the threshold."""
         # zeros and rounding noise below the smallest score worth telling apart share the first bin
         floor = max(self.threshold * 1e-4, np.finfo(float).tiny)
         values = np.maximum(self.abnormality, floor)
@@ -149,5 +154,3 @@ class DetectorScoreDisplay:
         ax.axvline(self.threshold, color="black", linestyle="--", linewidth=1, label="threshold")
         ax.set(xscale="log", xlabel=self.score_name, ylabel="rows")
         ax.legend()
-        self.ax_, self.figure_ = ax, ax.figure
-        return self

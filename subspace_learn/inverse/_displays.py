@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
 
 from .._array import double, is_array, to_numpy
 from .._base import random_generator
-from .._drawing import BLUE, GREEN, VERMILION, axes_or_new
+from .._drawing import BLUE, GREEN, VERMILION, Display, fitted_step
 from ..functional.self_calibration import error_after_best_scalar
 
 __all__ = ["GainDisplay", "NoiseErrorDisplay", "SingularGapDisplay"]
 
 
-class GainDisplay:
+class GainDisplay(Display):
     """Estimated gains in the complex plane, joined to the true ones where these are known.
 
     Make it with `from_estimator`.
@@ -56,6 +55,8 @@ class GainDisplay:
     'real part of the gain'
     """
 
+    _size = (5, 4.6)
+
     def __init__(self, gains: np.ndarray, true_gains: np.ndarray | None = None) -> None:
         self.gains = gains
         self.true_gains = true_gains
@@ -85,7 +86,7 @@ class GainDisplay:
         ValueError
             If ``true_gains`` are not as many as the sensors.
         """
-        check_is_fitted(estimator)
+        estimator = fitted_step(estimator)
         gains = to_numpy(estimator.gains_)
         if true_gains is not None:
             true_gains = to_numpy(true_gains) if is_array(true_gains) else np.asarray(true_gains)
@@ -95,20 +96,8 @@ class GainDisplay:
                 )
         return cls(gains, true_gains).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> GainDisplay:
-        """Draw the gains.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        display : GainDisplay
-            Itself.
-        """
-        ax = axes_or_new(ax, (5, 4.6))
+    def _draw(self, ax: Any) -> None:
+        """Draw the gains."""
         known = np.isfinite(self.gains)
         gains = self.gains[known].astype(complex)
         self.error_ = float("nan")
@@ -133,11 +122,9 @@ class GainDisplay:
         ax.axhline(0, color="0.85", linewidth=0.8, zorder=0)
         ax.axvline(0, color="0.85", linewidth=0.8, zorder=0)
         ax.legend()
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
 
-class SingularGapDisplay:
+class SingularGapDisplay(Display):
     """The smallest singular values of the balanced system: noise, and what stands above it.
 
     The first is the misfit of the solution. The data determine the gains if the second is well
@@ -172,6 +159,8 @@ class SingularGapDisplay:
     'singular value'
     """
 
+    _size = (4.6, 3.6)
+
     def __init__(self, singular_values: np.ndarray, null_dim: int = 1) -> None:
         self.singular_values = singular_values
         self.null_dim = null_dim
@@ -192,23 +181,11 @@ class SingularGapDisplay:
         display : SingularGapDisplay
             With ``ax_`` and ``figure_``.
         """
-        check_is_fitted(estimator)
+        estimator = fitted_step(estimator)
         return cls(to_numpy(estimator.singular_values_), estimator.null_dim_).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> SingularGapDisplay:
-        """Draw the values on a logarithmic axis.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        display : SingularGapDisplay
-            Itself.
-        """
-        ax = axes_or_new(ax, (4.6, 3.6))
+    def _draw(self, ax: Any) -> None:
+        """Draw the values on a logarithmic axis."""
         values = np.maximum(np.asarray(self.singular_values, dtype=float), 1e-17)
         order = np.arange(1, len(values) + 1)
         ax.vlines(order, 1e-18, values, color="0.75", linewidth=1)
@@ -225,11 +202,9 @@ class SingularGapDisplay:
             title=title,
         )
         ax.legend(loc="lower right")
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
 
-class NoiseErrorDisplay:
+class NoiseErrorDisplay(Display):
     """Errors of gains and signal against the noise, on the scale of decibels.
 
     Parameters
@@ -260,6 +235,8 @@ class NoiseErrorDisplay:
     >>> display.ax_.get_xlabel()
     'signal-to-noise ratio (dB)'
     """
+
+    _size = (5, 3.8)
 
     def __init__(self, snr_db: Sequence[float], errors: Mapping[str, np.ndarray]) -> None:
         self.snr_db = snr_db
@@ -320,20 +297,8 @@ class NoiseErrorDisplay:
                 errors["signal"][i, j] = error_after_best_scalar(double(again.signal_), signal)
         return cls(snr_db, errors).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> NoiseErrorDisplay:
-        """Draw medians and ranges, and a line of slope one.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        display : NoiseErrorDisplay
-            Itself.
-        """
-        ax = axes_or_new(ax, (5, 3.8))
+    def _draw(self, ax: Any) -> None:
+        """Draw medians and ranges, and a line of slope one."""
         level = np.asarray(self.snr_db, dtype=float)
         marks = zip((BLUE, VERMILION, GREEN), "osd", strict=True)
         for (name, values), (color, mark) in zip(self.errors.items(), marks, strict=False):
@@ -347,8 +312,6 @@ class NoiseErrorDisplay:
             ylabel="relative error, best scalar",
         )
         ax.legend()
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
 
 def _joined(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

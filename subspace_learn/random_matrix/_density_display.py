@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from .._drawing import axes_or_new
+from .._drawing import Display
 from ..functional.hessian_spectrum import HessianSpectrum
 
 __all__ = ["SpectralDensityDisplay"]
 
 
-class SpectralDensityDisplay:
+class SpectralDensityDisplay(Display):
     """Density of the eigenvalues of a Hessian, on a logarithmic axis, with its outliers.
 
     Make it with `from_spectrum`.
@@ -70,7 +70,7 @@ class SpectralDensityDisplay:
         """
         return cls(spectrum).plot(ax=ax, label=label)
 
-    def plot(self, *, ax: Any = None, label: str | None = None) -> SpectralDensityDisplay:
+    def plot(self, *, ax: Any = None, label: str | None = None) -> Self:
         """Draw it.
 
         Parameters
@@ -85,7 +85,10 @@ class SpectralDensityDisplay:
         display : SpectralDensityDisplay
             Itself.
         """
-        ax = axes_or_new(ax)
+        return self._plot(ax, label=label)
+
+    def _draw(self, ax: Any, label: str | None) -> None:
+        """Draw the density and mark the outliers."""
         spectrum = self.spectrum
         # below one eigenvalue in a thousand times the size there is nothing but smoothing
         floor = 1e-3 / spectrum.n * float(np.max(spectrum.density))
@@ -101,5 +104,3 @@ class SpectralDensityDisplay:
             )
         ax.set(xlabel="eigenvalue of the Hessian", ylabel="density", yscale="log")
         ax.legend()
-        self.ax_, self.figure_ = ax, ax.figure
-        return self

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from .._array import to_numpy
-from .._drawing import BLUE, GREEN, VERMILION, axes_or_new
+from .._drawing import BLUE, GREEN, VERMILION, Display, fitted_step
 from ..functional.marchenko_pastur import marchenko_pastur_density, marchenko_pastur_support
 from ..functional.noise_model import SampleSize, debiased_spikes, shrunk_spectrum
 
 __all__ = ["ScreeDisplay", "ShrinkageDisplay", "SpectrumDisplay"]
 
 
-def _fitted(estimator: Any) -> Any:
-    """The filter itself, or the last step of a pipeline."""
-    model = estimator[-1] if hasattr(estimator, "steps") else estimator
-    check_is_fitted(model)
-    return model
-
-
-class SpectrumDisplay:
+class SpectrumDisplay(Display):
     """Histogram of sample eigenvalues with the Marchenko-Pastur law, the edge and the spikes.
 
     Make it with `from_estimator`.
@@ -98,7 +90,7 @@ class SpectrumDisplay:
         display : SpectrumDisplay
             With ``ax_`` and ``figure_``.
         """
-        model = _fitted(estimator)
+        model = fitted_step(estimator)
         size = model._size
         display = cls(
             to_numpy(model.eigenvalues_).astype(float),
@@ -109,7 +101,7 @@ class SpectrumDisplay:
         )
         return display.plot(ax=ax, bins=bins)
 
-    def plot(self, *, ax: Any = None, bins: int | str = "auto") -> SpectrumDisplay:
+    def plot(self, *, ax: Any = None, bins: int | str = "auto") -> Self:
         """Draw it.
 
         Parameters
@@ -124,7 +116,10 @@ class SpectrumDisplay:
         display : SpectrumDisplay
             Itself.
         """
-        ax = axes_or_new(ax)
+        return self._plot(ax, bins=bins)
+
+    def _draw(self, ax: Any, bins: int | str) -> None:
+        """Draw bulk, law, edge and spikes."""
         spikes, bulk = self.eigenvalues[: self.n_spikes], self.eigenvalues[self.n_spikes :]
         ax.hist(bulk, bins=bins, density=True, color=BLUE, alpha=0.45, label="bulk")
         if self.variance > 0:
@@ -141,11 +136,9 @@ class SpectrumDisplay:
                 ax.set_xscale("log")
         ax.set(xlabel="sample eigenvalue", ylabel="density")
         ax.legend()
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
 
-class ScreeDisplay:
+class ScreeDisplay(Display):
     """Largest eigenvalues in order, with the edge and the p-value of each.
 
     Make it with `from_estimator`.
@@ -209,7 +202,7 @@ class ScreeDisplay:
         display : ScreeDisplay
             With ``ax_`` and ``figure_``.
         """
-        model = _fitted(estimator)
+        model = fitted_step(estimator)
         display = cls(
             to_numpy(model.eigenvalues_).astype(float),
             to_numpy(model.p_values_).astype(float),
@@ -218,7 +211,7 @@ class ScreeDisplay:
         )
         return display.plot(n_shown=n_shown, ax=ax)
 
-    def plot(self, *, n_shown: int = 12, ax: Any = None) -> ScreeDisplay:
+    def plot(self, *, n_shown: int = 12, ax: Any = None) -> Self:
         """Draw it.
 
         Parameters
@@ -233,7 +226,10 @@ class ScreeDisplay:
         display : ScreeDisplay
             Itself.
         """
-        ax = axes_or_new(ax)
+        return self._plot(ax, n_shown=n_shown)
+
+    def _draw(self, ax: Any, n_shown: int) -> None:
+        """Draw the points, each with its p-value."""
         values, p_values = self.eigenvalues[:n_shown], self.p_values[:n_shown]
         rank = np.arange(1, values.size + 1)
         for chosen, colour, name in (
@@ -249,11 +245,9 @@ class ScreeDisplay:
         ax.set_title("beside each point its p-value", fontsize=10)
         ax.margins(x=0.06, y=0.15)
         ax.legend()
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
 
-class ShrinkageDisplay:
+class ShrinkageDisplay(Display):
     """What shrinkage makes of each sample eigenvalue, for several losses.
 
     Make it with `from_estimator`.
@@ -315,24 +309,12 @@ class ShrinkageDisplay:
         display : ShrinkageDisplay
             With ``ax_`` and ``figure_``.
         """
-        model = _fitted(estimator)
+        model = fitted_step(estimator)
         spikes = to_numpy(model.eigenvalues_)[: model.n_spikes_].astype(float)
         return cls(model._size, model.noise_variance_, model.upper_edge_, spikes).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> ShrinkageDisplay:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        display : ShrinkageDisplay
-            Itself.
-        """
-        ax = axes_or_new(ax)
+    def _draw(self, ax: Any) -> None:
+        """Draw it."""
         top = 1.15 * max([3 * self.edge, *self.eigenvalues.tolist()])
         x = np.linspace(0, top, 600)
         ax.plot(x, x, color="0.6", linewidth=1, label="unchanged")
@@ -350,8 +332,6 @@ class ShrinkageDisplay:
             )
         ax.set(xlabel="sample eigenvalue", ylabel="eigenvalue of the estimate")
         ax.legend()
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
     def _shrunk(self, value: float, loss: str) -> float:
         """Eigenvalue that a loss gives to one sample eigenvalue."""

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import is_array, to_numpy
-from .._drawing import COLOURS, axes_or_new
+from .._drawing import COLOURS, Display, fitted_step
 from ..functional.row_sampling import embedding_error
 
 __all__ = ["DesignDisplay", "EmbeddingErrorDisplay", "SampleScoreDisplay"]
@@ -18,7 +18,7 @@ __all__ = ["DesignDisplay", "EmbeddingErrorDisplay", "SampleScoreDisplay"]
 _SIZE = (6.0, 3.6)
 
 
-class DesignDisplay:
+class DesignDisplay(Display):
     """Rows of a design and their weights, over the Christoffel function of the features.
 
     Make it with `from_estimator`. With one column of X the function is a curve and weights are
@@ -76,6 +76,10 @@ class DesignDisplay:
         self.weights = weights
         self.names = names
 
+    @property
+    def _size(self) -> tuple[float, float]:
+        return _SIZE if self.X.shape[1] == 1 else (6.0, 4.6)
+
     @classmethod
     def from_estimator(cls, estimator: Any, X: Any, *, ax: Any = None) -> DesignDisplay:
         """Draw the design of an estimator.
@@ -111,27 +115,14 @@ class DesignDisplay:
         display = cls(X, christoffel, estimator.indices_, estimator.sample_weight_, names=names)
         return display.plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> DesignDisplay:
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        display : DesignDisplay
-            Itself.
-        """
+    def _draw(self, ax: Any) -> None:
+        """Draw a curve over one column of X, a plane of two."""
         if self.X.shape[1] == 1:
-            self.ax_ = self._plot_curve(axes_or_new(ax, _SIZE))
+            self._draw_curve(ax)
         else:
-            self.ax_ = self._plot_plane(axes_or_new(ax, (6.0, 4.6)))
-        self.figure_ = self.ax_.figure
-        return self
+            self._draw_plane(ax)
 
-    def _plot_curve(self, ax: Any) -> Any:
+    def _draw_curve(self, ax: Any) -> None:
         x = self.X[:, 0]
         order = np.argsort(x, kind="stable")
         ax.plot(x[order], self.christoffel[order], color=COLOURS[0], label="Christoffel function")
@@ -142,9 +133,8 @@ class DesignDisplay:
         ax.plot(x[chosen], share, "o", color=COLOURS[1], markersize=5, label=label)
         ax.set(xlabel=self.names[0], ylabel="share", ylim=(0, None))
         ax.legend()
-        return ax
 
-    def _plot_plane(self, ax: Any) -> Any:
+    def _draw_plane(self, ax: Any) -> None:
         finite = np.where(np.isfinite(self.christoffel), self.christoffel, np.nan)
         pool = ax.scatter(*self.X.T, c=finite, s=6, cmap="viridis", rasterized=True)
         ax.figure.colorbar(pool, ax=ax, label="Christoffel function")
@@ -159,10 +149,9 @@ class DesignDisplay:
         )
         ax.set(xlabel=self.names[0], ylabel=self.names[1])
         ax.figure.legend(loc="outside upper center")
-        return ax
 
 
-class SampleScoreDisplay:
+class SampleScoreDisplay(Display):
     """Scores of all rows in descending order, with the sampled rows marked.
 
     Make it with `from_estimator`.
@@ -199,6 +188,8 @@ class SampleScoreDisplay:
     'lewis'
     """
 
+    _size = _SIZE
+
     def __init__(
         self, scores: np.ndarray, indices: np.ndarray, *, score_name: str = "score"
     ) -> None:
@@ -222,24 +213,12 @@ class SampleScoreDisplay:
         display : SampleScoreDisplay
             With ``ax_`` and ``figure_``.
         """
-        check_is_fitted(estimator, "scores_")
+        estimator = fitted_step(estimator, "scores_")
         name = estimator.row_score.replace("_", " ")
         return cls(estimator.scores_, estimator.indices_, score_name=name).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> SampleScoreDisplay:
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        display : SampleScoreDisplay
-            Itself.
-        """
-        ax = axes_or_new(ax, _SIZE)
+    def _draw(self, ax: Any) -> None:
+        """Draw."""
         order = np.argsort(-self.scores, kind="stable")
         place = np.empty(len(order), dtype=np.int64)
         place[order] = np.arange(1, len(order) + 1)
@@ -253,11 +232,9 @@ class SampleScoreDisplay:
         if (self.scores > 0).any():
             ax.set_yscale("log")
         ax.legend()
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
 
-class EmbeddingErrorDisplay:
+class EmbeddingErrorDisplay(Display):
     """Embedding error against sample size, for samplers beside one another.
 
     Make it with `from_samplers`. Lines are medians over repeats, bands their range.
@@ -292,6 +269,8 @@ class EmbeddingErrorDisplay:
     >>> display.ax_.get_xlabel()
     'draws'
     """
+
+    _size = _SIZE
 
     def __init__(self, sizes: np.ndarray, errors: Mapping[str, np.ndarray]) -> None:
         self.sizes = sizes
@@ -334,20 +313,8 @@ class EmbeddingErrorDisplay:
                 errors[name][i, r] = embedding_error(X, drawn.indices_, drawn.weights_, p=drawn.p)
         return cls(np.asarray(sizes), errors).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> EmbeddingErrorDisplay:
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        display : EmbeddingErrorDisplay
-            Itself.
-        """
-        ax = axes_or_new(ax, _SIZE)
+    def _draw(self, ax: Any) -> None:
+        """Draw."""
         markers = "osD^vPX"
         for i, (name, errors) in enumerate(self.errors.items()):
             colour = COLOURS[i % len(COLOURS)]
@@ -365,5 +332,3 @@ class EmbeddingErrorDisplay:
             )
         ax.set(xscale="log", yscale="log", xlabel="draws", ylabel="embedding error")
         ax.legend(fontsize=8)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
