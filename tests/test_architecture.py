@@ -30,6 +30,7 @@ STOREY = {
     "_complex_validation": 3,
     "_graph_validation": 3,
     "_system_validation": 3,
+    "_wrapped_predictor": 3,
     "compression": 4,
     "covariance": 4,
     "geometry": 4,
@@ -50,6 +51,8 @@ NEIGHBOURS_MAY_IMPORT = {
     ("_base", "_validation"),
     ("_validation", "_base"),
     ("_complex_validation", "_validation"),
+    ("_wrapped_predictor", "_base"),
+    ("_wrapped_predictor", "_validation"),
 }
 TOP_MAY_BE_READ_BY = {"_discovery"}  # the table of names in subspace_learn/__init__.py
 

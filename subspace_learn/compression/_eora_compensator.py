@@ -8,23 +8,13 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit
-from sklearn.base import MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.neural_network import MLPClassifier
-from sklearn.utils import Tags
 from sklearn.utils.extmath import safe_sparse_dot
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
-from .._base import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    SubspaceEstimator,
-    fit_method,
-    tags_of_wrapped,
-)
+from .._base import HasMethods, Interval, StrOptions, fit_method
 from .._validation import check_samples
+from .._wrapped_predictor import WrappedPredictor
 from ..functional.eora import METHODS, activation_error, eora_factors, pruned_2_4, quantized
 
 __all__ = ["EoRACompensator"]
@@ -37,16 +27,7 @@ _ACTIVATIONS = {
 }
 
 
-def _has(name: str) -> Any:
-    """Whether the estimator, fitted or not, has a method of this name."""
-
-    def check(self: EoRACompensator) -> bool:
-        return hasattr(getattr(self, "estimator_", None) or self._unfitted(), name)
-
-    return available_if(check)
-
-
-class EoRACompensator(MetaEstimatorMixin, SubspaceEstimator):
+class EoRACompensator(WrappedPredictor):
     r"""Compress a multilayer perceptron and give back, at low rank, what its inputs need.
 
     The weight W of each layer is replaced by a cheaper :math:`\hat W` (few bits, or half of the
@@ -191,61 +172,8 @@ class EoRACompensator(MetaEstimatorMixin, SubspaceEstimator):
         self._compress(fitted, checked)
         return self
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict with the compressed and corrected network.
-
-        Parameters
-        ----------
-        X : array or CSR matrix of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            Classes or values.
-        """
-        return self._asked("predict", X)
-
-    @_has("predict_proba")
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Class probabilities of the compressed and corrected network.
-
-        Parameters
-        ----------
-        X : array or CSR matrix of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-            Each row sums to 1.
-        """
-        return self._asked("predict_proba", X)
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Accuracy or R^2 of the compressed and corrected network.
-
-        Parameters
-        ----------
-        X : array or CSR matrix of shape (n_samples, n_features)
-            Rows.
-        y : array of shape (n_samples,) or (n_samples, n_targets)
-            Their targets.
-        sample_weight : array of shape (n_samples,), default=None
-            Weights.
-
-        Returns
-        -------
-        score : float
-            As the network defines it.
-        """
-        check_is_fitted(self)
-        return float(self.estimator_.score(X, y, sample_weight=sample_weight))
-
-    @property
-    def classes_(self) -> np.ndarray:
-        """Classes of the network."""
-        return self.estimator_.classes_
+    def _default_estimator(self) -> MLPClassifier:
+        return MLPClassifier()
 
     def _compress(self, fitted: Any, X: Any) -> None:
         """Replace the weights of ``estimator_``, first layer first."""
@@ -294,17 +222,3 @@ class EoRACompensator(MetaEstimatorMixin, SubspaceEstimator):
         if self.update_bias and self.method == "eora":
             inputs = inputs - inputs.mean(axis=0)
         return eora_factors(W, W_hat, inputs, rank, method=self.method)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "estimator_")
-
-    def __sklearn_tags__(self) -> Tags:
-        return tags_of_wrapped(super().__sklearn_tags__(), self._unfitted())
-
-    def _unfitted(self) -> Any:
-        return MLPClassifier() if self.estimator is None else clone(self.estimator)
-
-    def _asked(self, method: str, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        checked = check_samples(self, X, reset=False, method=method, accept_sparse="csr")
-        return getattr(self.estimator_, method)(X if hasattr(X, "iloc") else checked)

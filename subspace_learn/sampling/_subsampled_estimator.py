@@ -5,31 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import MetaEstimatorMixin, clone, is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.linear_model import LinearRegression
-from sklearn.utils import Tags
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import has_fit_parameter
 
-from .._base import HasMethods, SubspaceEstimator, fit_method, tags_of_wrapped
+from .._base import HasMethods, fit_method
 from .._validation import check_labels, check_samples, rows_of
+from .._wrapped_predictor import WrappedPredictor
 from ._checks import check_on_host, check_targets
 from ._sensitivity_sampler import SensitivitySampler
 
 __all__ = ["SubsampledEstimator"]
 
 
-def _has(name: str) -> Any:
-    """Whether the estimator, fitted or not, has a method or property of this name."""
-
-    def check(self: SubsampledEstimator) -> bool:
-        estimator = getattr(self, "estimator_", None) or self._unfitted()
-        return hasattr(estimator, name)
-
-    return available_if(check)
-
-
-class SubsampledEstimator(MetaEstimatorMixin, SubspaceEstimator):
+class SubsampledEstimator(WrappedPredictor):
     """Any weighted estimator, trained on a weighted sample of the rows it is given.
 
     For Pipelines and grid searches, which have no place for a step that changes the number of rows:
@@ -142,96 +131,10 @@ class SubsampledEstimator(MetaEstimatorMixin, SubspaceEstimator):
         self.estimator_ = estimator.fit(rows, targets[self.indices_], sample_weight=self.weights_)
         return self
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict with the fitted estimator.
-
-        Parameters
-        ----------
-        X : array, CSR matrix or DataFrame of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            Predictions.
-        """
-        return self._asked("predict", X)
-
-    @_has("predict_proba")
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Class probabilities of the fitted estimator.
-
-        Parameters
-        ----------
-        X : array, CSR matrix or DataFrame of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-            Each row sums to 1.
-        """
-        return self._asked("predict_proba", X)
-
-    @_has("decision_function")
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Decision values of the fitted estimator.
-
-        Parameters
-        ----------
-        X : array, CSR matrix or DataFrame of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        values : ndarray
-            As the estimator gives them.
-        """
-        return self._asked("decision_function", X)
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Score of the fitted estimator on all rows given.
-
-        Parameters
-        ----------
-        X : array, CSR matrix or DataFrame of shape (n_samples, n_features)
-            Rows.
-        y : array of shape (n_samples,) or (n_samples, n_targets)
-            Their targets or classes.
-        sample_weight : array of shape (n_samples,), default=None
-            Weights.
-
-        Returns
-        -------
-        score : float
-            R^2 or accuracy.
-        """
-        check_is_fitted(self)
-        given = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return float(self.estimator_.score(X, y, **given))
-
-    @property
-    def classes_(self) -> np.ndarray:
-        """Classes of the fitted estimator."""
-        return self.estimator_.classes_
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "estimator_")
-
-    def __sklearn_tags__(self) -> Tags:
-        return tags_of_wrapped(super().__sklearn_tags__(), self._unfitted())
-
-    def _unfitted(self) -> Any:
-        return LinearRegression() if self.estimator is None else clone(self.estimator)
+    def _default_estimator(self) -> LinearRegression:
+        return LinearRegression()
 
     def _sampler(self) -> Any:
         if self.sampler is None:
             return SensitivitySampler(append_constant=True, random_state=0)
         return clone(self.sampler)
-
-    def _asked(self, method: str, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        checked = check_samples(
-            self, X, reset=False, like=self.weights_, method=method, accept_sparse="csr"
-        )
-        return getattr(self.estimator_, method)(X if hasattr(X, "iloc") else checked)
