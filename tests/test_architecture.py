@@ -29,6 +29,7 @@ STOREY = {
     "_validation": 3,
     "_complex_validation": 3,
     "_graph_validation": 3,
+    "_stack_validation": 3,
     "_system_validation": 3,
     "_wrapped_predictor": 3,
     "compression": 4,
@@ -51,6 +52,7 @@ NEIGHBOURS_MAY_IMPORT = {
     ("_base", "_validation"),
     ("_validation", "_base"),
     ("_complex_validation", "_validation"),
+    ("_stack_validation", "_validation"),
     ("_wrapped_predictor", "_base"),
     ("_wrapped_predictor", "_validation"),
 }

@@ -13,7 +13,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.utils.extmath import safe_sparse_dot
 
 from .._base import HasMethods, Interval, StrOptions, fit_method
-from .._validation import check_samples
+from .._validation import check_on_host, check_samples
 from .._wrapped_predictor import WrappedPredictor
 from ..functional.eora import METHODS, activation_error, eora_factors, pruned_2_4, quantized
 
@@ -160,6 +160,7 @@ class EoRACompensator(WrappedPredictor):
         self : EoRACompensator
             Fitted.
         """
+        check_on_host(self, X)
         checked = check_samples(self, X, reset=True, accept_sparse="csr")
         fitted = self._unfitted().fit(X if hasattr(X, "iloc") else checked, y)
         fitted = fitted.estimator if isinstance(fitted, FrozenEstimator) else fitted

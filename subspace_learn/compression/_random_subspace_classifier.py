@@ -15,7 +15,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, random_seed
-from .._validation import check_labels, check_samples
+from .._validation import check_labels, check_on_host, check_samples
 from ..functional.random_subspace import (
     PROJECTIONS,
     NetworkShape,
@@ -168,6 +168,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         self : RandomSubspaceClassifier
             Fitted.
         """
+        check_on_host(self, X)
         X = check_samples(self, X, reset=True, accept_sparse="csr")
         y = check_labels(self, y, X.shape[0])
         self.classes_, labels = np.unique(y, return_inverse=True)
@@ -221,6 +222,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
 
     def _scores(self, X: Any, method: str) -> np.ndarray:
         check_is_fitted(self)
+        check_on_host(self, X)
         X = check_samples(self, X, reset=False, method=method, accept_sparse="csr")
         pairs = zip(self.coefs_, self.intercepts_, strict=True)
         theta = np.concatenate([part.ravel() for pair in pairs for part in pair])

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .._array import Array, array_namespace, move_like, to_numpy
-from .._validation import check_epochs, check_sample_weight
+from .._stack_validation import check_epochs
+from .._validation import check_sample_weight
 
 __all__ = ["checked_epochs", "lag_in_samples", "weighted_rows"]
 

@@ -11,7 +11,8 @@ from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, is_array, library_name, to_numpy
 from .._base import Interval, StrOptions
-from .._validation import check_epochs, check_samples
+from .._stack_validation import check_epochs
+from .._validation import check_samples
 from ._base import BaseDeepEstimator
 from ._classifier import BaseDeepClassifier
 from ._documentation import with_training_parameters

@@ -1,4 +1,4 @@
-"""What the estimators of this family accept: arrays on the host, and numbers as targets."""
+"""What the estimators of this family accept as targets: numbers."""
 
 from __future__ import annotations
 
@@ -7,18 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from .._array import is_array, is_numpy, library_name, to_numpy
+from .._array import is_array, to_numpy
 
-__all__ = ["check_on_host", "check_targets"]
-
-
-def check_on_host(estimator: Any, X: Any) -> None:
-    """Raise ValueError if X is an array of another library than NumPy."""
-    if is_array(X) and not is_numpy(X):
-        raise ValueError(
-            f"{type(estimator).__name__} works on NumPy arrays, DataFrames and lists, but X is of "
-            f"{library_name(X)}. Convert it, for example with ToDevice('cpu')."
-        )
+__all__ = ["check_targets"]
 
 
 def check_targets(

@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import HasMethods, Interval, StrOptions, fit_method, random_generator
-from .._validation import check_sample_weight, check_samples
+from .._validation import check_on_host, check_sample_weight, check_samples
 from ..functional.continuous_design import (
     CONTINUOUS_SCHEMES,
     BasisLaw,
@@ -25,7 +25,6 @@ from ..functional.dpp_least_squares import (
     weighted_fit,
 )
 from ..functional.product_bases import KINDS, multi_indices
-from ._checks import check_on_host
 from ._label_design import LabelDesign
 from ._labels import asked, chosen_targets
 

@@ -11,9 +11,8 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
-from .._validation import check_samples
+from .._validation import check_on_host, check_samples
 from ..functional.product_bases import KINDS, basis_values, multi_indices
-from ._checks import check_on_host
 
 __all__ = ["ProductBasis"]
 

@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, move_like, to_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
-from .._validation import check_epochs, check_like, check_scores
+from .._stack_validation import check_epochs
+from .._validation import check_like, check_scores
 from ..functional.hippo import MEASURES, hippo_operator, hippo_trajectory
 
 __all__ = ["HiPPOTransformer"]

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from subspace_learn.compression import EoRACompensator
+from subspace_learn.compression import EoRACompensator, RandomSubspaceClassifier
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +130,11 @@ def test_a_compressor_of_one_s_own(digits, network):
 def test_models_without_layers_are_refused(digits):
     with pytest.raises(TypeError, match="LogisticRegression has no coefs_"):
         EoRACompensator(LogisticRegression(max_iter=1000)).fit(digits[0], digits[2])
+
+
+@pytest.mark.parametrize("estimator", [EoRACompensator(), RandomSubspaceClassifier()])
+def test_arrays_of_another_library_are_refused_by_name(estimator):
+    xp = pytest.importorskip("array_api_strict")
+    X = xp.asarray(np.random.default_rng(0).normal(size=(20, 3)))
+    with pytest.raises(ValueError, match="array_api_strict.*ToDevice"):
+        estimator.fit(X, np.arange(20) % 2)
