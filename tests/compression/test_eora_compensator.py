@@ -136,5 +136,5 @@ def test_models_without_layers_are_refused(digits):
 def test_arrays_of_another_library_are_refused_by_name(estimator):
     xp = pytest.importorskip("array_api_strict")
     X = xp.asarray(np.random.default_rng(0).normal(size=(20, 3)))
-    with pytest.raises(ValueError, match="array_api_strict.*ToDevice"):
+    with pytest.raises(ValueError, match=r"array_api_strict.*ToDevice"):
         estimator.fit(X, np.arange(20) % 2)
