@@ -9,7 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from .attribute_graph import AttributedGraph, attributed_graph, value_block
-from .block_model import BlockModel, fit_block_model
+from .belief_propagation import propagate_beliefs
+from .block_model import BlockModel, fit_block_model, reordered_clusters
 from .graph_laplacian import WalkOperator, component_labels, walk_operator
 from .graph_partition import MOST_PROPOSED, PartitionOptions
 from .spectral_clustering import (
@@ -46,7 +47,8 @@ class AttributedPartition(NamedTuple):
     bounds: dict[tuple[float, int], float]
     """Bound of the model by weight and number of vectors; empty if the weight was given."""
     model: BlockModel | None
-    """The model kept, clusters numbered as in the labels; None if the weight was given."""
+    """Fit by belief propagation, clusters numbered as in the labels; its bound is that of the
+    mean-field fit. None if the weight was given."""
     n_components: int
     """Components of the graph with its value vertices."""
     proposal: EigengapProposal | None
@@ -79,7 +81,8 @@ def partition_attributed(
     weight : float in (0, 1] or "auto", default="auto"
         A number: labels are those of 2 K vectors with this share of attributes. "auto": rows
         of five shares, from K and 2 K vectors, start the model of
-        :mod:`~subspace_learn.functional.block_model`, and the fit of largest bound is kept.
+        :mod:`~subspace_learn.functional.block_model`; from the start of the largest bound
+        :func:`~subspace_learn.functional.belief_propagation.propagate_beliefs` finds the labels.
     block : {"self", "all"}, default="self"
         "all" appends :func:`~subspace_learn.functional.attribute_graph.value_block`.
     rng : numpy.random.Generator
@@ -113,7 +116,8 @@ def partition_attributed(
         fitted = (
             _judged(start, adjacency, attributes, options, bounds, say=progress) for start in starts
         )
-        found = max(fitted, key=_bound)._replace(bounds=bounds)
+        best = max(fitted, key=_bound)._replace(bounds=bounds)
+        found = _refined(best, adjacency, attributes, int(options.n_clusters))
     degree = np.asarray(adjacency.sum(axis=1)).ravel()
     return _renumbered(found._replace(proposal=proposal), degree)
 
@@ -138,6 +142,7 @@ def _candidates(
         components,
         max(counts),
         strategy=_strategy(options.strategy, n_components, max(counts)),
+        fine=True,
         rng=rng,
         progress=progress,
     )
@@ -178,13 +183,25 @@ def _judged(
     *,
     say: Callable[[str], None] | None,
 ) -> AttributedPartition:
-    """The model fitted from a partition, its labels, and a line in the table of bounds."""
+    """The model fitted from a partition, and a line in the table of bounds."""
     model = fit_block_model(adjacency, attributes, start.labels, int(options.n_clusters))
     d = start.vectors.shape[1]
     bounds[start.weight, d] = model.bound
     if say is not None:
         say(f"attribute share {start.weight}, {d} vectors: bound {model.bound:.6g}")
-    return start._replace(model=model, labels=model.memberships.argmax(axis=1))
+    return start._replace(model=model)
+
+
+def _refined(
+    best: AttributedPartition, adjacency: sp.csr_array, attributes: sp.csr_array, K: int
+) -> AttributedPartition:
+    """Labels by belief propagation, or by the mean field if beliefs leave more clusters empty."""
+    mean_field = best.model.memberships.argmax(axis=1)
+    model = propagate_beliefs(adjacency, attributes, best.labels, K)
+    labels = model.memberships.argmax(axis=1)
+    if len(np.unique(labels)) < len(np.unique(mean_field)):
+        return best._replace(labels=mean_field)
+    return best._replace(labels=labels, model=model._replace(bound=best.model.bound))
 
 
 def _bound(found: AttributedPartition) -> float:
@@ -267,12 +284,4 @@ def _renumbered(found: AttributedPartition, degree: np.ndarray) -> AttributedPar
     K = found.model.memberships.shape[1]
     first = [found.labels[np.argmax(labels == k)] for k in range(int(labels.max()) + 1)]
     order = np.array([*first, *(k for k in range(K) if k not in first)])
-    model = found.model
-    model = model._replace(
-        memberships=model.memberships[:, order],
-        rates=model.rates[np.ix_(order, order)],
-        log_values=model.log_values[order],
-        prior=model.prior[order],
-        mass=model.mass[order],
-    )
-    return found._replace(labels=labels, model=model)
+    return found._replace(labels=labels, model=reordered_clusters(found.model, order))

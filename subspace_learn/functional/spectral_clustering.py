@@ -26,7 +26,9 @@ __all__ = [
 
 _DENSE_NODES = 600
 _FILLS_IN = 2.5  # growth of the mean degree by one aggregation: beyond it, a filter is faster
-_RTOL_FILTER = 0.1  # residual over gap: vectors far inside what K-means needs
+# Residual over 1 - (last value). After a clear gap the first is far inside what K-means needs. Where
+# the values of communities lie close together, far from 1, it is not: hence the second.
+_RTOL_ROUGH, _RTOL_FINE = 0.1, 0.01
 _GROWTH = 12.0
 _ROUNDS = 200
 _DENSE_BYTES = 4 * 2**30
@@ -102,6 +104,7 @@ def low_vectors(
     n_vectors: int,
     *,
     strategy: str = "auto",
+    fine: bool = False,
     rng: np.random.Generator,
     progress: Callable[[str], None] | None = None,
 ) -> LowVectors:
@@ -117,6 +120,9 @@ def low_vectors(
         How many, at most n.
     strategy : {"auto", "block", "filter"}, default="auto"
         See :func:`resolved_strategy`.
+    fine : bool, default=False
+        Whether pairs must be told apart that lie close together: "filter" then goes on until
+        residuals are a hundredth of 1 - (last value), not a tenth.
     rng : numpy.random.Generator
         Of random starts.
     progress : callable, default=None
@@ -125,8 +131,8 @@ def low_vectors(
     Returns
     -------
     found : LowVectors
-        The last pair is rough, the others as good as K-means needs: residuals within a tenth of the
-        spectral gap ("filter"), or values that still fall by less than 5 % a step ("block").
+        The last pair is rough, the others have residuals within a tenth of 1 - (last value)
+        ("filter"), or values that still fall by less than 5 % a step ("block").
 
     Raises
     ------
@@ -158,7 +164,7 @@ def low_vectors(
         values, vectors = filtered_eigenpairs(
             matrix,
             n_vectors,
-            rtol=_RTOL_FILTER,
+            rtol=_RTOL_FINE if fine else _RTOL_ROUGH,
             damping=_all_but_the_last,
             max_rounds=_ROUNDS,
             seed=int(rng.integers(2**31)),
