@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from .attribute_graph import AttributedGraph, attributed_graph, value_block
 from .belief_propagation import propagate_beliefs
-from .block_model import BlockModel, fit_block_model, reordered_clusters
+from .block_model import BlockModel, fit_block_model, renumbered_clusters
 from .graph_laplacian import WalkOperator, component_labels, walk_operator
 from .graph_partition import MOST_PROPOSED, PartitionOptions
 from .spectral_clustering import (
@@ -281,7 +281,6 @@ def _renumbered(found: AttributedPartition, degree: np.ndarray) -> AttributedPar
     labels = canonical_labels(found.labels, degree)
     if found.model is None:
         return found._replace(labels=labels)
-    K = found.model.memberships.shape[1]
-    first = [found.labels[np.argmax(labels == k)] for k in range(int(labels.max()) + 1)]
-    order = np.array([*first, *(k for k in range(K) if k not in first)])
-    return found._replace(labels=labels, model=reordered_clusters(found.model, order))
+    return found._replace(
+        labels=labels, model=renumbered_clusters(found.model, found.labels, labels)
+    )

@@ -23,7 +23,7 @@ from scipy.special import softmax
 
 from .block_model import BlockModel, log_value_rates
 
-__all__ = ["propagate_beliefs"]
+__all__ = ["message_sweep", "propagate_beliefs", "reverse_edges"]
 
 _TINY = 1e-10
 _LEAST = 1e-30  # of the chance of an edge, in float32
@@ -85,17 +85,14 @@ def propagate_beliefs(
     Q = np.full((n, K), (1 - _SURE) / K)
     Q[np.arange(n), labels] += _SURE
     messages = Q.astype(np.float32)[np.repeat(np.arange(n), np.diff(A.indptr))]
-    back = _reverse_edges(A)
+    back = reverse_edges(A)
     mass = degree @ Q
     rates = _rates(Q.T @ (A @ Q), mass)
     for _ in range(max_iter):
         log_values = log_value_rates(attributes, Q)
         prior = (Q.sum(axis=0) + 1) / (n + K)
         own = attributes @ log_values.T + np.log(prior) - np.outer(degree, rates @ mass)
-        new, links = np.empty_like(Q), np.zeros((K, K))
-        for rows, edges in _pieces(A):
-            new[rows], seen = _exchange(A, own, messages, back, rates, rows, edges)
-            links += seen
+        new, links = message_sweep(A, own, messages, back, rates)
         change = float(np.abs(new - Q).mean()) * K
         Q = (1 - _DAMPING) * Q + _DAMPING * new
         mass = degree @ Q
@@ -105,39 +102,69 @@ def propagate_beliefs(
     return BlockModel(Q, rates, log_values, prior, mass, np.nan, unit)
 
 
-def _exchange(
-    A: sp.csr_array,
-    own: np.ndarray,
-    messages: np.ndarray,
-    back: np.ndarray,
-    rates: np.ndarray,
-    rows: slice,
-    edges: slice,
+def message_sweep(
+    A: sp.csr_array, own: np.ndarray, messages: np.ndarray, back: np.ndarray, rates: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Beliefs of some rows and the links their edges stand for; their messages change in place."""
-    starts = A.indptr[rows.start : rows.stop + 1] - A.indptr[rows.start]
-    weight = A.data[edges]
-    incoming = messages[back[edges]]
-    heard = np.maximum(incoming @ rates.T.astype(np.float32), _LEAST)
-    said = np.log(heard) * weight[:, None]
-    ones = np.ones(len(weight))
-    gather = sp.csr_array((ones, np.arange(len(weight)), starts), shape=(len(starts) - 1, len(ones)))
-    evidence = own[rows] + gather @ said
-    sender = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-    sent = softmax(evidence[sender] - said, axis=1).astype(np.float32)
-    messages[edges] = (1 - _DAMPING) * messages[edges] + _DAMPING * sent
-    outgoing = messages[edges]
-    chance = np.maximum(np.einsum("er,er->e", outgoing, heard), _LEAST)
-    links = rates * ((outgoing * (weight / chance)[:, None]).T @ incoming)
-    return softmax(evidence, axis=1), links
+    """Send all messages once.
+
+    Parameters
+    ----------
+    A : csr_array of shape (n, n)
+        Symmetric, sorted indices; an entry of weight a counts as a edges.
+    own : ndarray of shape (n, K)
+        Log evidence of each node by itself.
+    messages : ndarray of shape (nnz, K)
+        From the row to the column of each entry; half of the way to the new ones, in place.
+    back : ndarray of int, shape (nnz,)
+        From :func:`reverse_edges`.
+    rates : ndarray of shape (K, K)
+        Omega.
+
+    Returns
+    -------
+    beliefs : ndarray of shape (n, K)
+        Memberships by the messages before.
+    links : ndarray of shape (K, K)
+        Expected weight between clusters by the messages after.
+    """
+    beliefs, links = np.empty_like(own), np.zeros(rates.shape)
+    for rows, edges in _pieces(A):
+        starts = A.indptr[rows.start : rows.stop + 1] - A.indptr[rows.start]
+        weight = A.data[edges]
+        incoming = messages[back[edges]]
+        heard = np.maximum(incoming @ rates.T.astype(messages.dtype), _LEAST)
+        said = np.log(heard) * weight[:, None]
+        places = np.arange(len(weight))
+        shape = (len(starts) - 1, len(weight))
+        gather = sp.csr_array((np.ones(len(weight)), places, starts), shape=shape)
+        evidence = own[rows] + gather @ said
+        sender = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        sent = softmax(evidence[sender] - said, axis=1)
+        messages[edges] = (1 - _DAMPING) * messages[edges] + _DAMPING * sent
+        outgoing = messages[edges]
+        chance = np.maximum(np.einsum("er,er->e", outgoing, heard), _LEAST)
+        links += rates * ((outgoing * (weight / chance)[:, None]).T @ incoming)
+        beliefs[rows] = softmax(evidence, axis=1)
+    return beliefs, links
 
 
 def _rates(links: np.ndarray, mass: np.ndarray) -> np.ndarray:
     return (links + _TINY) / (np.outer(mass, mass) + _TINY)
 
 
-def _reverse_edges(A: sp.csr_array) -> np.ndarray:
-    """Place of entry (j, i) for each entry (i, j) of a matrix with a symmetric pattern."""
+def reverse_edges(A: sp.csr_array) -> np.ndarray:
+    """Place of entry (j, i) for each entry (i, j) of a matrix with a symmetric pattern.
+
+    Parameters
+    ----------
+    A : csr_array of shape (n, n)
+        Sorted indices.
+
+    Returns
+    -------
+    back : ndarray of int, shape (nnz,)
+        Its own inverse.
+    """
     numbers = sp.csr_array((np.arange(1, A.nnz + 1), A.indices, A.indptr), shape=A.shape)
     transposed = sp.csr_array(numbers.T)
     transposed.sort_indices()

@@ -20,7 +20,7 @@ __all__ = [
     "fit_block_model",
     "log_evidence",
     "log_value_rates",
-    "reordered_clusters",
+    "renumbered_clusters",
 ]
 
 _TINY = 1e-10
@@ -206,21 +206,26 @@ def edge_information(adjacency: sp.csr_array, labels: np.ndarray) -> float:
     return max(float(xlogy(joint, joint).sum() - 2 * xlogy(share, share).sum()), 0.0)
 
 
-def reordered_clusters(model: BlockModel, order: np.ndarray) -> BlockModel:
-    """The same model with cluster ``order[k]`` as number k.
+def renumbered_clusters(model: BlockModel, before: np.ndarray, after: np.ndarray) -> BlockModel:
+    """The same model with its clusters numbered as in other labels.
 
     Parameters
     ----------
     model : BlockModel
         Fitted.
-    order : ndarray of int, shape (K,)
-        A permutation.
+    before : ndarray of int, shape (n,)
+        Labels in the numbers of the model.
+    after : ndarray of int, shape (n,)
+        The same partition in other numbers, from 0 without gaps. Empty clusters come last.
 
     Returns
     -------
     model : BlockModel
         Of new arrays.
     """
+    K = len(model.prior)
+    first = [int(before[np.argmax(after == k)]) for k in range(int(after.max()) + 1)]
+    order = np.array([*first, *(k for k in range(K) if k not in first)])
     return model._replace(
         memberships=model.memberships[:, order],
         rates=model.rates[np.ix_(order, order)],

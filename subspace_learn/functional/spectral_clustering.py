@@ -26,8 +26,8 @@ __all__ = [
 
 _DENSE_NODES = 600
 _FILLS_IN = 2.5  # growth of the mean degree by one aggregation: beyond it, a filter is faster
-# Residual over 1 - (last value). After a clear gap the first is far inside what K-means needs. Where
-# the values of communities lie close together, far from 1, it is not: hence the second.
+# Residual over 1 - (last value). After a clear gap the first is far inside what K-means needs;
+# where the values of communities lie close together, far from 1, it is not: hence the second.
 _RTOL_ROUGH, _RTOL_FINE = 0.1, 0.01
 _GROWTH = 12.0
 _ROUNDS = 200
