@@ -116,8 +116,9 @@ def partition_attributed(
         fitted = (
             _judged(start, adjacency, attributes, options, bounds, say=progress) for start in starts
         )
-        best = max(fitted, key=_bound)._replace(bounds=bounds)
-        found = _refined(best, adjacency, attributes, int(options.n_clusters))
+        start, mean_field = max(fitted, key=lambda fit: fit[1].bound)
+        labels, model = _refined(start.labels, mean_field, adjacency, attributes)
+        found = start._replace(labels=labels, model=model, bounds=bounds)
     degree = np.asarray(adjacency.sum(axis=1)).ravel()
     return _renumbered(found._replace(proposal=proposal), degree)
 
@@ -182,30 +183,28 @@ def _judged(
     bounds: dict[tuple[float, int], float],
     *,
     say: Callable[[str], None] | None,
-) -> AttributedPartition:
+) -> tuple[AttributedPartition, BlockModel]:
     """The model fitted from a partition, and a line in the table of bounds."""
     model = fit_block_model(adjacency, attributes, start.labels, int(options.n_clusters))
     d = start.vectors.shape[1]
     bounds[start.weight, d] = model.bound
     if say is not None:
         say(f"attribute share {start.weight}, {d} vectors: bound {model.bound:.6g}")
-    return start._replace(model=model)
+    return start, model
 
 
 def _refined(
-    best: AttributedPartition, adjacency: sp.csr_array, attributes: sp.csr_array, K: int
-) -> AttributedPartition:
+    start: np.ndarray,
+    mean_field: BlockModel,
+    adjacency: sp.csr_array,
+    attributes: sp.csr_array,
+) -> tuple[np.ndarray, BlockModel]:
     """Labels by belief propagation, or by the mean field if beliefs leave more clusters empty."""
-    mean_field = best.model.memberships.argmax(axis=1)
-    model = propagate_beliefs(adjacency, attributes, best.labels, K)
-    labels = model.memberships.argmax(axis=1)
-    if len(np.unique(labels)) < len(np.unique(mean_field)):
-        return best._replace(labels=mean_field)
-    return best._replace(labels=labels, model=model._replace(bound=best.model.bound))
-
-
-def _bound(found: AttributedPartition) -> float:
-    return -np.inf if found.model is None else found.model.bound
+    model = propagate_beliefs(adjacency, attributes, start, len(mean_field.prior))
+    labels, others = (m.memberships.argmax(axis=1) for m in (model, mean_field))
+    if len(np.unique(labels)) < len(np.unique(others)):
+        return others, mean_field
+    return labels, model._replace(bound=mean_field.bound)
 
 
 def _proposed(

@@ -40,7 +40,7 @@ __all__ = [
 _LEAST_SHARE = 0.1  # of the mean weight of a cluster: smaller components are no clusters
 MOST_PROPOSED = 30
 """Eigenvalues that the eigengap is looked for among."""
-_MANY_ROWS = 20_000  # trials of numbers of vectors then start K-means once each
+_MANY_ROWS = 20_000  # trials are then fewer and rougher, and start K-means once each
 _UNLIKE = 0.5  # deviation of the degrees over their mean: below it, adding to them changes little
 
 Solver = Callable[[WalkOperator, sp.csr_array, np.ndarray, int], LowVectors]
@@ -130,10 +130,10 @@ def partition_graph(
     K heaviest are clusters, and each of the others joins the cluster lightest by then.
 
     K vectors are kept if a clear gap follows them. Else several numbers are tried, of the walk and,
-    where degrees are unlike, of the walk with the mean degree added to each, and the partition with
-    the largest :func:`~subspace_learn.functional.block_model.edge_information` is kept. After
-    trials, and where degrees are unlike, the degree-corrected block model moves vertices if that
-    increases it.
+    where degrees are unlike, of the walk with the mean degree added to each (beyond 20,000 vertices
+    of that one alone), and the partition with the largest
+    :func:`~subspace_learn.functional.block_model.edge_information` is kept. After trials, and where
+    degrees are unlike, the degree-corrected block model moves vertices if that increases it.
     """
     n_components, components = component_labels(adjacency)
     degree = np.asarray(adjacency.sum(axis=1)).ravel()
@@ -243,14 +243,17 @@ def _chosen_vectors(
     if len(low.values) <= K or _clear_and_even(low, operator, inner, K, options, rng):
         # where degrees are alike, as among neighbours of points, the vectors know better
         return _Kept(low, operator, VectorChoice(min(K, len(low.values)), 0.0, {}), unlike)
-    if len(low.values) < 4 * K < n:
-        low = solve(operator, 4 * K, fine=True)
-    walks = {0.0: (low, operator)}
+    most, many = 4 * K if 4 * K < n else len(low.values), n > _MANY_ROWS
+    walks = {}
     if unlike and options.strategy in ("auto", "filter"):
         # no value of this walk is near 1, which is where a filter is slow
         calm = walk_operator(inner, shift=shift)
-        found = solve(calm, len(low.values), fine=True, strategy="filter")
+        found = solve(calm, 2 * K if many else most, fine=not many, strategy="filter")
         walks[shift] = found._replace(growth=low.growth), calm
+    if not (walks and many):
+        if len(low.values) < most:
+            low = solve(operator, most, fine=not many)
+        walks = {0.0: (low, operator), **walks}
     return _tried(walks, inner, K, options, rng)
 
 
