@@ -5,8 +5,9 @@ python asv_benches/spectral_amg_clustering_tables.py graphs       # one of them,
 python asv_benches/spectral_amg_clustering_tables.py large        # 1e6 vertices, printed only
 
 "graphs": NMI on real graphs, structure only. "attributes": with attributes. "planted": the
-stochastic block models of the papers' sheet. "growth": seconds and memory. Medians of five seeds
-with the least and largest in brackets; labels serve for the scores alone.
+stochastic block models of the papers' sheet. "purity": modularity and entropy where no classes are
+known. "growth": seconds and memory. Medians of five seeds with the least and largest in brackets;
+labels serve for the scores alone.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from subspace_learn import SpectralAMGClustering
 from subspace_learn.datasets import fetch_attributed_graph
+from subspace_learn.functional.attribute_graph import attribute_entropy
+from subspace_learn.functional.graph_laplacian import modularity
 
 SEEDS = range(5)
 OUTPUT = Path(__file__).resolve().parents[1] / "doc" / "_tables" / "spectral_amg_clustering.rst"
@@ -177,6 +180,31 @@ def planted():
         yield (f"{ratio}, {right}", *map(spread, np.transpose(columns)))
 
 
+PURITY = (
+    ("lazega71_advice", 4),
+    ("lazega36_advice", 4),
+    ("lazega36_friend", 4),
+    ("yeast_ppi", 13),
+    ("sbm400", 5),
+)
+
+
+def purity():
+    """Modularity; entropy of the attributes in bits (no classes, or the attribute is the class)"""
+    yield ("graph", "clusters", "edges and attributes", "edges alone", "K-means, attributes alone")
+    for name, K in PURITY:
+        data = fetch_attributed_graph(name)
+        A, X = sp.csr_array(data.adjacency, dtype=np.float64), data.attributes
+        codes = data.target if data.metadata is None else data.metadata
+        cells = []
+        for labels_of_seed in (ours(A, K, X), ours(A, K), kmeans(X, K)):
+            found = [labels_of_seed(seed) for seed in SEEDS]
+            Q = spread([modularity(A, labels) for labels in found])
+            H = spread([attribute_entropy(codes, labels) for labels in found])
+            cells.append(f"{Q}; {H}")
+        yield (name, str(K), *cells)
+
+
 def large_case(kind, n, noise=None):
     """A graph, its truth, and its name."""
     if kind == "SBM":
@@ -236,7 +264,7 @@ def large():
     yield growth_row("spirals", 1_000_000, 0.01)
 
 
-TABLES = {table.__name__: table for table in (graphs, attributes, planted, growth, large)}
+TABLES = {table.__name__: table for table in (graphs, attributes, planted, purity, growth, large)}
 
 
 def listed(table):

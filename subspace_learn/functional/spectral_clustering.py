@@ -29,6 +29,7 @@ _FILLS_IN = 2.5  # growth of the mean degree by one aggregation: beyond it, a fi
 # Residual over 1 - (last value). After a clear gap the first is far inside what K-means needs;
 # where the values of communities lie close together, far from 1, it is not: hence the second.
 _RTOL_ROUGH, _RTOL_FINE = 0.1, 0.01
+_ATOL = 1e-10  # of residuals, where there are more components than vectors
 _GROWTH = 12.0
 _ROUNDS = 200
 _DENSE_BYTES = 4 * 2**30
@@ -165,6 +166,7 @@ def low_vectors(
             matrix,
             n_vectors,
             rtol=_RTOL_FINE if fine else _RTOL_ROUGH,
+            atol=_ATOL,
             damping=_all_but_the_last,
             max_rounds=_ROUNDS,
             seed=int(rng.integers(2**31)),
