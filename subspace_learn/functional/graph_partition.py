@@ -202,6 +202,8 @@ def _large_components(
     """Masks of vertices: in components that can hold a cluster; in the K heaviest of these."""
     weight = np.bincount(components, weights=degree)
     large = weight >= _LEAST_SHARE * weight.sum() / K
+    if not large.any():  # nothing but crumbs: they are shared out evenly
+        large = weight > 0
     heaviest = np.argsort(-weight, kind="stable")[:K]
     taking_part = np.zeros_like(large)
     taking_part[heaviest] = large[heaviest]

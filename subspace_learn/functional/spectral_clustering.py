@@ -151,12 +151,11 @@ def low_vectors(
                 f"and need dense matrices of {16 * n**2 / 2**30:.1f} GiB. Ask for fewer clusters, "
                 "or set n_vectors."
             )
-        lowest = max(n - n_vectors, 0)
-        values, vectors = scipy.linalg.eigh(
-            operator.toarray(), subset_by_index=(lowest, n - 1), check_finite=False
-        )
+        # the driver for a range of eigenvalues gives up on graphs with many equal ones
+        values, vectors = scipy.linalg.eigh(operator.toarray(), driver="evd", check_finite=False)
+        kept = slice(None, -1 - min(n_vectors, n), -1)
         return LowVectors(
-            np.clip(values[::-1], -1, 1), vectors[:, ::-1], "dense", np.zeros(0), alone, growth
+            np.clip(values[kept], -1, 1), vectors[:, kept], "dense", np.zeros(0), alone, growth
         )
     if progress is not None:
         progress(f"{n_vectors} vectors of {n} vertices by strategy {strategy!r}")

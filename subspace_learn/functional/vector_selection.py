@@ -88,7 +88,8 @@ def eigengap_clusters(laplacian_values: np.ndarray) -> EigengapProposal:
     Returns
     -------
     proposal : EigengapProposal
-        With a reason in words.
+        With a reason in words. Values of 1 and more are of vectors that change sign along edges,
+        not of clusters; 2 if there are no others.
 
     References
     ----------
@@ -101,7 +102,12 @@ def eigengap_clusters(laplacian_values: np.ndarray) -> EigengapProposal:
     >>> eigengap_clusters(np.array([0, 0.02, 0.03, 0.3, 0.35])).n_clusters
     3
     """
-    gaps = [relative_gap(laplacian_values, k) for k in range(2, len(laplacian_values))]
+    counts = range(2, len(laplacian_values))
+    gaps = [
+        relative_gap(laplacian_values, k)
+        for k in counts
+        if k == 2 or laplacian_values[k - 1] < 1 - _NOTHING
+    ]
     best = int(np.argmax(gaps))
     return EigengapProposal(best + 2, gaps[best], np.asarray(laplacian_values))
 

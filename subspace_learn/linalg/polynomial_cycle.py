@@ -138,7 +138,9 @@ def cycle_like(cycle: PolynomialCycle, reference: Array) -> PolynomialCycle:
     """
     levels = tuple(
         PolynomialLevel(
-            *(sparse_like(matrix, reference) for matrix in (level.A, level.P, level.R)),
+            sparse_like(level.A, reference),
+            sparse_like(level.P, reference),
+            sparse_like(level.R, reference),
             move_like(level.inverse_diagonal, reference),
             level.radius,
         )

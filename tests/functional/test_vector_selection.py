@@ -28,6 +28,11 @@ def test_eigengap_counts_components_and_says_why():
     assert proposal.reason.startswith("3 clusters: Laplacian eigenvalue 4 (0.2)")
 
 
+def test_eigengap_looks_for_clusters_among_values_below_one():
+    star = np.array([0.0, *[1.0] * 19, 2.0])
+    assert eigengap_clusters(star).n_clusters == 2
+
+
 def test_ladder_holds_k_and_stays_within_what_there_is():
     for K in (1, 2, 5, 30):
         for most in (K, 2 * K, 10 * K):

@@ -101,6 +101,21 @@ def test_more_large_components_than_clusters_are_shared_out_evenly():
     assert all(len(set(part)) == 1 for part in labels.reshape(6, 5))
 
 
+@pytest.mark.parametrize("piece", [np.ones((3, 3)), np.ones((1, 1))])
+def test_nothing_but_crumbs_is_shared_out_evenly(piece):
+    model = graph_model(4).fit(sp.block_diag([piece] * 400, format="csr"))
+    sizes = np.bincount(model.labels_)
+    assert len(sizes) == 4
+    assert np.ptp(sizes) <= len(piece)
+
+
+def test_complete_graph_is_no_trouble():
+    """All eigenvalues but one are equal; LAPACK's driver for a range of them gives up on some."""
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    model = SpectralAMGClustering(2, n_neighbors=500, random_state=0).fit(X)
+    assert model.n_clusters_ == 2
+
+
 def test_isolated_vertices_and_crumbs_do_not_disturb_the_rest():
     A, truth = planted()
     crumb = np.array([[0, 1], [1, 0.0]])
