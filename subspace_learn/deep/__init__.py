@@ -9,6 +9,8 @@ from importlib import import_module as _import_module
 from ._base import BaseDeepEstimator
 from ._classifier import DeepClassifier
 from ._displays import LossCurveDisplay
+from ._eigen_cam import EigenCAM
+from ._eigen_cam_display import EigenCAMDisplay
 from ._grassmann_net import GrassmannNetClassifier
 from ._regressor import DeepRegressor
 from ._requirements import require_torch as _require_torch
@@ -34,6 +36,8 @@ __all__ = [
     "DeepClassifier",
     "DeepRegressor",
     "DeepTransformer",
+    "EigenCAM",
+    "EigenCAMDisplay",
     "GrassmannHead",
     "GrassmannNetClassifier",
     "GrassmannParameter",

@@ -57,13 +57,14 @@ class HouseholderLinear(torch.nn.Module):
 
     Notes
     -----
-    The product of reflections with vectors in the columns of Y is
-    :math:`I - Y T Y^T`, where :math:`T^{-1}` is the upper triangle of :math:`Y^T Y` with half of its
-    diagonal (compact WY). It is taken for 32 reflections at a time, and rows go from block to block
-    without the matrix being made: 4 (p + q) r flops a row and 64 (p + q) r for all T, forwards.
-    More than 2 r rows are multiplied by the r columns, made once in the same way. r reflections
-    reach every r orthonormal columns up to signs, which is what ``signs`` is for; an orthogonal
-    matrix cannot change its determinant in training.
+    The product of reflections with vectors in the columns of Y is :math:`I - Y T Y^T`, where
+    :math:`T^{-1}` is the upper triangle of :math:`Y^T Y` with half of its diagonal (compact WY). It
+    is taken for 32 reflections at a time, and rows go from block to block without the matrix being
+    made: 4 (p + q) r flops a row and 64 (p + q) r for all T, forwards. More than r rows are
+    multiplied by the r columns, made once in the same way.
+
+    r reflections reach every r orthonormal columns up to signs, which is what ``signs`` is for; an
+    orthogonal matrix cannot change its determinant in training.
 
     References
     ----------
@@ -201,7 +202,7 @@ class HouseholderLinear(torch.nn.Module):
             Never longer than X, before the bias is added.
         """
         rows = X.reshape(-1, self.in_features)
-        if len(rows) <= 2 * self.n_components:  # where this takes fewer flops than the matrix
+        if len(rows) <= self.n_components:  # fewer flops than by way of the matrix
             Y = self._reflected(rows)
             Y = Y if self.bias is None else Y + self.bias
             return Y.reshape(*X.shape[:-1], self.out_features)

@@ -69,3 +69,24 @@ def make_net(n_features, n_outputs, depth=1):
     """A function that makes a module."""
     layers = [torch.nn.Linear(n_features, n_features) for _ in range(depth)]
     return torch.nn.Sequential(*layers, torch.nn.Linear(n_features, n_outputs))
+
+
+class SignalNet(torch.nn.Sequential):
+    """Convolutions over a row, whatever its length; each one made has the same parameters.
+
+    Pickled by its class: the copies of torch's tensors have other hashes, by which scikit-learn
+    would conclude that `fit` had changed them.
+    """
+
+    def __init__(self):
+        with torch.random.fork_rng([]):
+            torch.manual_seed(0)
+            super().__init__(
+                torch.nn.Unflatten(1, (1, -1)),
+                torch.nn.Conv1d(1, 6, 3, padding=1),
+                torch.nn.ReLU(),
+            )
+        self.double()
+
+    def __reduce__(self):
+        return SignalNet, ()

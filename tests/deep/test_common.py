@@ -10,16 +10,15 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from subspace_learn._discovery import estimators
-from subspace_learn.deep import BaseDeepEstimator
 from tests.common_checks import sequences, table
-from tests.common_checks.instances import SETTINGS, deep_instances, kind
+from tests.common_checks.instances import SETTINGS, deep_instances, kind, needs_torch
 
 CHECKS_OF_KIND = {"sequences": sequences.CHECKS, "table": table.CHECKS}
 INSTANCES = deep_instances()
 
 
 def test_every_deep_estimator_has_settings_that_hold_to_rounding():
-    deep = {name for name, cls in estimators().items() if issubclass(cls, BaseDeepEstimator)}
+    deep = {name for name, cls in estimators().items() if needs_torch(cls)}
     assert deep <= set(SETTINGS)
 
 
