@@ -229,7 +229,8 @@ class EigenCAM(TransformerMixin, SubspaceEstimator):
         for start in range(0, len(rows), self.batch_size):
             with evaluated(module), watched(parts) as seen:
                 module(as_tensor(rows[start : start + self.batch_size], device, dtype))
-            yield self._mean_map({name: self._activations(name, seen[name]) for name in names})
+            found = {name: self._activations(name, seen.get(name, [])) for name in names}
+            yield self._mean_map(found)
 
     def _activations(self, name: str, runs: list[tuple[Any, Any]]) -> Any:
         """What a layer returned, channels second."""

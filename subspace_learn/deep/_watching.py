@@ -85,12 +85,15 @@ def evaluated(module: torch.nn.Module) -> Iterator[None]:
 def watched(
     parts: Mapping[str, torch.nn.Module],
 ) -> Iterator[dict[str, list[tuple[torch.Tensor, Any]]]]:
-    """What each part takes and returns within, a pair for each time it is run; no hook stays."""
-    seen: dict[str, list[tuple[torch.Tensor, Any]]] = {name: [] for name in parts}
+    """What each part takes and returns within, a pair for each time it is run; no hook stays.
+
+    In the order in which parts are first run; one that is not run is not there.
+    """
+    seen: dict[str, list[tuple[torch.Tensor, Any]]] = {}
 
     def hook_of(name: str) -> Callable[..., None]:
         def hook(part: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: Any) -> None:
-            seen[name].append((inputs[0], output))
+            seen.setdefault(name, []).append((inputs[0], output))
 
         return hook
 
