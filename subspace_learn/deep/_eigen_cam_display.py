@@ -91,19 +91,22 @@ class EigenCAMDisplay(Display):
 
     def _draw(self, ax: Any) -> None:
         if self.heat.ndim == 1:
-            heat, extent = self._draw_signal(ax)
-            opacity = 0.8 * heat
+            heat, extent, smooth = *self._draw_signal(ax), "nearest"
         else:
             height, width = self.image.shape[:2]
-            extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+            heat, extent, smooth = self.heat, (-0.5, width - 0.5, height - 0.5, -0.5), "bilinear"
             ax.imshow(self.image, cmap="gray", extent=extent)
             ax.set(xticks=[], yticks=[])
-            heat = self.heat
-            opacity = 0.25 + 0.5 * heat  # strong places are bright and hide more of the image
-        drawn = ax.imshow(heat, cmap="cividis", vmin=0, vmax=1, alpha=opacity, extent=extent)
-        drawn.set_interpolation("nearest" if self.heat.ndim == 1 else "bilinear")
-        if self.heat.ndim == 1:
-            ax.set_aspect("auto")
+        drawn = ax.imshow(
+            heat,
+            cmap="cividis",
+            vmin=0,
+            vmax=1,
+            alpha=0.75 * heat,  # where nothing is active the image is seen as it is
+            extent=extent,
+            interpolation=smooth,
+            aspect="auto" if self.heat.ndim == 1 else "equal",
+        )
         ax.figure.colorbar(drawn, ax=ax, label="activity, share of the strongest")
 
     def _draw_signal(self, ax: Any) -> tuple[np.ndarray, tuple[float, ...]]:
