@@ -170,6 +170,13 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
 
     def _checked(self, X: Any, *, reset: bool, method: str) -> Array:
         """Check features; torch tensors stay where they are, all else becomes a NumPy array."""
+        if getattr(X, "ndim", 0) > 2:
+            raise ValueError(
+                f"Found array with dim {X.ndim}, of shape {tuple(X.shape)}, but "
+                f"{type(self).__name__}.{method}() takes rows of a table. Give "
+                "X.reshape(len(X), -1), and let the module begin with torch.nn.Unflatten; for "
+                "sequences there is SSMClassifier."
+            )
         X = check_samples(self, X, reset=reset, method=method)
         return X if library_name(X) == "torch" else to_numpy(X)
 

@@ -51,6 +51,21 @@ class BlowsUp(OneHidden):
         return super().forward(X) * (float("inf") if self.training and self.calls < 0 else 1.0)
 
 
+class NoGradientOnce(OneHidden):
+    """Has a finite loss, but not a finite gradient, at one call in training."""
+
+    def __init__(self, n_features, n_outputs, call=8):
+        super().__init__(n_features, n_outputs)
+        self.calls_left = call
+
+    def forward(self, X):
+        self.calls_left -= self.training
+        outputs = super().forward(X)
+        if self.training and self.calls_left == 0:
+            outputs = outputs + 0 * (0 * self.last.bias).sqrt()  # a slope of 0 times infinity
+        return outputs
+
+
 class FlatOutput(OneHidden):
     """Forgets the second axis of its output."""
 

@@ -191,6 +191,16 @@ def test_a_module_for_other_data_is_refused():
         DeepTransformer(OneHidden).fit(X)
 
 
+def test_images_and_sequences_are_refused_with_advice():
+    images = X[:, :, None]
+    for estimator in (DeepClassifier(OneHidden), DeepRegressor(), DeepTransformer()):
+        with pytest.raises(ValueError, match=r"dim 3, of shape \(150, 4, 1\).*torch\.nn\.Unflatten"):
+            estimator.fit(torch.tensor(images), y)
+    clf = DeepClassifier(OneHidden, max_epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match=r"DeepClassifier\.predict\(\) takes rows of a table"):
+        clf.predict(images)
+
+
 def test_a_keyword_that_is_no_parameter_is_refused():
     with pytest.raises(TypeError, match="module__hidden"):
         DeepClassifier(OneHidden, hidden=3)
