@@ -194,7 +194,9 @@ def test_a_module_for_other_data_is_refused():
 def test_images_and_sequences_are_refused_with_advice():
     images = X[:, :, None]
     for estimator in (DeepClassifier(OneHidden), DeepRegressor(), DeepTransformer()):
-        with pytest.raises(ValueError, match=r"dim 3, of shape \(150, 4, 1\).*torch\.nn\.Unflatten"):
+        with pytest.raises(
+            ValueError, match=r"dim 3, of shape \(150, 4, 1\).*torch\.nn\.Unflatten"
+        ):
             estimator.fit(torch.tensor(images), y)
     clf = DeepClassifier(OneHidden, max_epochs=1).fit(X, y)
     with pytest.raises(ValueError, match=r"DeepClassifier\.predict\(\) takes rows of a table"):
