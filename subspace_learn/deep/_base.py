@@ -45,7 +45,9 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
 
     A subclass says in `_build_module` and `_loss` what is trained, and turns its input into rows
     and targets. It is a plain scikit-learn estimator with flat parameters; the net is an attribute
-    that `fit` makes, not a base class.
+    that `fit` makes, not a base class. Subclasses repeat the names of the parameters in their
+    signatures, where scikit-learn and editors read them; constraints, documentation and all that is
+    done with them stand here once.
 
     See Also
     --------
