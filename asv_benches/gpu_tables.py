@@ -86,13 +86,13 @@ CASES = (
         "mean_spd, affine-invariant",
         ((100, 24), (1000, 24), (1000, 84)),
         positive_definite,
-        mean_spd,
+        lambda A: mean_spd(A).mean,
     ),
 )
 
 
 def device_of_choice():
-    """Name, device and waiting call of the GPU that is here, CuPy's first; None if there is none."""
+    """Library, device and waiting call of the GPU that is here; None if there is none."""
     try:
         import cupy
 
