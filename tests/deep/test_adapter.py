@@ -231,6 +231,18 @@ def test_a_module_that_writes_into_its_input_leaves_the_data_alone():
     np.testing.assert_array_equal(asked.numpy(), before)
 
 
+def test_rows_of_any_precision_are_cast_to_that_of_the_module():
+    whole = np.rint(4 * X)
+    for dtype in ("float32", "float64"):
+        clf = DeepClassifier(OneHidden, dtype=dtype, max_epochs=2, random_state=0)
+        wanted = clone(clf).fit(whole, y)
+        assert wanted.module_.first.weight.dtype == getattr(torch, dtype)
+        for given in (np.float32, np.float64, np.int64):
+            rows = whole.astype(given)
+            found = clone(clf).fit(rows, y).predict_proba(rows)
+            np.testing.assert_array_equal(found, wanted.predict_proba(whole))
+
+
 # --- state --------------------------------------------------------------------------------------
 
 
