@@ -203,7 +203,7 @@ def compensated(
     >>> after < before
     True
     """
-    _check_options(rank, method, calibration)
+    _check_options(rank, method, calibration, batch_size)
     net = copy.deepcopy(net)
     module = trained_module(net, where="compensated()")
     X = rows_for(net, X, method="compensated")
@@ -353,9 +353,11 @@ def _with_module(net: Any, module: torch.nn.Module) -> Any:
     return net
 
 
-def _check_options(rank: int, method: str, calibration: str) -> None:
-    if rank < 0:
-        raise ValueError(f"rank={rank} must be 0 (no correction) or more.")
+def _check_options(rank: int, method: str, calibration: str, batch_size: int) -> None:
+    if rank < 0 or batch_size < 1:
+        raise ValueError(
+            f"rank={rank} must be 0 (no correction) or more, batch_size={batch_size} 1 or more."
+        )
     if method not in METHODS:
         raise ValueError(f"method={method!r} is not known here. Use one of {METHODS}.")
     if calibration not in ("original", "sequential"):

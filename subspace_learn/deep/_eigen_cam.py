@@ -212,7 +212,7 @@ class EigenCAM(TransformerMixin, SubspaceEstimator):
             nested = np.asarray(X) if isinstance(X, (list, tuple)) else X
             if getattr(nested, "ndim", 2) <= 2:
                 checked = check_samples(self, X, reset=reset, method=method)
-            elif not is_array(nested) or library_name(nested) != "torch":
+            elif not is_array(nested) or library_name(nested) != "torch" or not len(nested):
                 checked = check_array(nested, allow_nd=True, dtype="numeric", estimator=self)
         rows = rows_for(self.net, X, method=method)
         return checked if rows is X else rows

@@ -266,6 +266,7 @@ def test_what_cannot_be_compressed_is_said():
     X, net = correlated(50, 12), made(12, 9, 4)
     for options, message in (
         ({"rank": -1}, "rank=-1"),
+        ({"batch_size": 0}, "batch_size=0"),
         ({"method": "pca"}, "method='pca'"),
         ({"calibration": "none"}, "calibration='none'"),
         ({"compressor": "int8"}, "compressor='int8'"),

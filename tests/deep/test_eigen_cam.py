@@ -268,6 +268,8 @@ def test_what_cannot_be_mapped_is_said(images):
         EigenCAM(layer="conv").fit(images)
     with pytest.raises(ValueError, match="size"):
         EigenCAM(module, "conv", size=(4,)).fit(images)
+    with pytest.raises(ValueError, match="minimum of 1"):
+        EigenCAM(module, "conv").fit(torch.tensor(images[:0]))
     with pytest.raises(ValueError, match="NaN"):
         EigenCAM(module, "conv").fit(np.full_like(images, np.nan))
     with pytest.raises(NotFittedError):
