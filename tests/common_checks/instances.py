@@ -11,11 +11,9 @@ from typing import Any
 
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import PolynomialFeatures
-from sklearn.utils import get_tags
 
 from subspace_learn import GrassmannPCA
 from subspace_learn._discovery import estimators
-from subspace_learn.deep import BaseDeepEstimator
 from subspace_learn.dynamics import RBFDictionary
 
 # scikit-learn compares outputs of one row and of many, and of weights and of repeated rows, to
@@ -39,6 +37,13 @@ def network(cls: type) -> Any:
         max_iter=5000,
         random_state=0,
     )
+
+
+def convolutions() -> Any:
+    """A torch net that takes tables of any width, as signals of one channel."""
+    from tests.deep.modules import SignalNet
+
+    return SignalNet()
 
 
 SETTINGS: dict[str, Callable[[type], list[Any]]] = {
@@ -155,7 +160,7 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(RBFDictionary(2, random_state=0), alpha=1e-3),
     ],
     # Many features make (2 n + 1)^d waves.
-    "FourierDictionary": lambda cls: [cls(1, index_set="hyperbolic"), cls(1)],
+    "FourierDictionary": lambda cls: [cls(1, index_set="hyperbolic_cross"), cls(1)],
     "HermiteDictionary": lambda cls: [cls(2)],
     "RBFDictionary": lambda cls: [
         cls(3, random_state=0),
@@ -185,6 +190,11 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     "SSMClassifier": lambda cls: [
         cls(d_model=8, d_state=8, n_layers=1, lr=0.05, **_EXACT),
         cls("s5", d_model=6, d_state=4, n_layers=1, bidirectional=True, lr=0.05, **_EXACT),
+    ],
+    # A net without sizes of its own; maps as rows, which the checks can compare.
+    "EigenCAM": lambda cls: [
+        cls(convolutions(), "2", flatten=True),
+        cls(convolutions(), ["1", "2"], method="mean", flatten=True, size=(7,)),
     ],
     "ToDevice": lambda cls: [cls()],
     # Each way to draw whose law depends on the rows alone: a weight of 2 is then a row given twice
@@ -258,26 +268,24 @@ CHANGES_LIBRARY = {"ToDevice"}
 # Transformers of epochs whose output grows like X, not like its square.
 LINEAR = {"HiPPOTransformer"}
 
-# Estimators of 2-D input that may also be complex. scikit-learn has no tag for it.
-TAKES_COMPLEX = {"SelfCalibrationLS"}
-
-# Estimators of 3-D input, time before channels.
-TAKES_SEQUENCES = {"SSMClassifier"}
-
 
 def instances() -> list[Any]:
     """Return every estimator in every setting of the table, unfitted; not those that need torch."""
-    return [e for e in _all_instances() if not isinstance(e, BaseDeepEstimator)]
+    return _instances_of({n: cls for n, cls in estimators().items() if not needs_torch(cls)})
 
 
 def deep_instances() -> list[Any]:
     """Return the estimators that need torch, which tests/deep tries, unfitted."""
-    return [e for e in _all_instances() if isinstance(e, BaseDeepEstimator)]
+    return _instances_of({n: cls for n, cls in estimators().items() if needs_torch(cls)})
 
 
-def _all_instances() -> list[Any]:
-    found = estimators()
-    unknown = sorted(set(SETTINGS) - set(found))
+def needs_torch(cls: type) -> bool:
+    """Whether an estimator is of the room whose estimators cannot be fitted without torch."""
+    return cls.__module__.startswith("subspace_learn.deep.")
+
+
+def _instances_of(found: dict[str, type]) -> list[Any]:
+    unknown = sorted(set(SETTINGS) - set(estimators()))
     if unknown:
         raise LookupError(f"SETTINGS has rows for names that are not public estimators: {unknown}")
     return [
@@ -293,21 +301,3 @@ def longer_instances() -> list[Any]:
 
 def _default(cls: type) -> list[Any]:
     return [cls()]
-
-
-def kind(estimator: Any) -> str:
-    """Return the kind of X an estimator takes, or what it does instead of mapping samples."""
-    if hasattr(estimator, "fit_resample"):
-        return "sampler"
-    if hasattr(estimator, "aspreconditioner"):
-        return "system"
-    tags = get_tags(estimator).input_tags
-    if type(estimator).__name__ in TAKES_SEQUENCES:
-        return "sequences"
-    if tags.three_d_array:
-        return "epochs" if tags.two_d_array else "matrices"
-    if type(estimator).__name__ in TAKES_COMPLEX:
-        return "complex_table"
-    if tags.pairwise:
-        return "pairwise" if tags.two_d_array else "graph"
-    return "table" if tags.two_d_array else "mesh"
