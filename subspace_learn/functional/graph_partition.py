@@ -144,23 +144,7 @@ def partition_graph(
     inner, parts = _inner_graph(adjacency, components, taking_part)
     operator = walk_operator(inner)
 
-    def solve(
-        operator: WalkOperator, k: int, fine: bool = False, strategy: str = options.strategy
-    ) -> LowVectors:
-        if solver is not None:
-            found = solver(operator, inner, parts, k)
-        else:
-            found = low_vectors(
-                operator,
-                parts,
-                k,
-                strategy=strategy,
-                fine=fine,
-                rng=rng,
-                progress=progress,
-            )
-        return found._replace(vectors=oriented(found.vectors))
-
+    solve = partial(_solved, inner, parts, options, rng, solver, progress)
     n_inner = inner.shape[0]
     proposal, low = None, None
     if wanted == "eigengap":
@@ -194,6 +178,30 @@ def partition_graph(
         proposal,
         _spread(V / kept.operator.root_degree[:, None], taking_part),
     )
+
+
+def _solved(
+    inner: sp.csr_array,
+    parts: np.ndarray,
+    options: PartitionOptions,
+    rng: np.random.Generator,
+    solver: Solver | None,
+    progress: Callable[[str], None] | None,
+    operator: WalkOperator,
+    k: int,
+    *,
+    fine: bool = False,
+    strategy: str | None = None,
+) -> LowVectors:
+    """Vectors of a walk by the solver, or by a strategy that need not be that of the options."""
+    if solver is not None:
+        found = solver(operator, inner, parts, k)
+    else:
+        strategy = options.strategy if strategy is None else strategy
+        found = low_vectors(
+            operator, parts, k, strategy=strategy, fine=fine, rng=rng, progress=progress
+        )
+    return found._replace(vectors=oriented(found.vectors))
 
 
 def _large_components(
