@@ -161,4 +161,4 @@ def attribute_entropy(codes: np.ndarray, labels: np.ndarray) -> float:
         np.add.at(counts, (cluster, value), 1)
         shares = counts / counts.sum(axis=1, keepdims=True)
         total -= float(counts.sum(axis=1) @ xlogy(shares, shares).sum(axis=1))
-    return total / (np.log(2) * len(labels)) + 0.0  # never -0
+    return float(total / (np.log(2) * len(labels)) + 0.0)  # never -0
