@@ -21,14 +21,12 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import softmax
 
-from .block_model import BlockModel, log_value_rates
+from .block_model import BlockModel, edge_rates, first_memberships, log_value_rates
 
 __all__ = ["message_sweep", "propagate_beliefs", "reverse_edges"]
 
-_TINY = 1e-10
 _LEAST = 1e-30  # of the chance of an edge, in float32
 _DAMPING = 0.5  # messages sent at the same time would otherwise swap for ever
-_SURE = 0.9  # weight of the label that a node starts with
 _ENTRIES = 2**20  # of the adjacency in one piece: bounds the memory of a step
 
 
@@ -82,12 +80,11 @@ def propagate_beliefs(
     A = sp.csr_array(adjacency / unit)
     A.sort_indices()
     degree = np.asarray(A.sum(axis=1)).ravel()
-    Q = np.full((n, K), (1 - _SURE) / K)
-    Q[np.arange(n), labels] += _SURE
+    Q = first_memberships(labels, K)
     messages = Q.astype(np.float32)[np.repeat(np.arange(n), np.diff(A.indptr))]
     back = reverse_edges(A)
     mass = degree @ Q
-    rates = _rates(Q.T @ (A @ Q), mass)
+    rates = edge_rates(Q.T @ (A @ Q), mass)
     for _ in range(max_iter):
         log_values = log_value_rates(attributes, Q)
         prior = (Q.sum(axis=0) + 1) / (n + K)
@@ -96,7 +93,7 @@ def propagate_beliefs(
         change = float(np.abs(new - Q).mean()) * K
         Q = (1 - _DAMPING) * Q + _DAMPING * new
         mass = degree @ Q
-        rates = _rates((links + links.T) / 2, mass)
+        rates = edge_rates((links + links.T) / 2, mass)
         if change < tol:
             break
     return BlockModel(Q, rates, log_values, prior, mass, np.nan, unit)
@@ -146,10 +143,6 @@ def message_sweep(
         links += rates * ((outgoing * (weight / chance)[:, None]).T @ incoming)
         beliefs[rows] = softmax(evidence, axis=1)
     return beliefs, links
-
-
-def _rates(links: np.ndarray, mass: np.ndarray) -> np.ndarray:
-    return (links + _TINY) / (np.outer(mass, mass) + _TINY)
 
 
 def reverse_edges(A: sp.csr_array) -> np.ndarray:

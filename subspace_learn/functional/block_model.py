@@ -17,6 +17,8 @@ from scipy.special import softmax, xlogy
 __all__ = [
     "BlockModel",
     "edge_information",
+    "edge_rates",
+    "first_memberships",
     "fit_block_model",
     "log_evidence",
     "log_value_rates",
@@ -95,13 +97,12 @@ def fit_block_model(
     if attributes is None:
         attributes = sp.csr_array((n, 0))
     unit = float(adjacency.data.mean()) if adjacency.nnz else 1.0
-    R = np.full((n, n_clusters), (1 - _SURE) / n_clusters)
-    R[np.arange(n), labels] += _SURE
+    R = first_memberships(labels, n_clusters)
     bound = -np.inf
     for sweep in range(max_iter):
         neighbours = adjacency @ R
         links, mass = R.T @ neighbours / unit, degree @ R / unit
-        rates = (links + _TINY) / (np.outer(mass, mass) + _TINY)
+        rates = edge_rates(links, mass)
         values = log_value_rates(attributes, R)
         prior = (R.sum(axis=0) + 1) / (n + n_clusters)
         model = BlockModel(R, rates, values, prior, mass, bound, unit)
@@ -139,6 +140,44 @@ def log_evidence(
     """
     edges = neighbours @ np.log(model.rates).T - np.outer(degree, model.rates @ model.mass)
     return edges / model.edge_weight + attributes @ model.log_values.T + np.log(model.prior)
+
+
+def first_memberships(labels: np.ndarray, n_clusters: int) -> np.ndarray:
+    """Memberships that nine tenths believe a partition.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n,)
+        In [0, n_clusters).
+    n_clusters : int
+        K.
+
+    Returns
+    -------
+    memberships : ndarray of shape (n, K)
+        Rows sum to 1.
+    """
+    R = np.full((len(labels), n_clusters), (1 - _SURE) / n_clusters)
+    R[np.arange(len(labels)), labels] += _SURE
+    return R
+
+
+def edge_rates(links: np.ndarray, mass: np.ndarray) -> np.ndarray:
+    """The most likely Omega, links over the products of masses.
+
+    Parameters
+    ----------
+    links : ndarray of shape (K, K)
+        Weight between clusters, each edge from both of its ends.
+    mass : ndarray of shape (K,)
+        Sums of degrees.
+
+    Returns
+    -------
+    rates : ndarray of shape (K, K)
+        Positive; for two empty clusters 1.
+    """
+    return (links + _TINY) / (np.outer(mass, mass) + _TINY)
 
 
 def log_value_rates(attributes: sp.csr_array, memberships: np.ndarray) -> np.ndarray:
