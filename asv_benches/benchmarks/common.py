@@ -27,7 +27,7 @@ A benchmark of a method names its data, our call and the peers' calls, nothing e
 It then has, for each case: ``time_ours`` (s), ``track_time_fastest_peer`` (s), ``track_ratio_time``
 (ours over the fastest peer, below 1 is faster), ``track_extra_memory`` (MiB above what was there
 before the call), ``track_ratio_memory`` (that over the input), ``track_score`` and
-``track_score_gap_to_peers``. ``report.py`` prints the same numbers as a table with every peer.
+``track_score_gap_to_peers``. ``report.py`` writes the same numbers as a page with every peer.
 
 Ratios are medians of interleaved runs: ours, peer, ours, peer, ..., in one process with the thread
 pools held to `N_THREADS`, so that a machine that slows down slows both. The first call of each,
@@ -61,6 +61,7 @@ class PeerBenchmark(ABC):
     warmup_time = 0.0
     number = 1
     budget = 20.0  # seconds of interleaved runs behind each ratio
+    min_rounds = MIN_ROUNDS
 
     # --- what a benchmark says -------------------------------------------------------------------
 
@@ -134,7 +135,8 @@ class PeerBenchmark(ABC):
 
     def seconds(self):
         """Median seconds by name, from interleaved runs of about ``budget`` seconds in all."""
-        return interleaved_medians(self.calls, self.budget)
+        medians, self.n_runs = interleaved_medians(self.calls, self.budget, self.min_rounds)
+        return medians
 
     def megabytes(self):
         """Extra memory in MiB by name."""
@@ -156,8 +158,8 @@ def _limit_numba(n_threads):
     numba.set_num_threads(min(n_threads, numba.config.NUMBA_NUM_THREADS))
 
 
-def interleaved_medians(calls, budget):
-    """Median wall seconds of each (warm) call, run in turn: a, b, c, a, b, c, ..."""
+def interleaved_medians(calls, budget, min_rounds=MIN_ROUNDS):
+    """Median wall seconds of each (warm) call, run in turn a, b, a, b, ..., and how many runs."""
     times = {name: [] for name in calls}
     start = time.perf_counter()
     for done in range(1, MAX_ROUNDS + 1):
@@ -167,9 +169,9 @@ def interleaved_medians(calls, budget):
             begin = time.perf_counter()
             call()
             times[name].append(time.perf_counter() - begin)
-        if done >= MIN_ROUNDS and time.perf_counter() - start > budget:
+        if done >= min_rounds and time.perf_counter() - start > budget:
             break
-    return {name: median(values) for name, values in times.items()}
+    return {name: median(values) for name, values in times.items()}, done
 
 
 # --- memory -------------------------------------------------------------------------------------
