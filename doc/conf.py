@@ -34,7 +34,8 @@ if os.environ.get("SUBSPACE_LEARN_INTERSPHINX") == "1":
         "sklearn": ("https://scikit-learn.org/stable", None),
     }
 
-exclude_patterns = ["_build", "_tables", "user_guide/_*"]  # these are included by pages
+exclude_patterns = ["_build", "_figures", "_tables", "user_guide/_*"]  # included by pages, or code
+html_static_path = ["_static"]
 default_role = "literal"  # `fit` in a docstring is code
 autosummary_generate = False
 autodoc_typehints = "none"  # the docstrings say it better
@@ -52,7 +53,9 @@ html_theme_options = {
     "header_links_before_dropdown": 6,
     "pygments_light_style": "tango",
 }
-html_sidebars = {"install": [], "tutorial": [], "benchmarks": [], "changelog": []}
+html_sidebars = {
+    page: [] for page in ("index", "install", "choose", "benchmarks", "development", "changelog")
+}
 
 # Examples on EEG alone have nothing to show where the recordings are absent: listed, not run.
 from subspace_learn.datasets import data_home  # noqa: E402
