@@ -1,0 +1,41 @@
+"""A picture of the gallery on another page: ``.. example-figure:: covariance/plot_ssvep``.
+
+The option ``number`` says which picture of the example; the content is the caption, to which a link
+is added. Where the example was listed but not run (its data are absent, or the gallery is switched
+off) the link stands alone, so that the pages build without it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from docutils.parsers.rst import directives
+from sphinx.util.docutils import SphinxDirective
+
+
+class ExampleFigure(SphinxDirective):
+    """A figure that may not be there."""
+
+    required_arguments = 1
+    has_content = True
+    option_spec = {"number": directives.positive_int}  # noqa: RUF012  docutils reads it so
+
+    def run(self):
+        folder, _, stem = self.arguments[0].rpartition("/")
+        number = self.options.get("number", 1)
+        page = "/".join(filter(None, ("/auto_examples", folder, stem)))
+        image = "/".join(filter(None, ("/auto_examples", folder, "images")))
+        image += f"/sphx_glr_{stem}_{number:03d}.png"
+        caption = " ".join(" ".join(self.content).split())
+        text = f"{caption} From :doc:`{page}`."
+        if (Path(self.env.srcdir) / image.lstrip("/")).exists():
+            alt = caption.replace("`", "").replace(":", "") or stem
+            text = f".. figure:: {image}\n   :alt: {alt}\n\n   {text}\n"
+        else:
+            text = f"*Picture:* {text}"
+        return self.parse_text_to_nodes(text)
+
+
+def setup(app):
+    app.add_directive("example-figure", ExampleFigure)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
