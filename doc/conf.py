@@ -18,6 +18,7 @@ version = release = subspace_learn.__version__
 extensions = [
     "api_pages",  # doc/_ext: API pages from the one list of public names
     "capability_page",  # doc/_ext: what each estimator takes and does, from its tags
+    "optional_parts",  # doc/_ext: pictures and tables that may not be there
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
