@@ -9,7 +9,7 @@ from tables import write_page
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "examples"))
 
-import demo  # noqa: E402
+import demo
 
 
 def at_work():

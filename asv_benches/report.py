@@ -193,7 +193,9 @@ def main():
     parser.add_argument("--budget", type=float, help="seconds of runs a case at most (default 20)")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(files):
-        parser.error(f"no benchmark named {', '.join(sorted(unknown))}; there are {', '.join(files)}")
+        parser.error(
+            f"no benchmark named {', '.join(sorted(unknown))}; there are {', '.join(files)}"
+        )
     if peers := os.environ.get("SUBSPACE_LEARN_PEERS"):
         sys.path.append(peers)
 

@@ -21,7 +21,7 @@ class ExampleFigure(SphinxDirective):
 
     required_arguments = 1
     has_content = True
-    option_spec = {"number": directives.positive_int}  # noqa: RUF012  docutils reads it so
+    option_spec = {"number": directives.positive_int}
 
     def run(self):
         folder, _, stem = self.arguments[0].rpartition("/")

@@ -47,7 +47,9 @@ for name, (color, marker) in styles.items():
     axes["angle"].semilogy(seen, angles[name], color=color, marker=marker, ms=3, label=name)
 axes["angle"].set(xlabel="rows seen", ylabel="largest angle to the exact subspace (radians)")
 axes["angle"].legend(loc="center right")
-for place, row, variance in zip("abcdef", whole.components_, whole.explained_variance_, strict=False):
+for place, row, variance in zip(
+    "abcdef", whole.components_[:6], whole.explained_variance_[:6], strict=True
+):
     limit = abs(row).max()
     axes[place].imshow(row.reshape(8, 8), cmap="RdBu_r", vmin=-limit, vmax=limit)
     axes[place].set(xticks=[], yticks=[], title=f"variance {variance:.0f}")
