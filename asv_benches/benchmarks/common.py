@@ -61,7 +61,6 @@ class PeerBenchmark(ABC):
     warmup_time = 0.0
     number = 1
     budget = 20.0  # seconds of interleaved runs behind each ratio
-    min_rounds = MIN_ROUNDS
 
     # --- what a benchmark says -------------------------------------------------------------------
 
@@ -135,7 +134,7 @@ class PeerBenchmark(ABC):
 
     def seconds(self):
         """Median seconds by name, from interleaved runs of about ``budget`` seconds in all."""
-        medians, self.n_runs = interleaved_medians(self.calls, self.budget, self.min_rounds)
+        medians, self.n_runs = interleaved_medians(self.calls, self.budget)
         return medians
 
     def megabytes(self):
@@ -158,8 +157,11 @@ def _limit_numba(n_threads):
     numba.set_num_threads(min(n_threads, numba.config.NUMBA_NUM_THREADS))
 
 
-def interleaved_medians(calls, budget, min_rounds=MIN_ROUNDS):
-    """Median wall seconds of each (warm) call, run in turn a, b, a, b, ..., and how many runs."""
+def interleaved_medians(calls, budget):
+    """Median wall seconds of each (warm) call, run in turn a, b, a, b, ..., and how many runs.
+
+    At least three, unless those would take five times the budget.
+    """
     times = {name: [] for name in calls}
     start = time.perf_counter()
     for done in range(1, MAX_ROUNDS + 1):
@@ -169,7 +171,8 @@ def interleaved_medians(calls, budget, min_rounds=MIN_ROUNDS):
             begin = time.perf_counter()
             call()
             times[name].append(time.perf_counter() - begin)
-        if done >= min_rounds and time.perf_counter() - start > budget:
+        spent = time.perf_counter() - start
+        if spent > budget and (done >= MIN_ROUNDS or spent > 5 * budget):
             break
     return {name: median(values) for name, values in times.items()}, done
 
