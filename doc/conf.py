@@ -55,9 +55,8 @@ html_theme_options = {
     "header_links_before_dropdown": 6,
     "pygments_light_style": "tango",
 }
-html_sidebars = {
-    page: [] for page in ("index", "install", "choose", "benchmarks", "development", "changelog")
-}
+wide_pages = ("index", "install", "tutorials/*", "choose", "benchmarks", "development", "changelog")
+html_sidebars = {page: [] for page in wide_pages}
 
 # Examples on EEG alone have nothing to show where the recordings are absent: listed, not run.
 from subspace_learn.datasets import data_home  # noqa: E402
