@@ -109,17 +109,23 @@ def peer_rows(cls):
             bench.teardown(*case)
 
 
-# --- benchmarks without a peer -------------------------------------------------------------------
+# --- numbers without a peer ----------------------------------------------------------------------
+
+
+def lone_methods(cls):
+    """Names of what a class measures besides ours beside the peers."""
+    return [
+        name for name in dir(cls) if name.startswith(PREFIXES) and not hasattr(PeerBenchmark, name)
+    ]
 
 
 def lone_rows(cls, budget):
     """One row for each case and each thing measured."""
     yield [", ".join(getattr(cls, "param_names", [])) or "case", "what", "value", "unit"]
-    methods = [name for name in vars(cls) if name.startswith(PREFIXES)]
     for case, label in cases(cls):
         bench = cls()
         getattr(bench, "setup", lambda *case: None)(*case)
-        for name in methods:
+        for name in lone_methods(cls):
             kind, what = name.split("_", 1)
             value, unit = measured(kind, getattr(bench, name), case, budget)
             yield [label, what.replace("_", " "), f"{value:.3g}", unit]
@@ -146,10 +152,14 @@ def page(name, budget):
         warnings.simplefilter("default")
         for cls in benchmark_classes(name):
             title, _, rest = inspect.getdoc(cls).partition("\n\n")
-            lone = not issubclass(cls, PeerBenchmark)
-            rows = lone_rows(cls, budget or PeerBenchmark.budget) if lone else peer_rows(cls)
             title = f"{cls.__name__}: {' '.join(title.split()).rstrip('.')}"
-            parts += [as_list_table(title, list(rows)), *([f"{rest}\n"] if rest else [])]
+            if issubclass(cls, PeerBenchmark):
+                parts.append(as_list_table(title, list(peer_rows(cls))))
+                title = f"{cls.__name__}, beside it"
+            if lone_methods(cls):
+                rows = lone_rows(cls, budget or PeerBenchmark.budget)
+                parts.append(as_list_table(title, list(rows)))
+            parts += [f"{rest}\n"] if rest else []
             print(parts[-1], flush=True)
     absent = {str(warning.message) for warning in said if "not installed" in str(warning.message)}
     facts = [
