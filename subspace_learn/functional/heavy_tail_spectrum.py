@@ -98,8 +98,8 @@ def pooled_eigenvalues(W: Array, window: tuple[int, int], n_windows: tuple[int, 
     Notes
     -----
     Eigenvalues of the windows' Gram matrices in float64, in batches: a tail asks for the large
-    ones, which a Gram matrix has to full accuracy. A window of n x n costs ``n^3`` flops for its Gram
-    matrix and ``4/3 n^3`` for the eigenvalues.
+    ones, which a Gram matrix has to full accuracy. A window of n x n costs ``n^3`` flops for its
+    Gram matrix and ``4/3 n^3`` for the eigenvalues.
     """
     xp = array_namespace(W)
     matrices = [W] if W.ndim == 2 else [W[i, :, :] for i in range(W.shape[0])]

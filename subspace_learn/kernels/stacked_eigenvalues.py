@@ -12,9 +12,8 @@ from . import jit
 
 __all__ = ["lane_eigenvalues"]
 
-_TINY = (
-    1e-300  # keeps divisors off 0: a test for 0 would keep a loop from running many lanes at once
-)
+# Keeps divisors off 0: a test for 0 would keep a loop from running many lanes at once.
+_TINY = 1e-300
 
 
 @jit(error_model="numpy")
