@@ -30,7 +30,7 @@ class SpectrumDisplay(Display):
     gamma : float
         Aspect ratio of the bulk.
     variance : float
-        Of the noise.
+        Of the noise, as it shows in the bulk.
 
     Attributes
     ----------
@@ -91,13 +91,13 @@ class SpectrumDisplay(Display):
             With ``ax_`` and ``figure_``.
         """
         model = fitted_step(estimator)
-        size = model._size
+        rest = model._size.rest(model.n_spikes_)
         display = cls(
             to_numpy(model.eigenvalues_).astype(float),
             model.n_spikes_,
             model.upper_edge_,
-            gamma=size.bulk(model.n_spikes_),
-            variance=model.noise_variance_,
+            gamma=rest.bulk(0),
+            variance=model.noise_variance_ * rest.n_samples / model._size.n_samples,
         )
         return display.plot(ax=ax, bins=bins)
 
