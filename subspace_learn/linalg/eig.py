@@ -131,7 +131,7 @@ def with_fixed_signs(components: Array) -> Array:
     return components * xp.where(chosen < 0, -xp.ones_like(chosen), xp.ones_like(chosen))
 
 
-def without_rounding(values: Array, size: int, eps: float) -> Array:
+def without_rounding(values: Array, size: int, eps: float, *, beside: float = 0.0) -> Array:
     """Set to 0 what may be rounding only: values up to ``4 sqrt(size) eps`` times the first.
 
     Parameters
@@ -143,6 +143,8 @@ def without_rounding(values: Array, size: int, eps: float) -> Array:
         to grow with the square root of it.
     eps : float
         Unit of rounding of the entries.
+    beside : float, default=0.0
+        Norm of what was subtracted from the matrix before, and left its rounding there.
 
     Returns
     -------
@@ -150,5 +152,5 @@ def without_rounding(values: Array, size: int, eps: float) -> Array:
         Nonnegative.
     """
     xp = array_namespace(values)
-    floor = 4 * size**0.5 * eps * values[0]
+    floor = 4 * size**0.5 * eps * (values[0] + beside)
     return xp.where(values > floor, values, xp.zeros_like(values))

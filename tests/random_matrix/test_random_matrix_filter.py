@@ -264,6 +264,19 @@ def test_sparse_rows_give_what_dense_rows_give(solver, standardize):
     np.testing.assert_allclose(sparse.filter(X), dense.filter(X.toarray()), atol=1e-10)
 
 
+@pytest.mark.parametrize("solver", ["covariance", "gram"])
+@pytest.mark.parametrize("standardize", [False, "features"])
+def test_rounding_of_sparse_sums_is_no_spike(standardize, solver):
+    """Rank 3 about a mean of 1,000: other eigenvalues are rounding, of the mean's square."""
+    rng = np.random.default_rng(0)
+    X = 1000 + rng.standard_normal((120, 3)) @ rng.standard_normal((3, 50))
+    model = RandomMatrixFilter(standardize=standardize, solver=solver)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "What is left", UserWarning)
+        assert model.fit(sp.csr_array(X)).n_spikes_ == 3
+        assert model.fit(X).n_spikes_ == 3
+
+
 def test_sparse_rows_can_be_equalised_about_the_origin():
     X = sp.random_array((120, 50), density=0.3, format="csr", rng=0)
     options = {"standardize": "both", "center": False, "n_components": 1}
