@@ -94,7 +94,8 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
             for solver in ("covariance", "svd", "randomized")
         ),
     ],
-    # Its rows are those of weight matrices, which nothing maps. See tests/random_matrix.
+    # Its rows are those of weight matrices, which nothing maps. tests/random_matrix runs those
+    # checks that have a meaning for it.
     "HeavyTailSpectrum": lambda cls: [],
     # The edges and losses all run with a given number of spikes too. Without one, tables of a few
     # columns are no white noise, and the filter says so: see EXPECTED_WARNINGS. The permutation
