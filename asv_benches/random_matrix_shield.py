@@ -103,21 +103,27 @@ def accuracy(X, y, weights, intercept):
     return np.mean(np.argmax(X @ weights.T + intercept, axis=1) == y)
 
 
+def seen_subspace(rows):
+    """Directions in which the defender saw rows move, as columns."""
+    _, lengths, directions = np.linalg.svd(rows.disturbed - rows.X, full_matrices=False)
+    return directions[lengths > 1e-6 * lengths[0]].T
+
+
 def chosen_quantile(rows, selector, seed):
-    """The quantile of the best accuracy in cross-validation, clean and disturbed rows together."""
+    """The quantile of the best accuracy in cross-validation, clean and attacked rows together.
+
+    The attack is the defender's own, in the directions that were seen to move.
+    """
     scores = []
     for quantile in QUANTILES:
+        options = {"selector": selector, "quantile": quantile, "pairs": True}
         for train, test in StratifiedKFold(3, shuffle=True, random_state=seed).split(
             rows.X, rows.y
         ):
-            options = {"selector": selector, "quantile": quantile, "pairs": True}
-            held, model = (
-                rows.take(test),
-                classifier(rows.take(train), *fitted_filter(rows.take(train), **options)),
-            )
-            scores.append(
-                accuracy(held.X, held.y, *model) + accuracy(held.disturbed, held.y, *model)
-            )
+            fitted, held = rows.take(train), rows.take(test)
+            model = classifier(fitted, *fitted_filter(fitted, **options))
+            moved = attacked(held.X, held.y, *model, MOVE, seen_subspace(fitted))
+            scores.append(accuracy(held.X, held.y, *model) + accuracy(moved, held.y, *model))
     return QUANTILES[int(np.argmax(np.reshape(scores, (len(QUANTILES), 3)).mean(axis=1)))]
 
 
