@@ -137,6 +137,11 @@ def shielded(X, y, seed):
     rows, p = Rows(Z, seen, y), Z.shape[1]
     filters = {
         "no filter": (np.eye(p), Z.mean(axis=0)),
+        # what the last row has to be measured by: no spikes, no scores
+        "no filter, seen directions taken out": (
+            np.linalg.qr(seen_subspace(rows), mode="complete")[0][:, fragile.shape[1] :].T,
+            Z.mean(axis=0),
+        ),
         "spikes": fitted_filter(rows),
         "rbns, no pairs, defaults": fitted_filter(rows, selector="rbns"),
     }

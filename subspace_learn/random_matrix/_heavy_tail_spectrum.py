@@ -177,10 +177,11 @@ def _named_matrices(W: Any) -> dict[str, Array]:
         named = {"0": W}
     elif isinstance(W, Mapping):
         named = {str(name): part for name, part in W.items() if np.ndim(part) in (2, 4)}
-    elif isinstance(W, list | tuple) and not all(np.isscalar(row[0]) for row in W if len(row)):
+    elif isinstance(W, list | tuple) and any(np.ndim(part) != 1 for part in W):
         named = {str(i): part for i, part in enumerate(W)}
-    else:
-        named = {"0": W}
+    else:  # an array, or rows of numbers
+        nothing = W is None or isinstance(W, str) or (isinstance(W, list | tuple) and not W)
+        named = {} if nothing else {"0": W}
     if not named:
         raise TypeError(
             "W holds no matrices: give an array of two axes, a list or a mapping of such arrays, "

@@ -54,6 +54,13 @@ def test_default_window_fits_every_matrix_at_its_ratio(noise):
     assert HeavyTailSpectrum(ratio=2.0).fit(noise[:1]).window_ == (64, 128)
 
 
+def test_rows_of_numbers_are_one_matrix_and_matrices_of_them_are_several(rng):
+    W = rng.standard_normal((20, 20))
+    wanted = HeavyTailSpectrum(8).fit(W).alpha_
+    np.testing.assert_array_equal(HeavyTailSpectrum(8).fit(W.tolist()).alpha_, wanted)
+    np.testing.assert_array_equal(HeavyTailSpectrum(8).fit([W.tolist(), W]).alpha_, [*wanted] * 2)
+
+
 def test_kernels_are_pooled_over_positions(rng):
     kernel = rng.standard_normal((12, 10, 3, 2))
     model = HeavyTailSpectrum(8, n_windows=2).fit({"conv": kernel, "bias": np.ones(12)})
@@ -104,6 +111,7 @@ def test_input_is_unchanged_and_the_fit_can_be_copied(rng):
         (np.full((9, 9), np.nan), {}, "contains NaN"),
         (np.ones((9, 9), complex), {}, "Complex"),
         (np.ones(9), {}, "needed are two axes"),
+        ([1.0, 2.0], {}, "needed are two axes"),
         (np.ones((9, 9)), {"window": 2, "ratio": 0.1}, "2 x 0"),
         (np.ones((9, 9)), {"n_windows": 0}, "n_windows"),
     ],
@@ -116,7 +124,10 @@ def test_what_makes_no_sense_is_refused(W, options, message):
 def test_mapping_without_matrices_is_refused():
     with pytest.raises(TypeError, match="no matrices"):
         HeavyTailSpectrum().fit({"bias": np.ones(3)})
-    for W in (sp.eye_array(20).tocsr(), [np.eye(20), sp.eye_array(20)]):
+    for W in (None, "weights", [], ()):
+        with pytest.raises(TypeError, match="no matrices"):
+            HeavyTailSpectrum().fit(W)
+    for W in (sp.eye_array(20).tocsr(), [np.eye(20), sp.eye_array(20)], [sp.eye_array(20)]):
         with pytest.raises(TypeError, match="dense data is required"):
             HeavyTailSpectrum().fit(W)
 

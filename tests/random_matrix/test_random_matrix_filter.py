@@ -24,12 +24,6 @@ def spiked():
     return make_spiked_samples(400, 100, spikes=SPIKES, mean=3.0, random_state=0, return_basis=True)
 
 
-def overlap(model, basis):
-    """Mean squared cosine between two subspaces, over the larger dimension."""
-    cross = model.components_ @ basis
-    return np.sum(cross**2) / max(cross.shape)
-
-
 # --- what it finds ------------------------------------------------------------------------------
 
 
@@ -283,70 +277,6 @@ def test_sparse_rows_can_be_equalised_about_the_origin():
     sparse = RandomMatrixFilter(**options).fit(X)
     dense = RandomMatrixFilter(**options).fit(X.toarray())
     np.testing.assert_allclose(sparse.eigenvalues_, dense.eigenvalues_, rtol=1e-9)
-
-
-# --- selection ----------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def fragile():
-    """Six planted directions, well apart: the disturbance moves the last three."""
-    rng = np.random.default_rng(0)
-    basis = np.linalg.qr(rng.standard_normal((80, 6)))[0]
-    Z = rng.standard_normal((500, 6)) * np.sqrt([40, 20, 10, 28, 14, 7])
-    X = Z @ basis.T + rng.standard_normal((500, 80))
-    moves = rng.standard_normal((500, 6)) * [0.1, 0.1, 0.1, 3, 3, 3]
-    return X, X + moves @ basis.T, basis
-
-
-@pytest.mark.parametrize("how", ["pairs", "callable", "labels"])
-def test_robust_directions_are_kept_and_fragile_ones_dropped(fragile, how):
-    X, disturbed, basis = fragile
-    y = (X @ basis[:, :3] > 0) @ [1, 2, 4]
-    options, given = {"selector": "rbns", "quantile": 0.5}, {}
-    if how == "callable":
-        options["perturbation"] = lambda X, rng: disturbed
-    else:
-        given["X_perturbed"] = disturbed
-    model = RandomMatrixFilter(**options).fit(X, y if how == "labels" else None, **given)
-    assert model.n_spikes_ == 6
-    assert np.sum(model.support_) == 3
-    assert overlap(model, basis[:, :3]) > 0.85
-    assert np.max(model.scores_[model.support_]) < np.min(model.scores_[~model.support_])
-    assert model.transform(X).shape == (500, 3)
-    assert list(model.get_feature_names_out())[-1] == "randommatrixfilter2"
-
-
-def test_isotropic_noise_ranks_by_variance_and_resampling_by_class(fragile):
-    X, _, basis = fragile
-    noisy = RandomMatrixFilter(selector="rbns", perturbation=0.5, random_state=0).fit(X)
-    assert np.all(np.diff(noisy.scores_) > 0)
-    y = (X @ basis[:, 0] > 0).astype(int)
-    model = RandomMatrixFilter(selector="rbns", perturbation="resample", random_state=0).fit(X, y)
-    best = np.argmin(model.scores_)
-    assert abs(model._directions[best] @ basis[:, 0]) > 0.8
-
-
-def test_callable_selector_may_score_or_choose(fragile):
-    X = fragile[0]
-    model = RandomMatrixFilter(selector=lambda Z, y: Z.std(axis=0), quantile=0.5).fit(X)
-    np.testing.assert_array_equal(model.support_, [False] * 3 + [True] * 3)
-    model = RandomMatrixFilter(selector=lambda Z, y: np.arange(6) == 1).fit(X)
-    assert model.components_.shape == (1, 80)
-    assert not hasattr(model, "scores_")
-    with pytest.raises(ValueError, match="there are 6 spikes"):
-        RandomMatrixFilter(selector=lambda Z, y: np.ones(2)).fit(X)
-
-
-def test_wrong_pairs_are_refused(fragile):
-    X, disturbed, _ = fragile
-    model = RandomMatrixFilter(selector="rbns")
-    with pytest.raises(ValueError, match="each row of X once"):
-        model.fit(X, X_perturbed=disturbed[:-1])
-    with pytest.raises(ValueError, match="give y"):
-        model.set_params(perturbation="resample").fit(X)
-    with pytest.raises(ValueError, match="does not use it"):
-        RandomMatrixFilter().fit(X, X_perturbed=disturbed)
 
 
 # --- bad input and scikit-learn -----------------------------------------------------------------
