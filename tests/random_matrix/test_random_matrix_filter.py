@@ -288,6 +288,9 @@ def test_nothing_found_warns_raises_or_is_ignored(rng):
         model = RandomMatrixFilter().fit(X)
     assert model.transform(X).shape == (100, 0)
     np.testing.assert_allclose(model.filter(X[:2]), np.broadcast_to(model.mean_, (2, 20)))
+    np.testing.assert_allclose(model.inverse_transform(model.transform(X[:2])), model.filter(X[:2]))
+    with pytest.raises(ValueError, match="needs the 0 coordinates"):
+        model.inverse_transform(X)
     assert model.score(X) == pytest.approx(
         multivariate_normal(model.mean_, model.covariance_).logpdf(X).mean()
     )
