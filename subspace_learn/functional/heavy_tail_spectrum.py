@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._array import Array, array_namespace, device_of, to_numpy
+from .._array import Array, array_namespace, to_numpy
 from ..linalg.eig import stacked_eigenvalues
 
 __all__ = ["TailFit", "hill_exponent", "pooled_eigenvalues", "window_stack"]
 
-_STACK_BYTES = 1 << 23  # windows decomposed at a time: what a cache holds
+_STACK_BYTES = 1 << 21  # windows decomposed at a time: what a cache holds
 _FEWEST = 5  # eigenvalues in a tail
 
 
@@ -72,12 +72,11 @@ def window_stack(W: Array, window: tuple[int, int], n_windows: tuple[int, int]) 
             )
         count = n_windows[axis]
         starts.append([room * i // max(count - 1, 1) for i in range(count)])
-    xp, device = array_namespace(W), device_of(W)
-    for axis, (begin, size) in enumerate(zip(starts, window, strict=True)):
-        places = np.add.outer(begin, np.arange(size)).reshape(-1)
-        W = xp.take(W, xp.asarray(places, device=device), axis=axis)
-    blocks = xp.reshape(W, (n_windows[0], window[0], n_windows[1], window[1]))
-    return xp.reshape(xp.permute_dims(blocks, (0, 2, 1, 3)), (-1, *window))
+    height, width = window
+    xp = array_namespace(W)
+    return xp.stack(
+        [W[top : top + height, left : left + width] for top in starts[0] for left in starts[1]]
+    )
 
 
 def pooled_eigenvalues(W: Array, window: tuple[int, int], n_windows: tuple[int, int]) -> np.ndarray:

@@ -9,8 +9,8 @@ from .._array import Array, array_namespace, faster
 
 __all__ = ["leading_eigenpairs", "stacked_eigenvalues", "with_fixed_signs", "without_rounding"]
 
-# Below 32 matrices the lanes of a processor stay empty; above 96 rows LAPACK's blocks win.
-_FEWEST_LANES, _MOST_ROWS, _LANES = 32, 96, 72
+# Below 32 matrices the lanes of a processor stay empty; above 80 rows LAPACK's blocks win.
+_FEWEST_LANES, _MOST_ROWS, _LANES = 32, 80, 72
 
 
 def leading_eigenpairs(S: Array, n_pairs: int | None = None) -> tuple[Array, Array]:
@@ -78,7 +78,7 @@ def stacked_eigenvalues(S: Array) -> Array:
 
     Notes
     -----
-    ``4/3 n^3`` flops a matrix. With NumPy, 32 matrices or more and up to 96 rows, a kernel takes a
+    ``4/3 n^3`` flops a matrix. With NumPy, 32 matrices or more and up to 80 rows, a kernel takes a
     matrix in each lane of the processor: two to four times faster than LAPACK on one after the
     other, whose cost at these sizes is not arithmetic.
 
