@@ -171,3 +171,38 @@ def shield_table(X, y, n_seeds=5):
         cells = (spread(values[:, i], 1) for i in range(4))
         rows.append((name, *cells, f"{values[:, 4].mean():.0f}"))
     return rows
+
+
+def reason(X, y, seed):
+    """Clean and attacked accuracy with as many directions dropped as are fragile."""
+    Z, fragile = embedding(X, y, seed)
+    Z, Z_test, y, y_test = train_test_split(Z, y, test_size=0.5, random_state=seed, stratify=y)
+    rng = np.random.default_rng(seed + 1)
+    seen = Z + MOVE * rng.standard_normal((len(Z), fragile.shape[1])) @ fragile.T / 2
+    results = {}
+    for standardize in (False, "features"):
+        for labels in (None, y):
+            for selector in ("rbns", "rotated_rbns"):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", UserWarning)
+                    model = RandomMatrixFilter(standardize=standardize).fit(Z)
+                    share = 1 - fragile.shape[1] / model.n_spikes_
+                    model.set_params(selector=selector, quantile=share)
+                    model.fit(Z, labels, X_perturbed=seen)
+                rows = model.components_ / (1.0 if model.scale_ is None else model.scale_)
+                fitted = classifier(Rows(Z, seen, y), rows, model.mean_)
+                inside = attacked(Z_test, y_test, *fitted, MOVE, fragile)
+                key = (selector, standardize, "no" if labels is None else "yes")
+                results[key] = [100 * accuracy(T, y_test, *fitted) for T in (Z_test, inside)]
+    return results
+
+
+def reasons_table(tables, n_seeds=5):
+    """Rows of a table: does the score, the scaling or the want of labels cost accuracy?"""
+    head = [f"{name}, {what}" for name in tables for what in ("clean", "attacked")]
+    rows = [("selector", "standardize", "labels", *head)]
+    runs = [[reason(X, y, seed) for seed in range(n_seeds)] for X, y in tables.values()]
+    for key in runs[0][0]:
+        values = [np.array([run[key] for run in table]) for table in runs]
+        rows.append((*key, *(spread(v[:, i], 1) for v in values for i in range(2))))
+    return rows
