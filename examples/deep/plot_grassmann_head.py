@@ -101,7 +101,7 @@ for name, a, b in zip((*DIMENSIONS, "linear"), accuracy, angle, strict=True):
 # in the 64 dimensions of the features.
 
 BLUE, GREY = "#0072B2", "0.5"
-fig, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+fig, axes = plt.subplots(1, 3, figsize=(10.5, 3.6), layout="constrained")
 titles = ("test accuracy", "angle within classes (degrees)")
 for ax, values, label in zip(axes, (accuracy, angle), titles, strict=False):
     middle = np.median(values, axis=1)
@@ -120,7 +120,7 @@ def smallest_angles(S):
 
 pairs = [smallest_angles(fits[k].subspaces_) for k in DIMENSIONS]
 axes[2].boxplot(pairs, positions=np.log2(DIMENSIONS), widths=0.4)
-axes[2].set(ylabel="smallest angle between two classes (degrees)", ylim=(0, 92))
+axes[2].set(ylabel="angle between classes (degrees)", ylim=(0, 92))
 axes[2].set_xticks(np.log2(DIMENSIONS), DIMENSIONS)
 for ax in axes[:2]:
     ax.set_xscale("log", base=2)

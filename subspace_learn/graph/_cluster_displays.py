@@ -105,7 +105,8 @@ class EmbeddingDisplay(Display):
             title=f"embedding, {self.explained_:.0%} of the spread",
         )
         if len(np.unique(labels)) <= 12:
-            ax.legend(markerscale=1.5)
+            # beside the points, which leave no corner free
+            ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.5, frameon=False)
 
 
 class SortedAdjacencyDisplay(Display):
