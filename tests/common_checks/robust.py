@@ -1,0 +1,216 @@
+"""The judge of tests/test_any_input.py: it works and is finite, or it is refused in words."""
+
+from __future__ import annotations
+
+import copy
+import linecache
+import traceback
+import warnings
+from contextlib import contextmanager
+from functools import cache
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.utils import get_tags
+from sklearn.utils.validation import has_fit_parameter
+
+from .instances import kind
+
+ASKED = (
+    *("transform", "predict", "predict_proba", "predict_log_proba", "decision_function"),
+    *("score_samples", "embed", "solve", "filter", "eigenfunctions", "squared_residual"),
+)
+# Values that are infinite or NaN on purpose: where they stand, and what they say.
+MAY_BE_INFINITE = {
+    "predict_log_proba": "the logarithm of a probability that underflows is minus infinity",
+}
+
+
+class Refused(Exception):
+    """The estimator refused what it was given, as it may."""
+
+
+@contextmanager
+def judged(what):
+    """Refuse every warning of numbers and every exception but a ValueError or TypeError in words.
+
+    A refusal leaves as :class:`Refused`.
+    """
+    caught = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = lambda *args, **kwargs: caught.append((args, _speaker()))
+        try:
+            yield
+        except (ValueError, TypeError) as error:
+            assert not isinstance(error, np.linalg.LinAlgError), f"{what}: {error!r}"
+            assert len(str(error).split()) >= 4, f"{what} says too little: {error!r}"
+            where = _leak(error)
+            assert not where, f"{what}: not refused, it fell over at {where}: {error}"
+            refusal = Refused(str(error))
+        else:
+            refusal = None
+    for (message, category, *_), (package, where) in caught:
+        assert package != "subspace_learn" or issubclass(category, UserWarning), (
+            f"{what} warned: {category.__name__}: {message} ({where})"
+        )
+    if refusal is not None:
+        raise refusal
+
+
+def _speaker():
+    """Who does the arithmetic that warns: this package or scikit-learn, and where."""
+    for frame in reversed(traceback.extract_stack()):
+        for package in ("subspace_learn", "sklearn"):
+            if f"/{package}/" in frame.filename:
+                return package, f"{frame.filename}:{frame.lineno}"
+    return "", ""
+
+
+def _leak(error):
+    """Where an error came up that nobody wrote for the user, else an empty string.
+
+    A refusal is a ``raise`` in this package or in scikit-learn, or a conversion that scikit-learn
+    tries; numbers that a computation trips over are neither.
+    """
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    if "subspace_learn" in frame.filename:
+        line = linecache.getline(frame.filename, frame.lineno).strip()
+        return "" if line.startswith("raise") else f"{frame.filename}:{frame.lineno}"
+    outer = [f for f in traceback.extract_tb(error.__traceback__) if "subspace_learn" in f.filename]
+    theirs = any(f"/{name}/" in frame.filename for name in ("numpy", "scipy", "numba", "torch"))
+    at = outer[-1] if outer else frame
+    return f"{at.filename}:{at.lineno} ({frame.filename}:{frame.lineno})" if theirs else ""
+
+
+def assert_finite(value, what):
+    """Every float in ``value`` (arrays, sparse matrices, lists, frames) is a finite number."""
+    if isinstance(value, list | tuple):
+        for i, part in enumerate(value):
+            assert_finite(part, f"{what}[{i}]")
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            assert_finite(part, f"{what}[{name!r}]")
+    else:
+        value = value.data if sp.issparse(value) else value
+        if isinstance(value, float | np.generic | np.ndarray) or hasattr(value, "__array__"):
+            value = np.asarray(value)
+            if value.dtype.kind in "fc":
+                assert np.isfinite(value).all(), f"{what} is not finite: {value!r:.300}"
+
+
+def assert_fit_is_finite(estimator, infinite=()):
+    """Public fitted attributes hold finite numbers."""
+    names = {*vars(estimator), *dir(type(estimator))}
+    for name in sorted(names):
+        if name.endswith("_") and not name.startswith("_") and name not in infinite:
+            assert_finite(getattr(estimator, name, None), name)
+
+
+def frozen(X):
+    """A copy of what is given, to compare with afterwards."""
+    if isinstance(X, list | tuple):
+        return [frozen(part) for part in X]
+    if isinstance(X, memoryview):
+        return bytes(X)
+    if sp.issparse(X):
+        parts = ("data", "indices", "indptr", "row", "col", "rows", "offsets")
+        return [X.shape, *(copy.deepcopy(getattr(X, part, None)) for part in parts)]
+    return None if hasattr(X, "gi_frame") else copy.deepcopy(X)
+
+
+def assert_unchanged(X, before, what):
+    """``X`` is what it was before."""
+    if before is None:
+        return
+    now = frozen(X)
+    assert type(now) is type(before)
+    if hasattr(X, "equals"):
+        assert X.equals(before), what
+    else:
+        np.testing.assert_equal(now, before, err_msg=what)
+
+
+@cache
+def _fitted(build):
+    """An estimator fitted on good data, the data, and what it says of them."""
+    estimator, X = build()
+    return estimator, X, answers(estimator, X)
+
+
+def answers(estimator, X):
+    """What a fitted estimator says of X, by method."""
+    names = [name for name in ASKED if callable(getattr(estimator, name, None))]
+    return {name: getattr(estimator, name)(X) for name in names}
+
+
+def examine(build, given, entry="fit", infinite=()):
+    """Fit what is given to the estimator of ``build``, which fits good data; judge all it does."""
+    estimator, good, said = _fitted(build)
+    state = dict(vars(estimator))
+    try:
+        if entry == "partial_fit":
+            estimator = clone(estimator)
+        _examine_fit(estimator, given, entry)
+        assert_fit_is_finite(estimator, infinite)
+        _examine_answers(estimator, given, infinite)
+    except Refused:
+        if entry == "fit":
+            assert vars(estimator).keys() == state.keys()
+            assert all(vars(estimator)[name] is state[name] for name in state)
+            np.testing.assert_equal(answers(estimator, good), said)
+    finally:
+        fitted = _fitted(build)[0]
+        vars(fitted).clear()
+        vars(fitted).update(state)
+
+
+def _examine_fit(estimator, given, entry):
+    before = frozen(given.X)
+    arguments = {}
+    if given.sample_weight is not None and has_fit_parameter(estimator, "sample_weight"):
+        arguments["sample_weight"] = given.sample_weight
+    supervised = get_tags(estimator).target_tags.required
+    supervised = supervised or is_classifier(estimator) or is_regressor(estimator)
+    targets = (given.y,) if supervised else ()
+    try:
+        with judged(entry):
+            getattr(estimator, entry)(given.X, *targets, **arguments)
+    finally:
+        assert_unchanged(given.X, before, f"{entry} changed its input")
+
+
+def _examine_answers(estimator, given, infinite):
+    for name in ASKED:
+        if not callable(getattr(estimator, name, None)):
+            continue
+        before = frozen(given.query)
+        answer = None
+        try:
+            with judged(name):
+                answer = getattr(estimator, name)(given.query)
+        except Refused:
+            pass
+        assert_unchanged(given.query, before, f"{name} changed its input")
+        if name not in MAY_BE_INFINITE and name not in infinite:
+            assert_finite(answer, name)
+        if name == "transform" and answer is not None and hasattr(estimator, "inverse_transform"):
+            try:
+                with judged("inverse_transform"):
+                    back = estimator.inverse_transform(answer)
+            except Refused:
+                continue
+            assert_finite(back, "inverse_transform")
+    if hasattr(estimator, "fit_resample"):
+        try:
+            with judged("fit_resample"):
+                drawn = estimator.fit_resample(given.X, given.y, return_weights=True)
+        except Refused:
+            return
+        assert_finite(drawn[2], "weights of fit_resample")
+
+
+def kind_of(estimator):
+    """Kind of X, as in tests/test_common.py; weight matrices have one of their own."""
+    return "weights" if type(estimator).__name__ == "HeavyTailSpectrum" else kind(estimator)
