@@ -11,6 +11,7 @@ from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, as_float, detached, is_array, is_complex
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
+from .._magnitude import check_magnitude
 from ..functional.heavy_tail_spectrum import hill_exponent, pooled_eigenvalues
 
 __all__ = ["HeavyTailSpectrum"]
@@ -189,6 +190,11 @@ def _named_matrices(W: Any) -> dict[str, Array]:
 def _checked_matrix(name: str, matrix: Any) -> Array:
     """A finite real matrix, or the stack of the positions of a convolution kernel."""
     matrix = detached(matrix) if is_array(matrix) else np.asarray(matrix)
+    if isinstance(matrix, np.ndarray) and matrix.dtype.kind not in "biufc":
+        try:
+            matrix = matrix.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"Matrix {name!r} is not numeric: {error}") from error
     if matrix.ndim not in (2, 4) or 0 in matrix.shape:
         raise ValueError(
             f"Matrix {name!r} has shape {tuple(matrix.shape)}; needed are two axes, or four of a "
@@ -199,6 +205,9 @@ def _checked_matrix(name: str, matrix: Any) -> Array:
     matrix, xp = as_float(matrix), array_namespace(matrix)
     if not bool(xp.all(xp.isfinite(matrix))):
         raise ValueError(f"Matrix {name!r} contains NaN or infinity. Was the network diverging?")
+    check_magnitude(
+        matrix, name="HeavyTailSpectrum", input_name=f"Matrix {name!r}", like=np.float64
+    )
     if matrix.ndim == 2:
         return matrix
     positions = matrix.shape[2] * matrix.shape[3]

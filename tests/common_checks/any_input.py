@@ -19,18 +19,29 @@ STACKS = (
     *((0, 2, 9), (3, 0, 9), (3, 2, 0)),
 )
 CONTAINERS = (
-    *("array",) * 7,
+    *("array",) * 14,
     *("list", "pandas", "pandas nullable", "pandas strings", "pandas mixed names"),
     *("pandas categories", "polars", "polars strings", "memoryview", "none", "scalar", "row"),
     *("stack", "generator"),
 )
 SPARSE = ("csr", "csc", "coo", "lil", "dok", "dia", "bsr", "wide", "twice", "zeros", "unsorted")
 TARGETS = (
-    *("labels",) * 6,
+    *("labels",) * 16,
     *("words", "numbers", "one class", "none", "short", "column", "two columns", "nan", "bools"),
     *("own class each", "huge", "tiny", "list", "series", "complex", "objects", "constant"),
 )
-WEIGHTS = (*("none",) * 7, "counts", "zeros", "negative", "huge", "tiny", "short", "nan", "one")
+WEIGHTS = (
+    *("none",) * 12,
+    "counts",
+    "counts",
+    "zeros",
+    "negative",
+    "huge",
+    "tiny",
+    "short",
+    "nan",
+    "one",
+)
 QUERIES = ("same", "same", "first row", "other scale", "spoiled", "fewer columns", "float32")
 
 

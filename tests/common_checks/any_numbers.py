@@ -19,13 +19,13 @@ CONTENTS = (
 )
 # Exponents as a share of the range of the dtype: .487 is 1e150 in float64, 1e18 in float32.
 SCALES = (
-    *(0.0,) * 6,
+    *(0.0,) * 12,
     *(0.02, -0.02, 0.1, -0.1, 0.24, -0.24, 0.487, -0.487, 0.53, -0.53, 0.99, -0.99, -1.03),
     *("columns", "rows", "entries"),
 )
 DTYPES = (
-    *("float64",) * 6,
-    *("float32",) * 2,
+    *("float64",) * 12,
+    *("float32",) * 4,
     *("float16", "int64", "int8", "uint8", "bool", "longdouble", ">f8", "complex128"),
     *("complex64", "object", "str", "datetime64[s]", "int64 extremes"),
 )
@@ -34,7 +34,7 @@ LAYOUTS = (
     *("F", "reversed rows", "reversed columns", "every other", "read-only", "repeated"),
     *("unaligned", "masked"),
 )
-SPOILS = (*(None,) * 9, "nan", "inf", "-inf", "nan row")
+SPOILS = (*(None,) * 16, "nan", "inf", "-inf", "nan row")
 
 
 class Recipe(NamedTuple):

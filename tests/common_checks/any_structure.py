@@ -84,7 +84,7 @@ def systems(draw):
 @st.composite
 def covariances(draw):
     """Stacks of symmetric matrices, mostly positive definite."""
-    recipe = draw(recipes(SPD_STACKS))
+    recipe = draw(recipes(SPD_STACKS, dtypes=("float64",) * 12 + ("float32",) * 4 + DTYPES))
     form = draw(st.sampled_from(("as drawn", *("right",) * 6, "singular", "indefinite", "stiff")))
     rng = np.random.default_rng(recipe.seed)
     x = np.asarray(made(recipe._replace(layout="C")))

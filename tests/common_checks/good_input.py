@@ -11,7 +11,7 @@ from sklearn.utils import get_tags
 from subspace_learn.dynamics import DelayDictionary
 from subspace_learn.random_matrix import HeavyTailSpectrum
 
-from . import complex_table, epochs, graph, instances, matrices, mesh, sequences, system, table
+from . import epochs, graph, instances, matrices, mesh, sequences, system, table
 from .robust import kind_of
 
 # Not in the table of common checks, whose rows they do not have.

@@ -261,9 +261,6 @@ LINEAR = {"HiPPOTransformer"}
 # Estimators of 2-D input that may also be complex. scikit-learn has no tag for it.
 TAKES_COMPLEX = {"SelfCalibrationLS"}
 
-# Fitted attributes and results that are infinite or NaN where the numbers end, and why.
-INFINITE_ON_PURPOSE: dict[str, tuple[str, ...]] = {}
-
 # Estimators of 3-D input, time before channels.
 TAKES_SEQUENCES = {"SSMClassifier"}
 
