@@ -17,6 +17,7 @@ version = release = subspace_learn.__version__
 
 extensions = [
     "api_pages",  # doc/_ext: API pages from the one list of public names
+    "capability_page",  # doc/_ext: what each estimator takes and does, from its tags
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",

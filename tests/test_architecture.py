@@ -47,7 +47,8 @@ STOREY = {
     "_to_device": 4,
     "deep": 5,
     "_discovery": 6,
-    "__init__": 7,
+    "_capabilities": 7,
+    "__init__": 8,
 }
 NEIGHBOURS_MAY_IMPORT = {
     ("_base", "_validation"),
@@ -72,6 +73,7 @@ ONLY_IN = {
 PRIVATE_SKLEARN_IN = ("_base", "_validation")
 LAZY = {"matplotlib", "pandas", "pymanopt", "pyriemann", "pooch", "mne", "pyamg"}
 MAX_LINES = 450
+MAX_LINES_OF_A_FUNCTION = 50  # besides signature and docstring
 
 
 class Import(NamedTuple):
@@ -237,3 +239,21 @@ def test_kernels_are_imported_inside_functions():
 def test_file_fits_in_one_sitting(path):
     n_lines = len(path.read_text(encoding="utf-8").splitlines())
     assert n_lines <= MAX_LINES, f"{n_lines} lines, at most {MAX_LINES}: split by subject"
+
+
+def functions_of(path):
+    """Name and number of lines, signature and docstring left out, of each function of a file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[1 if ast.get_docstring(node) is not None else 0 :]
+            yield node.name, node.end_lineno - first[0].lineno + 1 if first else 0
+
+
+def test_function_fits_a_screen():
+    long = [
+        f"{path.relative_to(ROOT)}: {name}, {n} lines"
+        for path in SOURCES
+        for name, n in functions_of(path)
+        if n > MAX_LINES_OF_A_FUNCTION
+    ]
+    assert not long, f"at most {MAX_LINES_OF_A_FUNCTION} lines, split these:{show(long)}"

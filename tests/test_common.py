@@ -15,6 +15,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from subspace_learn import _HEADLINE
+from subspace_learn._capabilities import kind_of_input
 from subspace_learn._discovery import estimators
 from tests.common_checks import (
     complex_table,
@@ -26,7 +27,7 @@ from tests.common_checks import (
     system,
     table,
 )
-from tests.common_checks.instances import instances, kind, longer_instances
+from tests.common_checks.instances import instances, longer_instances
 
 CHECKS_OF_KIND = {
     "complex_table": complex_table,
@@ -47,12 +48,14 @@ def cases(which):
     return [
         pytest.param(estimator, check, id=f"{estimator!r}-{check.__name__}")
         for estimator in [*INSTANCES, *longer_instances()]
-        for check in getattr(CHECKS_OF_KIND[kind(estimator)], which)
+        for check in getattr(CHECKS_OF_KIND[kind_of_input(estimator)], which)
     ]
 
 
 def test_every_estimator_is_of_a_kind_that_has_checks():
-    without = {repr(e): kind(e) for e in INSTANCES if kind(e) not in CHECKS_OF_KIND}
+    without = {
+        repr(e): kind_of_input(e) for e in INSTANCES if kind_of_input(e) not in CHECKS_OF_KIND
+    }
     assert not without, f"write tests/common_checks/<kind>.py for these: {without}"
 
 

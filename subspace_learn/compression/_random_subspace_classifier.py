@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import count
 from numbers import Integral, Real
 from typing import Any
 
@@ -14,8 +15,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, random_seed
-from .._validation import check_labels, check_on_host, check_samples
+from .._base import (
+    Interval,
+    StrOptions,
+    SubspaceEstimator,
+    fit_method,
+    progress,
+    random_seed,
+)
+from .._validation import check_labels, check_on_host, check_sample_weight, check_samples
 from ..functional.random_subspace import (
     PROJECTIONS,
     NetworkShape,
@@ -54,6 +62,8 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         Stop when no entry of the gradient in z is larger.
     random_state : int, RandomState, Generator or None, default=None
         Of start and projection. Subspaces of one seed have the same start; dense ones are nested.
+    verbose : int, default=0
+        Above 0, one line for every tenth iteration is printed.
 
     Attributes
     ----------
@@ -129,6 +139,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "random_state": ["random_state", np.random.Generator],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -142,6 +153,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         max_iter=300,
         tol=1e-4,
         random_state=None,
+        verbose=0,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.subspace_dim = subspace_dim
@@ -151,9 +163,10 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         self.max_iter = max_iter
         self.tol = tol
         self.random_state = random_state
+        self.verbose = verbose
 
     @fit_method
-    def fit(self, X: Any, y: Any) -> RandomSubspaceClassifier:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> RandomSubspaceClassifier:
         """Train the coordinates z.
 
         Parameters
@@ -162,6 +175,8 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
             Rows.
         y : array of shape (n_samples,)
             Classes.
+        sample_weight : array of shape (n_samples,), default=None
+            Frequencies: a row of weight 2 counts as two rows, of weight 0 as none.
 
         Returns
         -------
@@ -171,6 +186,9 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         check_on_host(self, X)
         X = check_samples(self, X, reset=True, accept_sparse="csr")
         y = check_labels(self, y, X.shape[0])
+        weights = check_sample_weight(sample_weight, X)
+        if weights is not None:
+            X, y, weights = X[weights > 0], y[weights > 0], weights[weights > 0]
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -181,7 +199,8 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         self.n_parameters_ = shape.n_parameters
         self.seed_ = random_seed(self.random_state)
         theta, P = subspace(shape, self.subspace_dim, self.projection, self.seed_)
-        found = self._minimum(theta, P, shape, X.astype(np.float64), labels)
+        table = (X.astype(np.float64), labels, weights)
+        found = self._minimum(theta, P, shape, *table)
         self.loss_, self.n_iter_ = float(found.fun), int(found.nit)
         self.coordinates_ = None if P is None else found.x
         layers = shape.layers(found.x if P is None else theta + P @ found.x)
@@ -238,11 +257,26 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
             )
         return NetworkShape((n_features, *map(int, hidden), len(self.classes_)))
 
-    def _minimum(self, theta: Any, P: Any, shape: NetworkShape, X: Any, labels: Any) -> Any:
+    def _minimum(
+        self, theta: Any, P: Any, shape: NetworkShape, X: Any, labels: Any, weights: Any
+    ) -> Any:
+        steps = count(1)
+
+        def tell(intermediate_result: scipy.optimize.OptimizeResult) -> None:
+            step = next(steps)
+            if step % 10 == 0:
+                progress(self, f"iteration {step}: loss {intermediate_result.fun:.4g}")
+
         def objective(z: np.ndarray) -> tuple[float, np.ndarray]:
             point = z if P is None else theta + P @ z
             loss, gradient = network_loss(
-                point, shape, X, labels, activation=self.activation, alpha=self.alpha
+                point,
+                shape,
+                X,
+                labels,
+                activation=self.activation,
+                alpha=self.alpha,
+                sample_weight=weights,
             )
             return loss, gradient if P is None else P.rmatvec(gradient)
 
@@ -251,6 +285,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
             theta if P is None else np.zeros(P.shape[1]),
             jac=True,
             method="L-BFGS-B",
+            callback=tell,
             options={"maxiter": self.max_iter, "maxfun": 20 * self.max_iter, "gtol": self.tol},
         )
         if found.nit >= self.max_iter:

@@ -107,9 +107,9 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         Sampling rate in Hz, for lags in seconds; ``mne.Epochs`` bring their own.
     n_jobs : int, default=None
         Threads for the decompositions of the matrices.
-    random_state : int, RandomState or None, default=None
+    random_state : int, RandomState, Generator or None, default=None
         For a ``classifier`` with a ``random_state`` of None; "svm", "lr" and "mdm" draw nothing.
-    verbose : bool, default=False
+    verbose : int, default=0
         Whether a line is printed for each candidate.
 
     Attributes
@@ -221,7 +221,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "sfreq": [Interval(Real, 0, None, closed="neither"), None],
         "n_jobs": [Integral, None],
-        "random_state": ["random_state"],
+        "random_state": ["random_state", np.random.Generator],
         "verbose": ["verbose"],
     }
 
@@ -244,7 +244,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         sfreq=None,
         n_jobs=None,
         random_state=None,
-        verbose=False,
+        verbose=0,
     ):
         self.order = order
         self.lag = lag

@@ -15,10 +15,10 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.svm import SVC
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
 from .._array import Array, array_namespace, move_like, to_numpy
+from .._base import random_seed
 from .._magnitude import check_magnitude
 from ._geometry import CovarianceGeometry
 
@@ -193,13 +193,14 @@ def prototype_of(choice: Any, random_state: Any = None) -> BaseEstimator:
     """The classifier of tangent vectors behind a choice, unfitted."""
     if choice == "svm":
         # LIBSVM's own tolerance moves the scores by 1e-4 when the order of the epochs changes; its
-        # kernel is in float32, so that below 1e-7 it may take 1e7 steps without an end
-        return SVC(kernel="linear", tol=1e-7, max_iter=_SVM_STEPS)
+        # kernel is in float32, so that below 1e-7 it may take 1e7 steps without an end. It draws
+        # nothing; a seed keeps scikit-learn from advancing NumPy's global state all the same
+        return SVC(kernel="linear", tol=1e-7, max_iter=_SVM_STEPS, random_state=0)
     if choice == "lr":
         return LogisticRegression(max_iter=1000)
     prototype = clone(choice)
     if random_state is not None and prototype.get_params().get("random_state", 0) is None:
-        prototype.set_params(random_state=check_random_state(random_state).randint(2**31))
+        prototype.set_params(random_state=random_seed(random_state) % 2**31)
     return prototype
 
 

@@ -42,7 +42,7 @@ def make_spiked_samples(
         Variance :math:`\sigma^2 \ge 0` of every direction.
     mean : float or array of shape (n_features,), default=0.0
         Mean of the rows.
-    random_state : None, int, RandomState or Generator, default=None
+    random_state : int, RandomState, Generator or None, default=None
         Source of randomness; an int gives the same data each time.
     return_basis : bool, default=False
         Also return the directions.
@@ -121,7 +121,7 @@ def make_subspace_outliers(
         Dimension of the subspace, below ``n_features``.
     noise : float, default=0.1
         Standard deviation of the noise in each column.
-    random_state : None, int, RandomState or Generator, default=None
+    random_state : int, RandomState, Generator or None, default=None
         Source of randomness; an int gives the same data each time.
 
     Returns
@@ -188,7 +188,7 @@ def make_noniid_clients(
         Dimension of the shared subspace and of each client's own.
     heterogeneity : float, default=1.0
         Scale :math:`h \ge 0` of what is a client's own.
-    random_state : None, int, RandomState or Generator, default=None
+    random_state : int, RandomState, Generator or None, default=None
         Source of randomness; an int gives the same data each time.
     return_basis : bool, default=False
         Also return the shared directions.

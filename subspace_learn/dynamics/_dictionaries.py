@@ -91,9 +91,9 @@ class FourierDictionary(_RowDictionary):
         Largest frequency n of each angle.
     period : float, default=2 pi
         Period of every feature, in its units.
-    index_set : {"full", "hyperbolic"}, default="full"
-        "full": all :math:`|k_i| \le n`, (2 n + 1)^n_features functions. "hyperbolic": those with
-        :math:`\prod \max(1, |k_i|) \le n`, far fewer for several angles.
+    index_set : {"tensor", "hyperbolic_cross"}, default="tensor"
+        "tensor": all :math:`|k_i| \le n`, (2 n + 1)^n_features functions. "hyperbolic_cross":
+        those with :math:`\prod \max(1, |k_i|) \le n`, far fewer for several angles.
     output : {"real", "complex"}, default="real"
         "real": 1, :math:`\sqrt 2 \cos(k \cdot x)` and :math:`\sqrt 2 \sin(k \cdot x)`, which span
         the same functions. "complex" is for those who want the characters themselves; not every
@@ -126,11 +126,11 @@ class FourierDictionary(_RowDictionary):
     _parameter_constraints: dict = {
         "n_frequencies": [Interval(Integral, 0, None, closed="left")],
         "period": [Interval(Real, 0, None, closed="neither")],
-        "index_set": [StrOptions({"full", "hyperbolic"})],
+        "index_set": [StrOptions({"tensor", "hyperbolic_cross"})],
         "output": [StrOptions({"real", "complex"})],
     }
 
-    def __init__(self, n_frequencies=3, *, period=2 * np.pi, index_set="full", output="real"):
+    def __init__(self, n_frequencies=3, *, period=2 * np.pi, index_set="tensor", output="real"):
         self.n_frequencies = n_frequencies
         self.period = period
         self.index_set = index_set
@@ -138,13 +138,13 @@ class FourierDictionary(_RowDictionary):
 
     def _prepare(self, X: Array) -> None:
         n, d = self.n_frequencies, X.shape[1]
-        if self.index_set == "full" and (2 * n + 1.0) ** min(d, 99) > _MOST_FUNCTIONS:
+        if self.index_set == "tensor" and (2 * n + 1.0) ** min(d, 99) > _MOST_FUNCTIONS:
             raise ValueError(
                 f"n_frequencies={n} of {d} features make {(2 * n + 1.0) ** min(d, 99):.1e} "
-                "functions. Use index_set='hyperbolic', fewer frequencies, or fewer features."
+                "functions. Use index_set='hyperbolic_cross', fewer frequencies, or fewer features."
             )
         half = self.output == "real"
-        waves = _waves(n, d, self.index_set == "hyperbolic", half)
+        waves = _waves(n, d, self.index_set == "hyperbolic_cross", half)
         self.frequencies_ = move_like(np.array(waves, dtype=np.int64).reshape(len(waves), d), X)
 
     def _evaluate(self, X: Array) -> Array:

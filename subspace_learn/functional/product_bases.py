@@ -14,7 +14,7 @@ KINDS = ("legendre", "chebyshev", "hermite", "fourier")
 
 
 def multi_indices(
-    n_inputs: int, degree: int, index_set: str, *, include_constant: bool = True
+    n_inputs: int, degree: int, index_set: str, *, include_bias: bool = True
 ) -> np.ndarray:
     """Degrees of each product in each input.
 
@@ -26,7 +26,7 @@ def multi_indices(
         Largest degree k.
     index_set : {"total_degree", "hyperbolic_cross", "tensor"}
         Sum of degrees at most k; product of (degree + 1) at most k + 1; each at most k.
-    include_constant : bool, default=True
+    include_bias : bool, default=True
         Whether the product of degree 0 is among them.
 
     Returns
@@ -55,9 +55,7 @@ def multi_indices(
     else:
         all_indices = extend((), start)
     all_indices.sort(key=lambda index: (sum(index), tuple(-j for j in index)))
-    return np.array(all_indices[0 if include_constant else 1 :], dtype=np.int64).reshape(
-        -1, n_inputs
-    )
+    return np.array(all_indices[0 if include_bias else 1 :], dtype=np.int64).reshape(-1, n_inputs)
 
 
 def basis_values(t: np.ndarray, kind: str, indices: np.ndarray) -> np.ndarray:

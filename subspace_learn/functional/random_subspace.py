@@ -258,6 +258,7 @@ def network_loss(
     *,
     activation: str = "relu",
     alpha: float = 0.0,
+    sample_weight: np.ndarray | None = None,
 ) -> tuple[float, np.ndarray]:
     r"""Mean cross-entropy of a perceptron with softmax, and its gradient in theta.
 
@@ -275,6 +276,8 @@ def network_loss(
         Of the hidden units.
     alpha : float, default=0.0
         Adds alpha / 2 times the squared weights (not biases) over n_samples.
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Positive frequencies; their sum takes the place of n_samples.
 
     Returns
     -------
@@ -283,15 +286,16 @@ def network_loss(
     gradient : ndarray of shape (n_parameters,)
         By back-propagation.
     """
-    n = X.shape[0]
+    n = X.shape[0] if sample_weight is None else float(sample_weight.sum())
+    share = 1 / n if sample_weight is None else sample_weight[:, None] / n
     units = network_outputs(theta, shape, X, activation)
     scores = units[-1] - units[-1].max(axis=1, keepdims=True)
     log_sums = np.log(np.exp(scores).sum(axis=1))
-    rows = np.arange(n)
-    loss = float((log_sums - scores[rows, labels]).mean())
+    rows = np.arange(X.shape[0])
+    loss = float(np.average(log_sums - scores[rows, labels], weights=sample_weight))
     delta = np.exp(scores - log_sums[:, None])
     delta[rows, labels] -= 1
-    delta /= n
+    delta *= share
     gradient = np.empty_like(theta)
     layers, slots = shape.layers(theta), shape.layers(gradient)
     for k in range(len(layers) - 1, -1, -1):

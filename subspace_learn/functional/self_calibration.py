@@ -172,29 +172,23 @@ def calibrated(
             "All measurements are zero: there is nothing to calibrate. Give snapshots with a "
             "signal."
         )
-    w, basis = request.w, request.gain_basis
     if not live.all():
-        kept = move_like(np.flatnonzero(live), Y)
-        Y, stack = xp.take(Y, kept, axis=1), LiveSensors(stack, live)
-        w = None if w is None else xp.take(w, kept, axis=0)
-        basis = None if basis is None else xp.take(basis, kept, axis=0)
-    request = request._replace(w=w, gain_basis=basis)
+        Y, stack, request = _of_live_sensors(Y, stack, request, live)
+    w, basis = request.w, request.gain_basis
     make = _SOLVERS[request.solver]
     plain = balanced_system(Y, stack, shared_signal=shared_signal)
     solver = make(plain, request)
     penalty = _damping(plain, request.damp)
+    steps = 0
     z = _solution(solver, plain, request) if penalty is None and not request.sparsity else None
     if z is None:
         z, penalty, steps = _penalised(Y, plain, penalty, make, request, report)
-    else:
-        steps = 0
     spectrum = solver.spectrum(z)
     report(f"smallest singular values {spectrum.values}, null dimension {spectrum.null_dim}")
     if request.method == "ls" and penalty is None and spectrum.null_dim == 1:
         if int(xp.sum(xp.astype(w != 0, xp.int64))) > 1:  # a reference sensor excludes nothing
             _check_normalisation(plain, z, spectrum.values, request.tol)
-    s, x = plain.unscaled(z)
-    s, x = _normalised(s, x, w)
+    s, x = _normalised(*plain.unscaled(z), w)
     d = 1.0 / _nonzero(s)
     n_steps = max(request.refine, 0 if basis is None else 1)
     if n_steps:
@@ -221,6 +215,19 @@ def calibrated(
         max(solver.n_iter + steps, 1),
         solver.converged,
     )
+
+
+def _of_live_sensors(
+    Y: Array, stack: SensingStack, request: Request, live: np.ndarray
+) -> tuple[Array, LiveSensors, Request]:
+    """The problem without the sensors that measured nothing."""
+    xp, kept = array_namespace(Y), move_like(np.flatnonzero(live), Y)
+    w, basis = (
+        None if values is None else xp.take(values, kept, axis=0)
+        for values in (request.w, request.gain_basis)
+    )
+    request = request._replace(w=w, gain_basis=basis)
+    return xp.take(Y, kept, axis=1), LiveSensors(stack, live), request
 
 
 _SOLVERS: dict[str, Callable[[BalancedSystem, Request], Solver]] = {

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
 
-from .._base import Interval, StrOptions, SubspaceEstimator, as_container, fit_method
+from .._base import Interval, StrOptions, SubspaceEstimator, as_container, fit_method, progress
 from .._graph_validation import check_graphs
 from ..functional.positional_encoding import STATISTICS, positional_encoding, spectral_filters
 
@@ -42,6 +42,8 @@ class SpectralPositionalEncoding(TransformerMixin, SubspaceEstimator, auto_wrap_
     taper : bool, default=True
         False keeps the weights of the filters up to the cut: then two eigenvalues that change
         places there change the rows at once, however small the change of the graph.
+    verbose : int, default=0
+        Above 0, `transform` prints one line for each graph.
 
     Raises
     ------
@@ -102,12 +104,14 @@ class SpectralPositionalEncoding(TransformerMixin, SubspaceEstimator, auto_wrap_
         "n_eigenvectors": [Interval(Integral, 1, None, closed="left"), None],
         "filters": [StrOptions({"lipschitz", "heat", "walk", "spline"}), list],
         "taper": ["boolean"],
+        "verbose": ["verbose"],
     }
 
-    def __init__(self, n_eigenvectors=32, *, filters="lipschitz", taper=True):
+    def __init__(self, n_eigenvectors=32, *, filters="lipschitz", taper=True, verbose=0):
         self.n_eigenvectors = n_eigenvectors
         self.filters = filters
         self.taper = taper
+        self.verbose = verbose
 
     @fit_method
     def fit(self, X: Any, y: Any = None) -> SpectralPositionalEncoding:
@@ -149,7 +153,8 @@ class SpectralPositionalEncoding(TransformerMixin, SubspaceEstimator, auto_wrap_
         filters = self._filters()
         graphs, single = check_graphs(self, X, method="transform")
         tables = []
-        for graph in graphs:
+        for number, graph in enumerate(graphs, 1):
+            progress(self, f"graph {number} of {len(graphs)}: {graph.shape[0]} nodes")
             rows = positional_encoding(graph, self.n_eigenvectors, filters, taper=self.taper)
             tables.append(as_container(self, rows.astype(graph.dtype, copy=False), X))
         return tables[0] if single else tables

@@ -226,8 +226,8 @@ class FederatedGrassmannPCA(SubspaceModel):
         weights = check_sample_weight(sample_weight, X)
         if weights is not None and float(weights.sum()) <= 1:
             raise ValueError(
-                f"sample_weight sums to {float(weights.sum()):.3g}, but frequencies of rows must sum "
-                "to more than 1: one row has no variance."
+                f"sample_weight sums to {float(weights.sum()):.3g}, but frequencies of rows must "
+                "sum to more than 1: one row has no variance."
             )
         names, rows = check_groups(groups, X.shape[0])
         self.clients_ = names.tolist()

@@ -98,7 +98,7 @@ class GrassmannClassifier(StreamOfBatches, ClassSubspaceModel):
         "rsgd" with its own loss.
     random_state : int, RandomState, Generator or None, default=None
         For the random start, the batches and the rows set aside.
-    verbose : bool, default=False
+    verbose : int, default=0
         Whether a line is printed after each iteration.
 
     Attributes
@@ -204,7 +204,7 @@ class GrassmannClassifier(StreamOfBatches, ClassSubspaceModel):
         validation_fraction=0.1,
         n_iter_no_change=10,
         random_state=None,
-        verbose=False,
+        verbose=0,
     ):
         self.subspace_dim = subspace_dim
         self.gamma = gamma

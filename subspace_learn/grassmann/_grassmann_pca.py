@@ -23,6 +23,7 @@ from ..functional.grassmann_pca import (
     resolved_solver,
     streamed,
 )
+from ..linalg.moments import Moments
 from ._subspace_model import SubspaceModel
 
 __all__ = ["GrassmannPCA"]
@@ -308,6 +309,11 @@ class GrassmannPCA(SubspaceModel):
         tags.input_tags.sparse = self.solver != "svd"
         tags.array_api_support = self.solver != "trust_region"
         return tags
+
+    @property
+    def statistics_(self) -> str:
+        check_is_fitted(self)
+        return "exact" if isinstance(self._summary, Moments) else "low_rank"
 
     def _wanted(self, n_features: int, n_samples: int | None = None) -> int | float | None:
         """``n_components`` as a Python number, checked against the size of the data."""

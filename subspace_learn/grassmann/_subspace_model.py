@@ -18,7 +18,6 @@ from ..functional.grassmann_pca import (
     projection_scores,
     squared_residuals,
 )
-from ..linalg.moments import Moments
 
 __all__ = ["SubspaceModel"]
 
@@ -211,11 +210,6 @@ class SubspaceModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceE
     def n_samples_seen_(self) -> int:
         check_is_fitted(self)
         return self._summary.n_samples
-
-    @property
-    def statistics_(self) -> str:
-        check_is_fitted(self)
-        return "exact" if isinstance(self._summary, Moments) else "low_rank"
 
     @property
     def n_iter_(self) -> int:

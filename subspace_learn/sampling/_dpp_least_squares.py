@@ -71,7 +71,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
     rcond : float, default=None
         Features nearer to the span of others than this, relative to their length, are left out.
         None means rounding.
-    verbose : bool, default=False
+    verbose : int, default=0
         Whether to print how many features are left out.
     random_state : int, RandomState, Generator or None, default=None
         Draws the rows. Shuffled rows give the same design, except for exact ties.
@@ -174,7 +174,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
         sampler="auto",
         fit_intercept=True,
         rcond=None,
-        verbose=False,
+        verbose=0,
         random_state=None,
     ):
         self.feature_map = feature_map
@@ -247,7 +247,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
                 f"needs a table. On a domain use one of {CONTINUOUS_SCHEMES} and no reference."
             )
         indices = multi_indices(
-            len(basis.domain_), basis.degree, basis.index_set, include_constant=True
+            len(basis.domain_), basis.degree, basis.index_set, include_bias=True
         )
         size = self._n_points(len(indices), None, n)
         drawn = design_points(

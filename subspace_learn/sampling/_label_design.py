@@ -72,13 +72,11 @@ class LabelDesign(SubspaceEstimator):
         if self.feature_map is None:
             return None
         if isinstance(self.feature_map, str):
-            return ProductBasis(self.feature_map, include_constant=not self.fit_intercept).fit(
-                checked
-            )
+            return ProductBasis(self.feature_map, include_bias=not self.fit_intercept).fit(checked)
         if isinstance(self.feature_map, ProductBasis):
             # the constant is counted once: as the intercept, if there is one
             basis = clone(self.feature_map)
-            bare = {"include_constant": False} if self.fit_intercept else {}
+            bare = {"include_bias": False} if self.fit_intercept else {}
             return basis.set_params(**bare).fit(checked)
         return clone(self.feature_map).fit(X)
 
@@ -117,9 +115,7 @@ class LabelDesign(SubspaceEstimator):
         basis = self.feature_map
         if isinstance(basis, str):
             basis = ProductBasis(basis)
-        if not isinstance(basis, ProductBasis) or not (
-            basis.include_constant or self.fit_intercept
-        ):
+        if not isinstance(basis, ProductBasis) or not (basis.include_bias or self.fit_intercept):
             raise ValueError(
                 "design_points draws from a product basis with the constant: give feature_map by "
                 "name or as a ProductBasis. From any other map, draw rows of a table with design."
@@ -131,7 +127,7 @@ class LabelDesign(SubspaceEstimator):
                 "ProductBasis."
             )
         domain = np.atleast_2d(np.asarray(domain, dtype=np.float64))
-        basis = clone(basis).set_params(domain=domain, include_constant=not self.fit_intercept)
+        basis = clone(basis).set_params(domain=domain, include_bias=not self.fit_intercept)
         return basis.fit(np.zeros((1, len(domain))))
 
     def _was_planned(self, checked: np.ndarray, weights: np.ndarray | None) -> bool:

@@ -43,7 +43,7 @@ class ProductBasis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
     domain : array-like of shape (2,) or (n_features, 2), default=None
         Lowest and highest value of each input; for "hermite" mean and standard deviation. None
         takes them from the rows of `fit`.
-    include_constant : bool, default=True
+    include_bias : bool, default=True
         Whether the constant function is among the features.
 
     Attributes
@@ -87,7 +87,7 @@ class ProductBasis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
         "degree": [Interval(Integral, 0, None, closed="left")],
         "index_set": [StrOptions({"total_degree", "hyperbolic_cross", "tensor"})],
         "domain": ["array-like", None],
-        "include_constant": ["boolean"],
+        "include_bias": ["boolean"],
     }
 
     def __init__(
@@ -97,13 +97,13 @@ class ProductBasis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
         degree=3,
         index_set="total_degree",
         domain=None,
-        include_constant=True,
+        include_bias=True,
     ):
         self.kind = kind
         self.degree = degree
         self.index_set = index_set
         self.domain = domain
-        self.include_constant = include_constant
+        self.include_bias = include_bias
 
     @fit_method
     def fit(self, X: Any, y: Any = None) -> ProductBasis:
@@ -125,7 +125,7 @@ class ProductBasis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
         X = check_samples(self, X, reset=True)
         self.domain_ = self._domain(X)
         self.multi_indices_ = multi_indices(
-            X.shape[1], self.degree, self.index_set, include_constant=self.include_constant
+            X.shape[1], self.degree, self.index_set, include_bias=self.include_bias
         )
         n_products = len(self.multi_indices_)
         if not 0 < n_products <= _MOST_PRODUCTS:

@@ -11,7 +11,6 @@ from typing import Any
 
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import PolynomialFeatures
-from sklearn.utils import get_tags
 
 from subspace_learn import GrassmannPCA
 from subspace_learn._discovery import estimators
@@ -155,7 +154,7 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(RBFDictionary(2, random_state=0), alpha=1e-3),
     ],
     # Many features make (2 n + 1)^d waves.
-    "FourierDictionary": lambda cls: [cls(1, index_set="hyperbolic"), cls(1)],
+    "FourierDictionary": lambda cls: [cls(1, index_set="hyperbolic_cross"), cls(1)],
     "HermiteDictionary": lambda cls: [cls(2)],
     "RBFDictionary": lambda cls: [
         cls(3, random_state=0),
@@ -258,12 +257,6 @@ CHANGES_LIBRARY = {"ToDevice"}
 # Transformers of epochs whose output grows like X, not like its square.
 LINEAR = {"HiPPOTransformer"}
 
-# Estimators of 2-D input that may also be complex. scikit-learn has no tag for it.
-TAKES_COMPLEX = {"SelfCalibrationLS"}
-
-# Estimators of 3-D input, time before channels.
-TAKES_SEQUENCES = {"SSMClassifier"}
-
 
 def instances() -> list[Any]:
     """Return every estimator in every setting of the table, unfitted; not those that need torch."""
@@ -293,21 +286,3 @@ def longer_instances() -> list[Any]:
 
 def _default(cls: type) -> list[Any]:
     return [cls()]
-
-
-def kind(estimator: Any) -> str:
-    """Return the kind of X an estimator takes, or what it does instead of mapping samples."""
-    if hasattr(estimator, "fit_resample"):
-        return "sampler"
-    if hasattr(estimator, "aspreconditioner"):
-        return "system"
-    tags = get_tags(estimator).input_tags
-    if type(estimator).__name__ in TAKES_SEQUENCES:
-        return "sequences"
-    if tags.three_d_array:
-        return "epochs" if tags.two_d_array else "matrices"
-    if type(estimator).__name__ in TAKES_COMPLEX:
-        return "complex_table"
-    if tags.pairwise:
-        return "pairwise" if tags.two_d_array else "graph"
-    return "table" if tags.two_d_array else "mesh"

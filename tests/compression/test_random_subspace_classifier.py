@@ -129,3 +129,19 @@ def test_wrong_questions_are_told(iris):
         intrinsic_dimension(model(), *iris, dims="all")
     with pytest.raises(ValueError, match="empty"):
         intrinsic_dimension(model(), *iris, dims=[])
+
+
+def test_rows_of_weight_zero_are_left_out(iris):
+    X, y = iris
+    names = np.unique(y)
+    kept = y != names[2]
+    weighted = model(subspace_dim=8).fit(X, y, sample_weight=kept.astype(float))
+    alone = model(subspace_dim=8).fit(X[kept], y[kept])
+    assert list(weighted.classes_) == list(names[:2])
+    np.testing.assert_allclose(weighted.coordinates_, alone.coordinates_, rtol=1e-9)
+
+
+def test_verbose_tells_how_far_it_is(iris, capsys):
+    model(verbose=1).fit(*iris)
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("[RandomSubspaceClassifier] iteration 10: loss")

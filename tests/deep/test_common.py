@@ -9,10 +9,11 @@ pytest.importorskip("torch", reason="torch is not installed: the deep extra is n
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from subspace_learn._capabilities import kind_of_input
 from subspace_learn._discovery import estimators
 from subspace_learn.deep import BaseDeepEstimator
 from tests.common_checks import sequences, table
-from tests.common_checks.instances import SETTINGS, deep_instances, kind
+from tests.common_checks.instances import SETTINGS, deep_instances
 
 CHECKS_OF_KIND = {"sequences": sequences.CHECKS, "table": table.CHECKS}
 INSTANCES = deep_instances()
@@ -33,7 +34,7 @@ def test_scikit_learn_check(estimator, check):
     [
         pytest.param(estimator, check, id=f"{estimator!r}-{check.__name__}")
         for estimator in INSTANCES
-        for check in CHECKS_OF_KIND[kind(estimator)]
+        for check in CHECKS_OF_KIND[kind_of_input(estimator)]
     ],
 )
 def test_our_check(estimator, check):

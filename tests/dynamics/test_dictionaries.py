@@ -31,7 +31,7 @@ def test_real_waves_span_the_complex_ones(rng):
 def test_hyperbolic_cross_is_smaller_and_too_many_waves_are_refused(rng):
     X = rng.normal(size=(5, 3))
     full = FourierDictionary(3, output="complex").fit(X).frequencies_
-    cross = FourierDictionary(3, output="complex", index_set="hyperbolic").fit(X).frequencies_
+    cross = FourierDictionary(3, output="complex", index_set="hyperbolic_cross").fit(X).frequencies_
     assert len(full) == 343
     assert set(map(tuple, cross)) == {
         tuple(k) for k in full if np.prod(np.maximum(1, np.abs(k))) <= 3

@@ -56,7 +56,7 @@ def test_index_sets_have_the_sizes_they_should():
             assert (indices[0] == 0).all()
             assert len(np.unique(indices, axis=0)) == len(indices)
             np.testing.assert_array_equal(
-                multi_indices(d, k, kind, include_constant=False), indices[1:]
+                multi_indices(d, k, kind, include_bias=False), indices[1:]
             )
 
 

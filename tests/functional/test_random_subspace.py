@@ -152,6 +152,16 @@ def test_gradient_agrees_with_differences(activation, sizes, table, rng):
         assert gradient[k] == pytest.approx((ends[0] - ends[1]) / 2e-6, abs=2e-9)
 
 
+def test_weights_are_repeated_rows(table, rng):
+    X, labels = table
+    theta, counts = rng.normal(size=SHAPE.n_parameters), rng.integers(1, 4, len(X))
+    rows = np.repeat(np.arange(len(X)), counts)
+    wanted = network_loss(theta, SHAPE, X[rows], labels[rows], alpha=0.5)
+    given = network_loss(theta, SHAPE, X, labels, alpha=0.5, sample_weight=counts.astype(float))
+    assert given[0] == pytest.approx(wanted[0], rel=1e-13)  # sums of some dozen terms
+    np.testing.assert_allclose(given[1], wanted[1], rtol=0, atol=1e-13)
+
+
 @pytest.mark.parametrize("kind", PROJECTIONS)
 def test_slope_along_a_coordinate_is_the_projected_gradient(kind, table, rng):
     X, labels = table

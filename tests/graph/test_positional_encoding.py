@@ -158,3 +158,9 @@ def test_real_graph_with_isolated_nodes_is_ordinary_input():
     isolated = np.asarray(graph.adjacency.sum(axis=1)).ravel() == 0
     assert isolated.sum() == 266
     assert np.ptp(Z[isolated], axis=0).max() == 0
+
+
+def test_verbose_tells_which_graph_it_is_at(capsys):
+    SpectralPositionalEncoding(None, verbose=1).transform([nx.path_graph(3), nx.star_graph(4)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "[SpectralPositionalEncoding] graph 2 of 2: 5 nodes"

@@ -35,7 +35,7 @@ def test_wrong_domains_and_sizes_are_refused(rng):
         ({"kind": "hermite", "domain": (0, -1)}, "without width"),
         ({"domain": (0, np.inf)}, "without width"),
         ({"degree": 99}, "makes 171700 products"),
-        ({"degree": 0, "include_constant": False}, "makes 0 products"),
+        ({"degree": 0, "include_bias": False}, "makes 0 products"),
         ({"kind": "wavelet"}, "kind"),
     ]:
         with pytest.raises(ValueError, match=match):
