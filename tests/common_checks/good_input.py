@@ -5,14 +5,14 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 import numpy as np
-from sklearn.base import clone, is_classifier, is_regressor
-from sklearn.utils import get_tags
+from sklearn.base import clone
 
 from subspace_learn.dynamics import DelayDictionary
 from subspace_learn.random_matrix import HeavyTailSpectrum
 
-from . import epochs, graph, instances, matrices, mesh, sequences, system, table
-from .robust import kind_of
+from . import instances, system
+from .data import example
+from .robust import is_supervised, kind_of
 
 # Not in the table of common checks, whose rows they do not have.
 ALONE = (DelayDictionary(1), DelayDictionary(2, lag=2), HeavyTailSpectrum(), HeavyTailSpectrum(4))
@@ -52,19 +52,8 @@ def good_input(estimator):
         X = np.random.default_rng(20260101).normal(size=(20, 20))
         return X, None, X
     if kind == "system":
-        return system.make_matrix(), None, system.right_hand_sides()
-    if kind in ("graph", "mesh"):
-        X = graph.make_graph() if kind == "graph" else mesh.make_meshes()
-        return X, None, X
-    make = {
-        "complex_table": table.make_table,
-        "epochs": epochs.make_epochs,
-        "matrices": matrices.make_matrices,
-        "sampler": table.make_table,
-        "sequences": sequences.make_sequences,
-        "table": table.make_table,
-    }[kind]
-    X, y = make()
+        return *example(kind), system.right_hand_sides()
+    X, y = example(kind)
     return X, y, X
 
 
@@ -74,10 +63,8 @@ def fitted_on_good_input(estimator):
     class Build:
         def __call__(self):
             X, y, query = good_input(estimator)
-            supervised = get_tags(estimator).target_tags.required
-            supervised = supervised or is_classifier(estimator) or is_regressor(estimator)
             fitted = clone(estimator)
-            fitted.fit(X, y) if supervised else fitted.fit(X)
+            fitted.fit(X, y) if is_supervised(estimator) else fitted.fit(X)
             return fitted, query
 
         def __repr__(self):

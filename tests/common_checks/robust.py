@@ -15,7 +15,7 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
-from .instances import kind
+from subspace_learn._capabilities import kind_of_input
 
 ASKED = (
     *("transform", "predict", "predict_proba", "predict_log_proba", "decision_function"),
@@ -79,14 +79,14 @@ def _leak(error):
     A refusal is a ``raise`` in this package or in scikit-learn, or a conversion that scikit-learn
     tries; numbers that a computation trips over are neither.
     """
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    if "subspace_learn" in frame.filename:
-        line = linecache.getline(frame.filename, frame.lineno).strip()
-        return "" if line.startswith("raise") else f"{frame.filename}:{frame.lineno}"
-    outer = [f for f in traceback.extract_tb(error.__traceback__) if "subspace_learn" in f.filename]
-    theirs = any(f"/{name}/" in frame.filename for name in ("numpy", "scipy", "numba", "torch"))
-    at = outer[-1] if outer else frame
-    return f"{at.filename}:{at.lineno} ({frame.filename}:{frame.lineno})" if theirs else ""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [f for f in frames if "/subspace_learn/" in f.filename or "/sklearn/" in f.filename]
+    if not ours or "/sklearn/" in ours[-1].filename:
+        return ""
+    line = linecache.getline(ours[-1].filename, ours[-1].lineno).strip()
+    if ours[-1] is frames[-1] and line.startswith("raise"):
+        return ""
+    return f"{ours[-1].filename}:{ours[-1].lineno}"
 
 
 def assert_finite(value, what):
@@ -195,14 +195,18 @@ def examine(build, given, entry="fit"):
         vars(fitted).update(state)
 
 
+def is_supervised(estimator):
+    """Whether `fit` is given targets."""
+    needs = get_tags(estimator).target_tags.required
+    return needs or is_classifier(estimator) or is_regressor(estimator)
+
+
 def _examine_fit(estimator, given, entry):
     before = frozen(given.X)
     arguments = {}
     if given.sample_weight is not None and has_fit_parameter(estimator, "sample_weight"):
         arguments["sample_weight"] = given.sample_weight
-    supervised = get_tags(estimator).target_tags.required
-    supervised = supervised or is_classifier(estimator) or is_regressor(estimator)
-    targets = (given.y,) if supervised else ()
+    targets = (given.y,) if is_supervised(estimator) else ()
     try:
         with judged(entry):
             getattr(estimator, entry)(given.X, *targets, **arguments)
@@ -243,4 +247,6 @@ def _examine_answers(estimator, given, infinite):
 
 def kind_of(estimator):
     """Kind of X, as in tests/test_common.py; weight matrices have one of their own."""
-    return "weights" if type(estimator).__name__ == "HeavyTailSpectrum" else kind(estimator)
+    return (
+        "weights" if type(estimator).__name__ == "HeavyTailSpectrum" else kind_of_input(estimator)
+    )
