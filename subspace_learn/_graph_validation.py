@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._array import is_array, to_numpy
+from ._system_validation import for_scipy
 
 __all__ = ["check_graph", "check_graphs"]
 
@@ -155,7 +156,7 @@ def _from_edges(edges: Any, n_nodes: int | None, where: str, name: str) -> sp.co
 def _from_dense(X: Any, where: str, name: str) -> sp.coo_array:
     given = type(X).__name__
     X = to_numpy(X) if is_array(X) else np.asarray(X)
-    X = X.astype(np.float32) if X.dtype == np.float16 else X  # SciPy has no sparse float16
+    X = for_scipy(X)
     if X.ndim == 2 and X.shape[0] == 2 != X.shape[1] and X.dtype.kind in "iu":
         return _from_edges(X, None, where, name)
     if X.ndim != 2:

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from ._array import is_array, to_numpy
 from ._magnitude import check_magnitude
 
-__all__ = ["check_right_hand_side", "check_symmetric_matrix"]
+__all__ = ["check_right_hand_side", "check_symmetric_matrix", "for_scipy"]
 
 _DENSE_BYTES = 4 * 2**30
 _BYTES_PER_ENTRY = 12 * 4  # value and column, of a hierarchy three times the matrix, and the matrix
@@ -63,12 +63,29 @@ def check_symmetric_matrix(A: Any, *, where: str) -> sp.csr_array:
     return _checked_entries(A, where)
 
 
+def for_scipy(A: np.ndarray) -> np.ndarray:
+    """Return ``A`` in a dtype that SciPy's sparse matrices can hold.
+
+    Parameters
+    ----------
+    A : ndarray
+        Of any dtype.
+
+    Returns
+    -------
+    A : ndarray
+        Float16 as float32, and bytes in the order of this machine.
+    """
+    A = A.astype(np.float32) if A.dtype == np.float16 else A
+    return A.astype(A.dtype.newbyteorder("="), copy=False)
+
+
 def _as_sparse(A: Any, where: str) -> sp.coo_array:
     if sp.issparse(A):
         return A.tocoo()
     given = type(A).__name__
     A = to_numpy(A) if is_array(A) else np.asarray(A)
-    A = A.astype(np.float32) if A.dtype == np.float16 else A  # SciPy has no sparse float16
+    A = for_scipy(A)
     if A.ndim != 2:
         raise ValueError(
             f"{where} was given a {A.ndim}D array of type {given}. Give a sparse or dense "
