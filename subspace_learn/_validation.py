@@ -118,6 +118,9 @@ def check_samples(
         raise ValueError(f"Complex data not supported: {name} was given dtype {X.dtype}.")
     else:
         X = checked_features(estimator, X, reset=reset, min_samples=min_samples)
+    if sp.issparse(X) and X.format in ("csr", "csc") and not X.has_canonical_format:
+        X = X.copy()  # SciPy would sort the user's own, or fail where that is read-only
+        X.sum_duplicates()
     if power is not None:
         check_magnitude(X, power=power, name=name, smallest=reset)
     return X

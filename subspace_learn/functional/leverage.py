@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .._array import Array, array_namespace, device_of, is_numpy
-from ..linalg.moments import row_blocks
+from ..linalg.moments import NO_LENGTH, row_blocks
 
 __all__ = ["leverage_scores"]
 
@@ -17,8 +17,6 @@ METHODS = ("auto", "gram", "exact", "sketch")
 # eps / ratio of relative accuracy: 2e-12 at the first limit. Below it a second pass mends what the
 # first lost; below the second limit the rank cannot be read off a Gram matrix.
 _ONE_PASS, _TWO_PASSES = 1e-4, 1e-12
-# Columns shorter than this have squares without digits: they count as zero.
-_NO_COLUMN = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps) ** 0.5
 # Buckets of the count sketch for d columns, and columns of the Gaussian that shortens rows.
 _BUCKETS_PER_SQUARE, _SHORTENED = 4, 64
 
@@ -109,7 +107,7 @@ def whitener(
     gram = weighted_gram(A, weights)
     xp = array_namespace(gram)
     lengths = xp.sqrt(xp.linalg.diagonal(gram))
-    lengths = xp.where(lengths > _NO_COLUMN, lengths, xp.ones_like(lengths))
+    lengths = xp.where(lengths > NO_LENGTH, lengths, xp.ones_like(lengths))
     values, vectors = xp.linalg.eigh(gram / (lengths[:, None] * lengths[None, :]))
     ratio = float(values[0]) / max(float(values[-1]), np.finfo(float).tiny)
     if method == "gram" and not ratio > _TWO_PASSES:

@@ -175,7 +175,7 @@ def _named_matrices(W: Any) -> dict[str, Array]:
         W = W.coefs_
     if isinstance(W, Mapping):
         named = {str(name): part for name, part in W.items() if np.ndim(part) in (2, 4)}
-    elif isinstance(W, list | tuple) and not all(np.isscalar(row[0]) for row in W if len(row)):
+    elif isinstance(W, list | tuple) and any(np.ndim(part) > 1 for part in W):
         named = {str(i): part for i, part in enumerate(W)}
     else:
         named = {"0": W}
