@@ -89,6 +89,49 @@ def robustness():
             )
 
 
+def held():
+    """Digits, each pixel held for 8 steps: a sinusoid of 10 % of their range added, four seeds."""
+    yield (
+        "model",
+        "clean",
+        "at the spike of legs",
+        "at the largest response of the trained layer above 0.6",
+        "worst of 25 frequencies",
+    )
+    dt, steps = 0.008, np.arange(512)
+    spike = diagonal_init(32, "legs")[0].imag.max() * dt
+
+    def scores_of(make, seed):
+        X, X_test, y, y_test = split_digits(seed)
+        X, X_test, y_test = X.repeat(8, axis=1), X_test[:300].repeat(8, axis=1), y_test[:300]
+        model = make(seed).fit(X[:800], y[:800])
+        phase = np.random.default_rng(seed).uniform(0, 2 * np.pi, (len(X_test), 1))
+        amplitude = 0.1 * (X.max() - X.min())
+
+        def score(omega):
+            return model.score(X_test + amplitude * np.sin(omega * steps + phase), y_test)
+
+        peak = largest_response(model) if hasattr(model, "module_") else spike
+        worst = min(score(omega) for omega in np.linspace(0.1, 3.1, 25))
+        return model.score(X_test, y_test), score(spike), score(peak), worst
+
+    def row(make):
+        return [spread(column) for column in np.array([scores_of(make, s) for s in range(4)]).T]
+
+    yield "logistic regression", *row(lambda seed: LogisticRegression(max_iter=1000))
+    for init in ("legs", "ptd", "lin"):
+        params = {"init": init, "dt_min": dt, "dt_max": dt, "d_model": 16, "max_epochs": 10}
+        yield f"s4d, {init}", *row(lambda seed, p=params: SSMClassifier(random_state=seed, **p))
+
+
+def largest_response(clf):
+    """Frequency above 0.6 at which the first layer responds most, mean square over its channels."""
+    kernels = clf.module_.blocks[0].layer.kernel(2048)[0].detach().numpy()
+    omega = 2 * np.pi * np.fft.rfftfreq(2048)
+    response = np.mean(np.abs(np.fft.rfft(kernels)) ** 2, axis=0)
+    return omega[np.where(omega > 0.6, response, 0).argmax()]
+
+
 def ssvep():
     """Accuracy on a session held out, five sessions, five flicker frequencies (chance 0.2)."""
     yield "model", "U001", "U009", "seconds of a fit"
@@ -135,4 +178,4 @@ if __name__ == "__main__":
 
     torch.set_num_threads(1)  # batches are small
     with threadpool_limits(1):
-        write_page("state_space", __doc__.splitlines()[0], digits, robustness, ssvep)
+        write_page("state_space", __doc__.splitlines()[0], digits, robustness, held, ssvep)

@@ -17,6 +17,8 @@ __all__ = ["Capabilities", "capabilities", "capability_table", "kind_of_input"]
 
 # Estimators of 2-D input that may also be complex. scikit-learn has no tag for it.
 _TAKES_COMPLEX = {"SelfCalibrationLS"}
+# Estimators that take whatever the net inside takes: images, sequences, tables.
+_TAKES_IMAGES = {"EigenCAM"}
 # Estimators of 3-D input, time before channels.
 _TAKES_SEQUENCES = {"SSMClassifier"}
 
@@ -56,15 +58,18 @@ def kind_of_input(estimator: Any) -> str:
     -------
     kind : str
         "table" (n_samples, n_features), "complex_table" (may be complex), "epochs" (n_epochs,
-        n_channels, n_times), "sequences" (n_sequences, n_times, n_channels), "matrices"
-        (n_matrices, n, n), "graph", "pairwise" (affinities of samples), "mesh", "system" (a sparse
-        matrix to solve with), or "sampler" (a table of which some rows are drawn).
+        n_channels, n_times), "sequences" (n_sequences, n_times, n_channels), "images" (n_images,
+        n_channels, height, width), "matrices" (n_matrices, n, n), "graph", "pairwise" (affinities
+        of samples), "mesh", "system" (a sparse matrix to solve with), or "sampler" (a table of
+        which some rows are drawn).
     """
     if hasattr(estimator, "fit_resample"):
         return "sampler"
     if hasattr(estimator, "aspreconditioner"):
         return "system"
     tags, name = get_tags(estimator).input_tags, type(estimator).__name__
+    if name in _TAKES_IMAGES:
+        return "images"
     if name in _TAKES_SEQUENCES:
         return "sequences"
     if tags.three_d_array:

@@ -55,7 +55,7 @@ def without_a_rule(activations):
     """The sign that LAPACK happens to give, after centring."""
     M = activations.reshape(len(activations), 32, -1)
     L = np.linalg.svd(M - M.mean(axis=2, keepdims=True), full_matrices=False)[2][:, 0]
-    return np.maximum(L, 0).reshape(-1, side, side)
+    return (np.maximum(L, 0) / L.max(axis=1, keepdims=True)).reshape(-1, side, side)
 
 
 maps = {
@@ -71,8 +71,9 @@ for name, drawn in maps.items():
 fig, axes = plt.subplots(2, 4, figsize=(10, 5.2), layout="constrained")
 for row, k in enumerate((0, 3)):
     for ax, (title, image) in zip(axes[row], {"scene": scenes, **maps}.items(), strict=True):
-        ax.imshow(image[k], cmap="gray" if title == "scene" else "cividis")
+        drawn = ax.imshow(image[k], cmap="gray" if title == "scene" else "cividis", vmin=0)
         corner = corners[k][::-1] - 0.5
         ax.add_patch(plt.Rectangle(corner, 8, 8, fill=False, edgecolor="#d55e00", linewidth=2))
         ax.set(xticks=[], yticks=[], title=title if row == 0 else None)
+fig.colorbar(drawn, ax=axes, label="map, share of its peak", shrink=0.8)
 plt.show()

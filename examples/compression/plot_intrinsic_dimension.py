@@ -60,6 +60,7 @@ for (name, found), color, mark in zip(
     share = found.scores / np.median(found.baseline)
     left.plot(dims, np.median(share, axis=1), mark, color=color, label=name)
 left.axhline(0.9, color="black", linewidth=1)
+left.text(3, 0.915, "threshold")
 left.set(
     xlabel="dimension of the subspace",
     ylabel="accuracy over that of full training",

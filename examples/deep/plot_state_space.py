@@ -49,27 +49,32 @@ for init, response in responses.items():
 # %%
 # Digits, pixel by pixel
 # ----------------------
-# 64 pixels are 64 steps. After training on clean images, a sinusoid at the frequency of the spike
-# is added to the test images. Their pixels have variance 1. Logistic regression on all pixels at
-# once is the yardstick: it needs no order of the pixels and is not bothered.
+# 64 pixels, each held for 8 steps, so that a resonance has time to ring: its modes decay within
+# 2 / dt = 250 steps. After training on clean images, a sinusoid at the frequency of the spike is
+# added to the test images. Logistic regression on all pixels at once is the yardstick: it needs no
+# order of the pixels and is not bothered.
 
 X, y = load_digits(return_X_y=True)
-X = (X - X.mean()) / X.std()
-X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_state=0)
+X = ((X - X.mean()) / X.std()).repeat(8, axis=1)
+X, X_test, y, y_test = train_test_split(X, y, train_size=800, test_size=300, random_state=0)
 models = {
-    init: SSMClassifier(init=init, dt_min=dt, dt_max=dt, max_epochs=10, random_state=0)
+    init: SSMClassifier(init=init, dt_min=dt, dt_max=dt, d_model=16, max_epochs=10, random_state=0)
     for init in ("legs", "ptd")
 }
 models["logistic regression"] = LogisticRegression(max_iter=1000)
-amplitudes = np.array([0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0])
+amplitudes = np.array([0, 0.05, 0.1, 0.15, 0.2, 0.3])
 phase = np.random.default_rng(0).uniform(0, 2 * np.pi, (len(X_test), 1))
-wave = np.sin(spike * np.arange(64) + phase)
+wave = (X.max() - X.min()) * np.sin(spike * np.arange(512) + phase)
 curves = {
     name: [model.score(X_test + a * wave, y_test) for a in amplitudes]
     for name, model in ((name, model.fit(X, y)) for name, model in models.items())
 }
 for name, curve in curves.items():
-    print(f"{name}: {curve[0]:.2f} on clean images, {curve[-1]:.2f} with amplitude 1")
+    print(f"{name}: {curve[0]:.2f} on clean images, {curve[2]:.2f} with a wave of 10 %")
+
+# %%
+# Robust at this frequency is not robust at all of them: slow waves, where both responses are large,
+# hurt "ptd" as well (:doc:`/benchmarks`).
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
 for init, response in responses.items():
@@ -83,14 +88,14 @@ left.legend()
 for name, curve in curves.items():
     right.plot(amplitudes, curve, STYLES[name], marker="o", color=COLOURS[name], label=name)
 right.axhline(0.1, color="k", linewidth=0.8)
-right.text(0.02, 0.115, "chance")
+right.text(0.002, 0.115, "chance")
 right.set(
-    xlabel="amplitude of a wave at the spike, added at test",
+    xlabel="amplitude of a wave at the spike, share of the range of pixels",
     ylabel="accuracy",
     ylim=(0, 1),
-    title="Digits, pixel by pixel",
+    title="Digits, 512 steps",
 )
-right.legend(loc="lower left", bbox_to_anchor=(0, 0.2))
+right.legend(loc="lower left", bbox_to_anchor=(0, 0.15))
 plt.show()
 
 # %%

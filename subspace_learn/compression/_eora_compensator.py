@@ -15,7 +15,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from .._base import HasMethods, Interval, StrOptions, fit_method
 from .._validation import check_on_host, check_samples
 from .._wrapped_predictor import WrappedPredictor
-from ..functional.eora import METHODS, activation_error, eora_factors, pruned_2_4, quantized
+from ..functional.eora import METHODS, activation_error, compressed, eora_factors
 
 __all__ = ["EoRACompensator"]
 
@@ -182,12 +182,13 @@ class EoRACompensator(WrappedPredictor):
         self.compressed_, self.factors_, errors = [], [], []
         weights, biases = [], []
         h = X
-        for layer, (coefs, bias) in enumerate(zip(fitted.coefs_, fitted.intercepts_, strict=True)):
+        for coefs, original_bias in zip(fitted.coefs_, fitted.intercepts_, strict=True):
             inputs = h.toarray() if hasattr(h, "toarray") else h
             W = coefs.T
-            W_hat = self._compressed(W, layer)
+            W_hat = compressed(W, self.compressor, bits=self.bits)
             B, A = self._correction(W, W_hat, inputs)
             corrected = W_hat + B @ A
+            bias = original_bias
             if self.update_bias:
                 bias = bias + (W - corrected) @ inputs.mean(axis=0)
             self.compressed_.append(W_hat)
@@ -196,23 +197,10 @@ class EoRACompensator(WrappedPredictor):
             weights.append(np.ascontiguousarray(corrected.T))
             biases.append(bias)
             original = self.calibration == "original"
-            through = (coefs, fitted.intercepts_[layer]) if original else (weights[-1], bias)
+            through = (coefs, original_bias) if original else (weights[-1], bias)
             h = activation(safe_sparse_dot(h, through[0]) + through[1])
         self.errors_ = np.array(errors)
         self.estimator_.coefs_, self.estimator_.intercepts_ = weights, biases
-
-    def _compressed(self, W: np.ndarray, layer: int) -> np.ndarray:
-        if self.compressor == "quantize":
-            return quantized(W, self.bits)
-        if self.compressor == "prune_2_4":
-            return pruned_2_4(W)
-        W_hat = np.asarray(self.compressor(W.copy()), dtype=W.dtype)
-        if W_hat.shape != W.shape or not np.isfinite(W_hat).all():
-            raise ValueError(
-                f"compressor={self.compressor!r} must return finite numbers of shape {W.shape} for "
-                f"layer {layer}, but gave shape {W_hat.shape}."
-            )
-        return W_hat
 
     def _correction(
         self, W: np.ndarray, W_hat: np.ndarray, inputs: np.ndarray

@@ -9,15 +9,18 @@ from importlib import import_module as _import_module
 from ._base import BaseDeepEstimator
 from ._classifier import DeepClassifier
 from ._displays import LossCurveDisplay
+from ._eigen_cam import EigenCAM
+from ._eigen_cam_display import EigenCAMDisplay
 from ._grassmann_net import GrassmannNetClassifier
 from ._regressor import DeepRegressor
 from ._requirements import require_torch as _require_torch
 from ._ssm_classifier import SSMClassifier
 from ._transformer import DeepTransformer
 
-# Classes that inherit from torch's, and so cannot be written without it.
-_TORCH_CLASSES = {
+# What cannot be written without torch: classes that inherit from its own, functions of its modules.
+_IN_TERMS_OF_TORCH = {
     "AutoEncoder": "_perceptrons",
+    "CompensatedLinear": "_compensated",
     "GrassmannHead": "_grassmann_head",
     "GrassmannParameter": "_manifold_optimizer",
     "HouseholderLinear": "_householder",
@@ -26,14 +29,18 @@ _TORCH_CLASSES = {
     "S4DLayer": "_state_space_layers",
     "S5Layer": "_state_space_layers",
     "StiefelParameter": "_manifold_optimizer",
+    "compensated": "_compensated",
 }
 
 __all__ = [
     "AutoEncoder",
     "BaseDeepEstimator",
+    "CompensatedLinear",
     "DeepClassifier",
     "DeepRegressor",
     "DeepTransformer",
+    "EigenCAM",
+    "EigenCAMDisplay",
     "GrassmannHead",
     "GrassmannNetClassifier",
     "GrassmannParameter",
@@ -45,14 +52,15 @@ __all__ = [
     "S5Layer",
     "SSMClassifier",
     "StiefelParameter",
+    "compensated",
 ]
 
 
 def __getattr__(name: str) -> object:
-    if name not in _TORCH_CLASSES:
+    if name not in _IN_TERMS_OF_TORCH:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     _require_torch()
-    value = getattr(_import_module(f"{__name__}.{_TORCH_CLASSES[name]}"), name)
+    value = getattr(_import_module(f"{__name__}.{_IN_TERMS_OF_TORCH[name]}"), name)
     globals()[name] = value
     return value
 

@@ -46,7 +46,9 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
 
     A subclass says in `_build_module` and `_loss` what is trained, and turns its input into rows
     and targets. It is a plain scikit-learn estimator with flat parameters; the net is an attribute
-    that `fit` makes, not a base class.
+    that `fit` makes, not a base class. Subclasses repeat the names of the parameters in their
+    signatures, where scikit-learn and editors read them; constraints, documentation and all that is
+    done with them stand here once.
 
     See Also
     --------
@@ -171,6 +173,13 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
 
     def _checked(self, X: Any, *, reset: bool, method: str) -> Array:
         """Check features; torch tensors stay where they are, all else becomes a NumPy array."""
+        if getattr(X, "ndim", 0) > 2:
+            raise ValueError(
+                f"Found array with dim {X.ndim}, of shape {tuple(X.shape)}, but "
+                f"{type(self).__name__}.{method}() takes rows of a table. Give "
+                "X.reshape(len(X), -1), and let the module begin with torch.nn.Unflatten; for "
+                "sequences there is SSMClassifier."
+            )
         X = check_samples(self, X, reset=reset, method=method)
         return X if library_name(X) == "torch" else to_numpy(X)
 

@@ -31,8 +31,9 @@ warm_start : bool, default=False
     Whether `fit` goes on from the fit before, with its module, optimizer and callbacks; lr,
     weight_decay, batch_size and max_epochs may have changed.
 callbacks : list or None, default=None
-    Callbacks of skorch, copied before use. The rows are a table: those that read
-    ``dataset_train`` find its arrays as ``X`` and ``y``.
+    Callbacks of skorch, copied before use. Those that watch ``valid_loss`` need a
+    ``validation_fraction``. The rows are a table: those that read ``dataset_train`` find its arrays
+    as ``X`` and ``y``.
 device : str, default="auto"
     "cpu", "cuda" or "cuda:<index>"; "auto" is "cuda" where torch finds one. The whole table is
     moved there.

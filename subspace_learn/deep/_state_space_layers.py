@@ -138,7 +138,8 @@ class S4DLayer(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.d_model, self.d_state = d_model, d_state
-        self.init, self.eps, self.bidirectional = _known(init), eps, bidirectional
+        _check_options(d_state, init)
+        self.init, self.eps, self.bidirectional = init, eps, bidirectional
         self.modes = Modes((d_model, d_state // 2), (d_model, 1), dt_min, dt_max)
         self.C = torch.nn.Parameter(torch.empty(1 + bidirectional, d_model, d_state // 2, 2))
         self.D = torch.nn.Parameter(torch.empty(d_model))
@@ -286,7 +287,8 @@ class S5Layer(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.d_model, self.d_state = d_model, d_state
-        self.init, self.eps, self.bidirectional = _known(init), eps, bidirectional
+        _check_options(d_state, init)
+        self.init, self.eps, self.bidirectional = init, eps, bidirectional
         n_modes = d_state // 2
         self.modes = Modes((n_modes,), (n_modes,), dt_min, dt_max)
         self.B = torch.nn.Parameter(torch.empty(n_modes, d_model, 2))
@@ -379,10 +381,11 @@ def _doubled(log_step: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
     return states
 
 
-def _known(init: str) -> str:
+def _check_options(d_state: int, init: str) -> None:
+    if d_state < 2 or d_state % 2:
+        raise ValueError(f"d_state={d_state} must be even and at least 2: modes come in pairs.")
     if init not in INITIALIZATIONS:
         raise ValueError(f"init={init!r} is not known here. Use one of {INITIALIZATIONS}.")
-    return init
 
 
 def _generator() -> np.random.Generator:

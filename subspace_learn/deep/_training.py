@@ -208,6 +208,7 @@ def _go_back(net: NeuralNet, watch: Any, error: Exception) -> None:
         ) from error
     del net.history[-1]
     watch.restore(net)
+    net.optimizer_.state.clear()  # its averages may hold what is not finite
     warnings.warn(
         f"The loss or a parameter was not finite in epoch {epoch}. Training stopped there, and the "
         f"state after epoch {watch.best_epoch_}, of lowest loss, is kept. {what_to_do}",

@@ -7,6 +7,8 @@ A layer y = W x was replaced by a cheaper :math:`\hat W`. Of what is missing,
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .._array import Array, array_namespace, device_of, double
@@ -16,6 +18,7 @@ __all__ = [
     "METHODS",
     "activation_error",
     "activation_gram",
+    "compressed",
     "eora_factors",
     "pruned_2_4",
     "quantized",
@@ -161,6 +164,51 @@ def activation_error(weight: Array, compressed_weight: Array, activations: Array
     xp = array_namespace(weight, compressed_weight, activations)
     change = double(activations) @ xp.matrix_transpose(double(weight) - double(compressed_weight))
     return float(xp.sum(change**2) / activations.shape[0]) ** 0.5
+
+
+def compressed(
+    weight: Array, compressor: str | Callable[[Array], Array] = "quantize", *, bits: int = 2
+) -> Array:
+    """Replace a weight by a cheaper one.
+
+    Parameters
+    ----------
+    weight : array of shape (n_out, n_in)
+        W.
+    compressor : {"quantize", "prune_2_4"} or callable, default="quantize"
+        :func:`quantized`, :func:`pruned_2_4`, or a function of a copy of W.
+    bits : int, default=2
+        Of "quantize".
+
+    Returns
+    -------
+    compressed : array of shape (n_out, n_in)
+        A copy.
+
+    Raises
+    ------
+    ValueError
+        If the name is not known, or a callable returns another shape or numbers that are not
+        finite.
+    """
+    if compressor == "quantize":
+        return quantized(weight, bits)
+    if compressor == "prune_2_4":
+        return pruned_2_4(weight)
+    if not callable(compressor):
+        raise ValueError(
+            f"compressor={compressor!r} is not known here. Use 'quantize', 'prune_2_4' or a "
+            "function."
+        )
+    xp = array_namespace(weight)
+    replacement = compressor(xp.asarray(weight, copy=True))
+    replacement = xp.asarray(replacement, dtype=weight.dtype, device=device_of(weight))
+    if replacement.shape != weight.shape or not bool(xp.all(xp.isfinite(replacement))):
+        raise ValueError(
+            f"compressor={compressor!r} must return finite numbers of shape "
+            f"{tuple(weight.shape)}, but gave shape {tuple(replacement.shape)}."
+        )
+    return replacement
 
 
 def quantized(weight: Array, bits: int) -> Array:

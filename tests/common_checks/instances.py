@@ -14,7 +14,6 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from subspace_learn import GrassmannPCA
 from subspace_learn._discovery import estimators
-from subspace_learn.deep import BaseDeepEstimator
 from subspace_learn.dynamics import RBFDictionary
 
 # scikit-learn compares outputs of one row and of many, and of weights and of repeated rows, to
@@ -38,6 +37,13 @@ def network(cls: type) -> Any:
         max_iter=5000,
         random_state=0,
     )
+
+
+def convolutions() -> Any:
+    """A torch net that takes tables of any width, as signals of one channel."""
+    from tests.deep.modules import SignalNet
+
+    return SignalNet()
 
 
 SETTINGS: dict[str, Callable[[type], list[Any]]] = {
@@ -185,6 +191,11 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(d_model=8, d_state=8, n_layers=1, lr=0.05, **_EXACT),
         cls("s5", d_model=6, d_state=4, n_layers=1, bidirectional=True, lr=0.05, **_EXACT),
     ],
+    # A net without sizes of its own; maps as rows, which the checks can compare.
+    "EigenCAM": lambda cls: [
+        cls(convolutions(), "2", flatten=True),
+        cls(convolutions(), ["1", "2"], method="mean", flatten=True, size=(7,)),
+    ],
     "ToDevice": lambda cls: [cls()],
     # Each way to draw whose law depends on the rows alone: a weight of 2 is then a row given twice
     # (not so without replacement), and a full rank draw is certain (not so for independent rows).
@@ -260,17 +271,21 @@ LINEAR = {"HiPPOTransformer"}
 
 def instances() -> list[Any]:
     """Return every estimator in every setting of the table, unfitted; not those that need torch."""
-    return [e for e in _all_instances() if not isinstance(e, BaseDeepEstimator)]
+    return _instances_of({n: cls for n, cls in estimators().items() if not needs_torch(cls)})
 
 
 def deep_instances() -> list[Any]:
     """Return the estimators that need torch, which tests/deep tries, unfitted."""
-    return [e for e in _all_instances() if isinstance(e, BaseDeepEstimator)]
+    return _instances_of({n: cls for n, cls in estimators().items() if needs_torch(cls)})
 
 
-def _all_instances() -> list[Any]:
-    found = estimators()
-    unknown = sorted(set(SETTINGS) - set(found))
+def needs_torch(cls: type) -> bool:
+    """Whether an estimator is of the room whose estimators cannot be fitted without torch."""
+    return cls.__module__.startswith("subspace_learn.deep.")
+
+
+def _instances_of(found: dict[str, type]) -> list[Any]:
+    unknown = sorted(set(SETTINGS) - set(estimators()))
     if unknown:
         raise LookupError(f"SETTINGS has rows for names that are not public estimators: {unknown}")
     return [

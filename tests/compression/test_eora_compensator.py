@@ -121,7 +121,7 @@ def test_every_activation_is_followed(activation, rng):
 def test_a_compressor_of_one_s_own(digits, network):
     model = EoRACompensator(network, rank=1, compressor=np.round).fit(digits[0])
     assert all((W == np.round(W)).all() for W in model.compressed_)
-    with pytest.raises(ValueError, match="layer 0"):
+    with pytest.raises(ValueError, match=r"shape \(128, 64\), but gave shape \(1, 64\)"):
         EoRACompensator(network, compressor=lambda W: W[:1]).fit(digits[0])
     with pytest.raises(ValueError, match="finite"):
         EoRACompensator(network, compressor=lambda W: W * np.nan).fit(digits[0])

@@ -51,6 +51,21 @@ class BlowsUp(OneHidden):
         return super().forward(X) * (float("inf") if self.training and self.calls < 0 else 1.0)
 
 
+class NoGradientOnce(OneHidden):
+    """Has a finite loss, but not a finite gradient, at one call in training."""
+
+    def __init__(self, n_features, n_outputs, call=8):
+        super().__init__(n_features, n_outputs)
+        self.calls_left = call
+
+    def forward(self, X):
+        self.calls_left -= self.training
+        outputs = super().forward(X)
+        if self.training and self.calls_left == 0:
+            outputs = outputs + 0 * (0 * self.last.bias).sqrt()  # a slope of 0 times infinity
+        return outputs
+
+
 class FlatOutput(OneHidden):
     """Forgets the second axis of its output."""
 
@@ -69,3 +84,24 @@ def make_net(n_features, n_outputs, depth=1):
     """A function that makes a module."""
     layers = [torch.nn.Linear(n_features, n_features) for _ in range(depth)]
     return torch.nn.Sequential(*layers, torch.nn.Linear(n_features, n_outputs))
+
+
+class SignalNet(torch.nn.Sequential):
+    """Convolutions over a row, whatever its length; each one made has the same parameters.
+
+    Pickled by its class: the copies of torch's tensors have other hashes, by which scikit-learn
+    would conclude that `fit` had changed them.
+    """
+
+    def __init__(self):
+        with torch.random.fork_rng([]):
+            torch.manual_seed(0)
+            super().__init__(
+                torch.nn.Unflatten(1, (1, -1)),
+                torch.nn.Conv1d(1, 6, 3, padding=1),
+                torch.nn.ReLU(),
+            )
+        self.double()
+
+    def __reduce__(self):
+        return SignalNet, ()

@@ -191,6 +191,18 @@ def test_a_module_for_other_data_is_refused():
         DeepTransformer(OneHidden).fit(X)
 
 
+def test_images_and_sequences_are_refused_with_advice():
+    images = X[:, :, None]
+    for estimator in (DeepClassifier(OneHidden), DeepRegressor(), DeepTransformer()):
+        with pytest.raises(
+            ValueError, match=r"dim 3, of shape \(150, 4, 1\).*torch\.nn\.Unflatten"
+        ):
+            estimator.fit(torch.tensor(images), y)
+    clf = DeepClassifier(OneHidden, max_epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match=r"DeepClassifier\.predict\(\) takes rows of a table"):
+        clf.predict(images)
+
+
 def test_a_keyword_that_is_no_parameter_is_refused():
     with pytest.raises(TypeError, match="module__hidden"):
         DeepClassifier(OneHidden, hidden=3)
@@ -217,6 +229,18 @@ def test_a_module_that_writes_into_its_input_leaves_the_data_alone():
     clone(clf).fit(asked, torch.tensor(y))
     np.testing.assert_array_equal(clf.predict_proba(asked), wanted)
     np.testing.assert_array_equal(asked.numpy(), before)
+
+
+def test_rows_of_any_precision_are_cast_to_that_of_the_module():
+    whole = np.rint(4 * X)
+    for dtype in ("float32", "float64"):
+        clf = DeepClassifier(OneHidden, dtype=dtype, max_epochs=2, random_state=0)
+        wanted = clone(clf).fit(whole, y)
+        assert wanted.module_.first.weight.dtype == getattr(torch, dtype)
+        for given in (np.float32, np.float64, np.int64):
+            rows = whole.astype(given)
+            found = clone(clf).fit(rows, y).predict_proba(rows)
+            np.testing.assert_array_equal(found, wanted.predict_proba(whole))
 
 
 # --- state --------------------------------------------------------------------------------------

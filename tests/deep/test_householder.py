@@ -14,7 +14,7 @@ from sklearn.datasets import load_iris
 from sklearn.preprocessing import StandardScaler
 
 from subspace_learn.deep import DeepClassifier, HouseholderLinear
-from subspace_learn.deep._householder import orthonormal_columns
+from subspace_learn.deep._householder import orthonormal_columns, reflected
 
 SHAPES = [(6, 6, None), (9, 6, None), (6, 9, None), (9, 6, 4), (6, 9, 1), (6, 6, 5)]
 each_shape = pytest.mark.parametrize(("n_in", "n_out", "rank"), SHAPES)
@@ -44,6 +44,28 @@ def test_columns_are_those_of_the_product_of_reflections(d, m):
         assert torch.linalg.det(given).item() == pytest.approx((-1) ** m)
 
 
+@pytest.mark.parametrize(("d", "m"), [(5, 3), (40, 33), (70, 70)])
+@pytest.mark.parametrize("back", [False, True])
+def test_rows_are_reflected_in_blocks_as_one_after_the_other(d, m, back):
+    """33 and 70 vectors fill one and two blocks and begin another."""
+    vectors, rows = normal(d, m), normal(6, d)
+    wanted = rows
+    for v in reversed(vectors.T) if back else vectors.T:
+        wanted = wanted - 2 * torch.outer(wanted @ v, v) / (v @ v)
+    torch.testing.assert_close(reflected(rows, vectors, back=back), wanted, rtol=0, atol=1e-13)
+
+
+def test_a_zero_vector_is_no_reflection():
+    shortened = normal(6, 4)
+    shortened[:, 1] = 0
+    wanted = reflected(torch.eye(6, dtype=torch.float64), shortened[:, [0, 2, 3]])
+    given = reflected(torch.eye(6, dtype=torch.float64), shortened)
+    torch.testing.assert_close(given, wanted, rtol=0, atol=1e-15)
+    shortened.requires_grad_()
+    reflected(normal(2, 6), shortened).sum().backward()
+    assert torch.isfinite(shortened.grad).all()
+
+
 @pytest.mark.parametrize("d", [64, 256])
 @pytest.mark.parametrize(("dtype", "tol"), [(torch.float32, 1e-6), (torch.float64, 2e-15)])
 def test_columns_are_orthonormal_to_rounding(d, dtype, tol):
@@ -59,8 +81,9 @@ def test_singular_values_are_ones_and_zeros(n_in, n_out, rank):
     wanted[: layer.n_components] = 1
     torch.testing.assert_close(torch.linalg.svdvals(A), wanted, rtol=0, atol=1e-14)
     torch.testing.assert_close(A @ A.T @ A, A, rtol=0, atol=1e-14)
-    X = normal(3, 4, n_in)
-    torch.testing.assert_close(layer(X), X @ A.T, rtol=0, atol=1e-14)
+    for shape in [(n_in,), (1, n_in), (3, 4, n_in)]:  # few rows are reflected, many multiplied
+        X = normal(*shape)
+        torch.testing.assert_close(layer(X), X @ A.T, rtol=0, atol=1e-14)
     lengths = (X @ layer.directions.T).square().sum(-1)
     torch.testing.assert_close(layer(X).square().sum(-1), lengths, rtol=1e-12, atol=0)
 
@@ -97,8 +120,9 @@ def test_axes_and_their_opposites_are_reached_too():
 
 
 @each_shape
-def test_gradients_are_those_of_finite_differences(n_in, n_out, rank):
-    layer, X = made(n_in, n_out, rank), normal(2, n_in)
+@pytest.mark.parametrize("n_rows", [2, 13])  # reflected, and multiplied by the matrix
+def test_gradients_are_those_of_finite_differences(n_in, n_out, rank, n_rows):
+    layer, X = made(n_in, n_out, rank), normal(n_rows, n_in)
     names, values = zip(*layer.named_parameters(), strict=True)
 
     def call(*values):

@@ -31,7 +31,7 @@ from subspace_learn.deep import (
     LossCurveDisplay,
     Perceptron,
 )
-from tests.deep.modules import BlowsUp, OneHidden, SubspaceNet
+from tests.deep.modules import BlowsUp, NoGradientOnce, OneHidden, SubspaceNet
 
 X, y = load_iris(return_X_y=True)
 X = StandardScaler().fit_transform(X)
@@ -55,6 +55,18 @@ def test_a_loss_that_is_not_finite_ends_training_and_the_best_state_is_kept():
     assert clf.n_iter_ == 3
     wanted = DeepClassifier(OneHidden, max_epochs=3, lr=0.05, random_state=0).fit(X, y)
     np.testing.assert_array_equal(clf.predict_proba(X), wanted.predict_proba(X))
+
+
+def test_training_can_go_on_after_a_loss_that_was_not_finite():
+    """Adam's averages of the gradient are as little finite as the parameters were."""
+
+    clf = DeepClassifier(NoGradientOnce, lr=0.05, warm_start=True, max_epochs=4, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="not finite in epoch 3"):
+        clf.fit(X, y)
+    loss = clf.loss_curve_[-1]
+    clf.fit(X, y)
+    assert clf.n_iter_ == 6
+    assert clf.loss_curve_[-1] < loss
 
 
 def test_a_loss_that_is_not_finite_at_once_is_an_error():

@@ -9,6 +9,7 @@ from subspace_learn.functional.eora import (
     METHODS,
     activation_error,
     activation_gram,
+    compressed,
     eora_factors,
     pruned_2_4,
     quantized,
@@ -107,6 +108,28 @@ def test_dead_inputs_and_few_rows_are_no_special_case(layer):
     # the eigenproblem squares the singular values: half of the digits
     assert np.linalg.norm(few @ (W - W_hat - B @ A).T) < 1e-7 * size
     assert np.linalg.norm(B @ A) <= np.linalg.norm(W - W_hat) * (1 + 1e-9)
+
+
+def test_compressors_go_by_name_or_are_functions_of_a_copy(xp, rng):
+    values = rng.normal(size=(5, 8))
+    W = xp.asarray(values)
+    np.testing.assert_array_equal(
+        xp.numpy(compressed(W, "quantize", bits=3)), xp.numpy(quantized(W, 3))
+    )
+    np.testing.assert_array_equal(xp.numpy(compressed(W, "prune_2_4")), xp.numpy(pruned_2_4(W)))
+
+    def scribble(weight):
+        weight[0, :] = 0
+        return weight
+
+    found = compressed(W, scribble)
+    assert xp.owns(found)
+    np.testing.assert_array_equal(xp.numpy(found)[0], 0)
+    np.testing.assert_array_equal(xp.numpy(W), values)
+    with pytest.raises(ValueError, match="'prune_2_4' or a function"):
+        compressed(W, "int8")
+    with pytest.raises(ValueError, match="finite numbers of shape"):
+        compressed(W, lambda weight: weight[:, :2])
 
 
 def test_nothing_to_correct_gives_zeros(layer):
