@@ -2,7 +2,8 @@
 
 ``python asv_benches/startup_tables.py [NAME ...]`` from the root of the repository. Every number is
 the median of fresh interpreters, warm caches (byte code, kernels, files), interleaved with those of
-NumPy and scikit-learn, so that a busy machine slows all of them. "fit 1" less "fit 2" is what the
+NumPy and scikit-learn. Seconds are those of the processor, which other work on the machine does not
+add to; on an idle machine with one thread they are those of the clock. "fit 1" less "fit 2" is what the
 first fit pays for being the first: libraries that waited until then, kernels read from their cache.
 Data are the small ones of the common tests.
 """
@@ -10,6 +11,7 @@ Data are the small ones of the common tests.
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import tempfile
 from importlib.util import find_spec
@@ -22,7 +24,7 @@ ROUNDS = 3
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "asv_benches")]
 
-from benchmarks.startup import OURS, PEERS, run, wall
+from benchmarks.startup import OURS, PEERS, run
 
 from tests.common_checks.good_input import good_input
 from tests.common_checks.instances import deep_instances, instances
@@ -30,18 +32,18 @@ from tests.common_checks.robust import is_supervised
 
 FIT = """
 import json, sys, time, warnings
-begin = time.perf_counter()
+begin = time.process_time()
 import sklearn.decomposition, joblib
-peers = time.perf_counter()
+peers = time.process_time()
 warnings.simplefilter("ignore")
 from {module} import {name}
-imported = time.perf_counter()
+imported = time.process_time()
 estimator, arguments = joblib.load({file!r})
-loaded = time.perf_counter()
+loaded = time.process_time()
 estimator.fit(*arguments)
-first = time.perf_counter()
+first = time.process_time()
 estimator.fit(*arguments)
-print(json.dumps([imported - peers, first - loaded, time.perf_counter() - first]))
+print(json.dumps([imported - peers, first - loaded, time.process_time() - first]))
 """
 
 
@@ -59,6 +61,14 @@ def estimators(names):
     return chosen
 
 
+def processor(code):
+    """Seconds of processor that an interpreter needs for ``code``."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run(code)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def import_ratios(classes):
     """Seconds of NumPy and scikit-learn, and of each class, less those of an empty interpreter."""
     statements = {
@@ -69,9 +79,9 @@ def import_ratios(classes):
     seconds = {name: [] for name in statements}
     nothing = []
     for _ in range(ROUNDS):
-        nothing.append(wall("pass"))
+        nothing.append(processor("pass"))
         for name, code in statements.items():
-            seconds[name].append(wall(code))
+            seconds[name].append(processor(code))
     return {name: median(times) - median(nothing) for name, times in seconds.items()}
 
 

@@ -73,6 +73,7 @@ def test_units_change_nothing_but_units(estimator, says, power):
             return np.asarray(says(clone(estimator).fit(c * X, *targets), c * X))
 
     wanted = said(1.0)
+
     @settings(max_examples=8, derandomize=True, deadline=None, database=None)
     @given(st.integers(-230, 230))
     def law(exponent):
