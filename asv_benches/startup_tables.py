@@ -3,9 +3,9 @@
 ``python asv_benches/startup_tables.py [NAME ...]`` from the root of the repository. Every number is
 the median of fresh interpreters, warm caches (byte code, kernels, files), interleaved with those of
 NumPy and scikit-learn. Seconds are those of the processor, which other work on the machine does not
-add to; on an idle machine with one thread they are those of the clock. "fit 1" less "fit 2" is what the
-first fit pays for being the first: libraries that waited until then, kernels read from their cache.
-Data are the small ones of the common tests.
+add to; on an idle machine with one thread they are those of the clock. "fit 1" less "fit 2" is what
+the first fit pays for being the first: libraries that waited until then, kernels read from their
+cache. Data are the small ones of the common tests.
 """
 
 from __future__ import annotations

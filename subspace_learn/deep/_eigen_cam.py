@@ -227,10 +227,22 @@ class EigenCAM(TransformerMixin, SubspaceEstimator):
         parts = found_parts(module, names)
         device, dtype = precision(module)
         for start in range(0, len(rows), self.batch_size):
+            batch = as_tensor(rows[start : start + self.batch_size], device, dtype)
             with evaluated(module), watched(parts) as seen:
-                module(as_tensor(rows[start : start + self.batch_size], device, dtype))
+                self._shown(module, batch)
             found = {name: self._activations(name, seen.get(name, [])) for name in names}
             yield self._mean_map(found)
+
+    def _shown(self, module: Any, batch: Any) -> None:
+        """Call the module; what it says of a shape it cannot take is said as of X."""
+        try:
+            module(batch)
+        except RuntimeError as error:
+            if type(error) is not RuntimeError:  # out of memory
+                raise
+            raise ValueError(
+                f"{type(module).__name__} failed on a batch of shape {tuple(batch.shape)}: {error}"
+            ) from error
 
     def _activations(self, name: str, runs: list[tuple[Any, Any]]) -> Any:
         """What a layer returned, channels second."""
