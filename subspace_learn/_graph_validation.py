@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._array import is_array, to_numpy
+from ._magnitude import check_magnitude
 from ._system_validation import for_scipy
 
 __all__ = ["check_graph", "check_graphs"]
@@ -95,6 +96,7 @@ def check_graph(X: Any, *, where: str, name: str = "the graph") -> sp.csr_array:
         )
     if not np.isfinite(A.data).all():
         raise ValueError(f"{where}: {name} contains NaN or infinity among its weights.")
+    check_magnitude(A, power=1, name=where, input_name=name)
     if (A.data < 0).any():
         raise ValueError(
             f"{where}: {name} has {int((A.data < 0).sum())} negative weights, and a normalised "

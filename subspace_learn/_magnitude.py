@@ -53,7 +53,7 @@ def check_magnitude(
         return
     info = np.finfo(_name_of(data.dtype) if like is None else like)
     highest = (float(info.max) / _SLACK / size) ** (1 / power)
-    lowest = (float(info.tiny) / float(info.eps)) ** (1 / power) if smallest and power > 1 else 0.0
+    lowest = (float(info.tiny) / float(info.eps)) ** (1 / power) if smallest else 0.0
     if _surely_within(data, lowest, highest):
         return
     largest = _largest(data)
@@ -115,8 +115,8 @@ def _surely_within(data: Array, lowest: float, highest: float) -> bool:
         return False
     flat = data.ravel(order="K")
     with np.errstate(over="ignore", under="ignore"):
-        squares = float(np.dot(flat, flat))
-    return lowest**2 * data.size < squares < highest**2
+        length = float(np.dot(flat, flat)) ** 0.5  # between the largest value and sqrt(n) times it
+    return lowest * data.size**0.5 < length < highest
 
 
 def _largest(data: Array) -> float:

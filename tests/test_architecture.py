@@ -57,6 +57,7 @@ NEIGHBOURS_MAY_IMPORT = {
     ("_validation", "_magnitude"),
     ("_complex_validation", "_magnitude"),
     ("_complex_validation", "_validation"),
+    ("_graph_validation", "_magnitude"),
     ("_graph_validation", "_system_validation"),
     ("_stack_validation", "_magnitude"),
     ("_stack_validation", "_validation"),

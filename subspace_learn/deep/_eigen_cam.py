@@ -213,7 +213,9 @@ class EigenCAM(TransformerMixin, SubspaceEstimator):
             if getattr(nested, "ndim", 2) <= 2:
                 checked = check_samples(self, X, reset=reset, method=method)
             elif not is_array(nested) or library_name(nested) != "torch" or not len(nested):
-                checked = check_array(nested, allow_nd=True, dtype="numeric", estimator=self)
+                checked = check_array(
+                    nested, allow_nd=True, dtype="numeric", estimator=self, input_name="X"
+                )
         rows = rows_for(self.net, X, method=method)
         return checked if rows is X else rows
 
