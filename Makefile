@@ -88,9 +88,10 @@ test-floors: .venv-floors/.stamp  ## mathematics, kernels and common checks on t
 	.venv-floors/bin/python -m pytest tests/kernels tests/linalg tests/functional tests/grassmann \
 		tests/test_common.py $(TESTARGS)
 
-doctest: $(STAMPS)/test  ## examples in docstrings, README and user guide
+doctest: $(STAMPS)/test  ## examples in docstrings, README, tutorials and user guide
 	$(PY) -m pytest --doctest-modules --doctest-glob='*.rst' --doctest-glob='README.md' \
-		-W "ignore:More than 20 figures:RuntimeWarning" subspace_learn README.md doc/*.rst doc/user_guide $(TESTARGS)
+		-W "ignore:More than 20 figures:RuntimeWarning" subspace_learn README.md \
+		doc/*.rst doc/tutorials doc/user_guide $(TESTARGS)
 
 lint: $(STAMPS)/dev  ## ruff, format check, types, docstring validation
 	$(PY) -m ruff check .
@@ -117,8 +118,8 @@ wheel: $(STAMPS)/dev  ## build a wheel, try every headline name in an empty envi
 bench: $(STAMPS)/dev  ## every asv benchmark once
 	cd asv_benches && ../$(PY) -m asv machine --yes && ../$(PY) -m asv run --quick --show-stderr -E existing:$(abspath $(PY))
 
-bench-report: $(STAMPS)/dev  ## Markdown tables of ours against the peers (BENCH=name for one file)
-	$(PY) asv_benches/report.py $(BENCH)
+bench-report: $(STAMPS)/dev  ## measure doc/_tables/speed anew (BENCH="dpp eora" for some, BUDGET=2 for less time)
+	$(PY) asv_benches/report.py $(BENCH) $(if $(BUDGET),--budget $(BUDGET))
 
 # --- tidying ------------------------------------------------------------------------------------
 

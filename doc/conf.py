@@ -18,6 +18,7 @@ version = release = subspace_learn.__version__
 extensions = [
     "api_pages",  # doc/_ext: API pages from the one list of public names
     "capability_page",  # doc/_ext: what each estimator takes and does, from its tags
+    "optional_parts",  # doc/_ext: pictures and tables that may not be there
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
@@ -35,7 +36,8 @@ if os.environ.get("SUBSPACE_LEARN_INTERSPHINX") == "1":
         "sklearn": ("https://scikit-learn.org/stable", None),
     }
 
-exclude_patterns = ["_build", "_tables", "user_guide/_*"]  # these are included by pages
+exclude_patterns = ["_build", "_figures", "_tables", "user_guide/_*"]  # included by pages, or code
+html_static_path = ["_static"]
 default_role = "literal"  # `fit` in a docstring is code
 autosummary_generate = False
 autodoc_typehints = "none"  # the docstrings say it better
@@ -53,7 +55,8 @@ html_theme_options = {
     "header_links_before_dropdown": 6,
     "pygments_light_style": "tango",
 }
-html_sidebars = {"install": [], "tutorial": [], "benchmarks": [], "changelog": []}
+wide_pages = ("index", "install", "tutorials/*", "choose", "benchmarks", "development", "changelog")
+html_sidebars = {page: [] for page in wide_pages}
 
 # Examples on EEG alone have nothing to show where the recordings are absent: listed, not run.
 from subspace_learn.datasets import data_home  # noqa: E402

@@ -231,6 +231,8 @@ def _to_cupy(x: Array, index: int) -> Array:
 _FASTER: dict[str, dict[str, str]] = {
     # LAPACK evr on a range of eigenvalues: 3x faster than all of them when few of many are wanted.
     "leading_eigenpairs": {"numpy": "subspace_learn.linalg.eig:scipy_leading_eigenpairs"},
+    # One matrix in each lane: 2x to 4x faster than LAPACK on one after the other.
+    "stacked_eigenvalues": {"numpy": "subspace_learn.linalg.eig:lanewise_eigenvalues"},
 }
 
 

@@ -6,11 +6,12 @@ from typing import Any, Self
 
 from sklearn.utils.validation import check_is_fitted
 
-__all__ = ["BLUE", "COLOURS", "GREEN", "VERMILION", "Display", "fitted_step"]
+__all__ = ["BLUE", "COLOURS", "GREEN", "MARKERS", "VERMILION", "Display", "fitted_step"]
 
 # Okabe and Ito, 2008; their yellow is left out, too pale on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 BLUE, VERMILION, GREEN = COLOURS[:3]
+MARKERS = "osD^vPX"  # one for each colour, for readers and printers that see none
 
 
 class Display:

@@ -211,6 +211,8 @@ def check_scores(estimator: Any, X: Any, *, n_features: int, like: Array, method
     """Check coordinates ``X`` of shape (n_samples, n_features) that go back to the input space."""
     name = type(estimator).__name__
     check_like(X, like, where=f"{name}.{method}()")
+    if n_features == 0 and getattr(X, "shape", ())[1:] == (0,):  # a space of no dimension
+        return as_float(X if is_array(X) else np.asarray(X))
     X = check_table(X, estimator=estimator, input_name="X")
     if X.shape[1] != n_features:
         raise ValueError(

@@ -27,7 +27,7 @@ A benchmark of a method names its data, our call and the peers' calls, nothing e
 It then has, for each case: ``time_ours`` (s), ``track_time_fastest_peer`` (s), ``track_ratio_time``
 (ours over the fastest peer, below 1 is faster), ``track_extra_memory`` (MiB above what was there
 before the call), ``track_ratio_memory`` (that over the input), ``track_score`` and
-``track_score_gap_to_peers``. ``report.py`` prints the same numbers as a table with every peer.
+``track_score_gap_to_peers``. ``report.py`` writes the same numbers as a page with every peer.
 
 Ratios are medians of interleaved runs: ours, peer, ours, peer, ..., in one process with the thread
 pools held to `N_THREADS`, so that a machine that slows down slows both. The first call of each,
@@ -134,7 +134,8 @@ class PeerBenchmark(ABC):
 
     def seconds(self):
         """Median seconds by name, from interleaved runs of about ``budget`` seconds in all."""
-        return interleaved_medians(self.calls, self.budget)
+        medians, self.n_runs = interleaved_medians(self.calls, self.budget)
+        return medians
 
     def megabytes(self):
         """Extra memory in MiB by name."""
@@ -157,7 +158,10 @@ def _limit_numba(n_threads):
 
 
 def interleaved_medians(calls, budget):
-    """Median wall seconds of each (warm) call, run in turn: a, b, c, a, b, c, ..."""
+    """Median wall seconds of each (warm) call, run in turn a, b, a, b, ..., and how many runs.
+
+    At least three, unless those would take five times the budget.
+    """
     times = {name: [] for name in calls}
     start = time.perf_counter()
     for done in range(1, MAX_ROUNDS + 1):
@@ -167,9 +171,10 @@ def interleaved_medians(calls, budget):
             begin = time.perf_counter()
             call()
             times[name].append(time.perf_counter() - begin)
-        if done >= MIN_ROUNDS and time.perf_counter() - start > budget:
+        spent = time.perf_counter() - start
+        if spent > budget and (done >= MIN_ROUNDS or spent > 5 * budget):
             break
-    return {name: median(values) for name, values in times.items()}
+    return {name: median(values) for name, values in times.items()}, done
 
 
 # --- memory -------------------------------------------------------------------------------------

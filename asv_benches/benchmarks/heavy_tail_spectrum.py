@@ -13,7 +13,7 @@ class Windows(PeerBenchmark):
     """12 x 12 windows of a 1024 x 1024 matrix. The target is a fifth of a loop over windows."""
 
     param_names = ["window"]
-    params = [[16, 64, 128]]
+    params = [[16, 32, 64, 128]]
 
     def make_data(self, window):
         self.window = window

@@ -110,8 +110,9 @@ left.plot(hertz, model.residuals_, "o", color="#0072B2", label="training epochs"
 left.plot(hertz, held_out, "x", color="#D55E00", label="epochs left out")
 left.set(xlabel="frequency (Hz)", ylabel="relative residual", title="KoopmanEDMD, delays, rank 24")
 left.legend()
-for (label, row), mark in zip(table.items(), "osd^v", strict=True):
-    right.plot(AHEAD, np.maximum(row, -0.5), marker=mark, label=label)
+colors = ("0.5", "#000000", "#D55E00", "#009E73", "#CC79A7")
+for (label, row), mark, color in zip(table.items(), "osd^v", colors, strict=True):
+    right.plot(AHEAD, np.maximum(row, -0.5), marker=mark, color=color, label=label)
 right.axhline(0, color="black", linewidth=0.8)
 right.set(xlabel="steps ahead", ylabel="R^2 (below -0.5: drawn there)", title=name)
 right.legend(fontsize=7)

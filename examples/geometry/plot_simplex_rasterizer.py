@@ -75,7 +75,7 @@ pictures = {
     "exact modes, edges": edges.fit_transform([outline])[0],
 }
 
-fig, axes = plt.subplots(1, 4, figsize=(13, 3.3), layout="constrained")
+fig, axes = plt.subplots(1, 4, figsize=(11, 3.2), layout="constrained")
 closed = 16 * np.vstack([hexagon, hexagon[:1]])
 for ax, (title, image) in zip(axes, pictures.items(), strict=False):
     drawn = ax.imshow(image.T, origin="lower", cmap="cividis")

@@ -17,6 +17,7 @@ from sklearn.datasets import load_digits
 
 from subspace_learn import FederatedGrassmannPCA
 from subspace_learn.datasets import DatasetUnavailableError, fetch_nsl_kdd
+from subspace_learn.grassmann import RoundsDisplay
 
 DROPPED = ("land", "logged_in", "is_host_login", "is_guest_login")
 
@@ -57,28 +58,21 @@ runs = {
     "admm, 1 local step": {"aggregation": "admm", "local_steps": 1},
     "euclidean (FedPE)": {"aggregation": "euclidean"},
 }
-fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+fits = {}
 for label, settings in runs.items():
     settings = {"aggregation": "krylov", "random_state": 0, **settings}
     fit = FederatedGrassmannPCA(n_components=10, **settings).fit(X, groups=groups)
-    shares = [line["explained_variance_ratio"] for line in fit.history_]
-    moved = [line["angle"] for line in fit.history_[1:]]
     angle = np.degrees(subspace_angles(fit.components_.T, exact.components_.T).max())
     found = fit.explained_variance_ratio_.sum()
     sent = sum(line["bytes_sent"] for line in fit.history_)
     print(f"{label:28s} share {found:.4f}, angle {angle:6.2f} degrees, {sent:7,} bytes sent")
-    rounds = np.arange(1, len(shares) + 1)
-    (line,) = left.plot(rounds, shares, marker="o", markersize=3, label=label)
-    if moved:
-        right.semilogy(
-            rounds[1:], np.degrees(moved), marker="o", markersize=3, color=line.get_color()
-        )
+    fits[label] = fit
 
 for mean in ("chordal", "karcher"):
     fit = FederatedGrassmannPCA(n_components=10, aggregation=mean).fit(X, groups=groups)
     found = fit.explained_variance_ratio_.sum()
     print(f"{mean + ' mean':28s} share {found:.4f}, one round")
-    left.plot(1, found, "k^" if mean == "chordal" else "kv", label=f"{mean} mean, one round")
+    fits[f"{mean} mean"] = fit
 
 shares, rounds = [], [1, 2, 3, 5, 7, 10, 15, 20]
 for n_rounds in rounds:  # scored on all clients, which a history of drawn ones is not
@@ -87,12 +81,15 @@ for n_rounds in rounds:  # scored on all clients, which a history of drawn ones 
     ).fit(X, groups=groups)
     shares.append(fit.explained_variance_ratio_.sum())
 print("admm, 10 % of the clients:", dict(zip(rounds, np.round(shares, 3).tolist(), strict=True)))
-left.plot(rounds, shares, marker="o", markersize=3, label="admm, 10 % of the clients a round")
 
-left.axhline(best, color="black", linestyle="--", linewidth=1, label="exact")
-left.set(xlabel="round", ylabel="share of variance explained", title=name)
-left.legend(fontsize=7)
-right.set(xlabel="round", ylabel="largest angle to the round before (degrees)")
+fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained", sharey=True)
+RoundsDisplay.from_estimators(fits, exact=best, ax=left)
+left.plot(rounds, shares, ":", color="0.4", label="admm, 10 % of the clients")
+RoundsDisplay.from_estimators(fits, exact=best, against="bytes", ax=right)
+fig.suptitle(name)
+left.get_legend().remove()
+right.get_legend().remove()
+fig.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()
 
 # %%

@@ -75,15 +75,17 @@ def angles_between(name, k):
     return np.degrees(principal_angles(S[first], S[second])[:, 0])
 
 
-fig, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+STYLES = {
+    name: {"color": color, "marker": marker}
+    for name, color, marker in zip(models, ("#0072B2", "#D55E00", "#009E73"), "os^", strict=True)
+}
+fig, axes = plt.subplots(1, 3, figsize=(11, 4.2), layout="constrained")
 for name in models:
     mean, sd = accuracy[name].mean(axis=1), accuracy[name].std(axis=1, ddof=1)
-    axes[0].errorbar(DIMENSIONS, mean, sd, marker="o", capsize=3, label=name)
-    axes[2].plot(DIMENSIONS, [angles_between(name, k).mean() for k in DIMENSIONS], marker="o")
-for color, name in zip(("C1", "C2"), list(models)[1:], strict=True):
-    axes[1].plot(
-        DIMENSIONS, [angles_to_start(name, k).mean() for k in DIMENSIONS], "o-", color=color
-    )
+    axes[0].errorbar(DIMENSIONS, mean, sd, capsize=3, label=name, **STYLES[name])
+    axes[2].plot(DIMENSIONS, [angles_between(name, k).mean() for k in DIMENSIONS], **STYLES[name])
+for name in list(models)[1:]:
+    axes[1].plot(DIMENSIONS, [angles_to_start(name, k).mean() for k in DIMENSIONS], **STYLES[name])
 axes[0].axhline(linear, color="0.6", linestyle="--", label="logistic regression")
 titles = (
     ("test accuracy", "accuracy"),
@@ -94,7 +96,7 @@ for ax, (title, label) in zip(axes, titles, strict=True):
     ax.set(xscale="log", xticks=DIMENSIONS, title=title, xlabel="dimension k", ylabel=label)
     ax.set_xticklabels(DIMENSIONS)
     ax.minorticks_off()
-axes[0].legend(fontsize=8, loc="lower right")
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
 # %%
 # The subspaces as images

@@ -75,7 +75,7 @@ for i, level in enumerate(LEVELS):
 
 X = read_out(np.random.default_rng(0), 50)
 fits = {name: model.fit(X) for name, model in models.items()}
-fig, axes = plt.subplots(2, 3, figsize=(13, 6), layout="constrained")
+fig, axes = plt.subplots(2, 3, figsize=(11, 6), layout="constrained")
 sharp = fits["with 32 taps, 5 steps"]
 scale = np.vdot(sharp.signal_, image) / np.vdot(sharp.signal_, sharp.signal_)
 pictures = {"the camera gives": X[:, :N], "found": sharp.signal_ * scale, "truth": image}

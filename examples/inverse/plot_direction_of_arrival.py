@@ -62,7 +62,7 @@ calibration = SelfCalibrationLS(sensing=steering(BEACONS), method="svd")
 calibration.fit(measured(rng, gains, BEACONS, 20))
 X = measured(rng, gains, SOURCES, 50)
 
-fig, axes = plt.subplots(1, 3, figsize=(13.5, 4.2), layout="constrained")
+fig, axes = plt.subplots(1, 3, figsize=(11, 4.2), layout="constrained")
 GainDisplay.from_estimator(calibration, gains, ax=axes[0])
 SingularGapDisplay.from_estimator(calibration, ax=axes[1])
 for label, rows, style in (

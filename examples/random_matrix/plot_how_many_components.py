@@ -28,7 +28,7 @@ for name, values in (
 print(f"components for 90 % of the variance: {PCA(0.9).fit(X).n_components_}")
 
 # %%
-# The bulk of the eigenvalues keeps to the Marchenko-Pastur law, and three stand outside. Beside
+# The bulk of the eigenvalues keeps to the Marchenko-Pastur law, and three stand outside. At
 # each eigenvalue on the right stands the chance that noise alone has one as large.
 
 fig, pair = plt.subplots(1, 2, figsize=(10.5, 4.2), layout="constrained")

@@ -15,7 +15,7 @@ from ._epochs import checked_epochs, lag_in_samples
 
 __all__ = ["CovarianceDisplay"]
 
-_SMALLEST_FONT = 4.5  # points; smaller channel names are left out
+_SMALLEST_FONT = 6.0  # points; smaller channel names are left out
 _MOST_COLUMNS = 3
 
 
@@ -304,7 +304,8 @@ def _grid(n: int, size: int) -> np.ndarray:
     """Axes for ``n`` square images, ``size`` rows each, in rows of at most three."""
     import matplotlib.pyplot as plt
 
-    panel = float(np.clip(0.085 * size + 0.9, 3.4, 5.0))  # inches: room for the names of 50 rows
+    # inches: room for the names of up to 35 rows; with more the images show blocks, not names
+    panel = max(3.0, 0.1 * size + 0.9) if size <= 35 else 3.0
     columns = min(n, _MOST_COLUMNS)
     rows = -(-n // columns)
     figure, axes = plt.subplots(

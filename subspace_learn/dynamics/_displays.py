@@ -12,6 +12,9 @@ from .._drawing import BLUE, VERMILION, Display, fitted_step
 __all__ = ["ForecastDisplay", "KoopmanSpectrumDisplay", "SpectralMeasureDisplay"]
 
 
+_MOST_FEATURES = 4  # lines that can be told apart over time
+
+
 class KoopmanSpectrumDisplay(Display):
     """Eigenvalues coloured by residual, the unit circle, and contours of the pseudospectrum.
 
@@ -233,7 +236,7 @@ class SpectralMeasureDisplay(Display):
 class ForecastDisplay(Display):
     """A trajectory beside its forecast: over time, or two features against each other.
 
-    Make it with `from_estimator`.
+    Make it with `from_estimator`. Over time the first four features are drawn.
 
     Parameters
     ----------
@@ -343,6 +346,8 @@ class ForecastDisplay(Display):
 
     def _draw(self, ax: Any, kind: str) -> None:
         """Draw data and forecast."""
+        n_features = self.truth.shape[1]
+        shown = min(n_features, _MOST_FEATURES)
         for values, colour, style, name in (
             (self.truth, BLUE, "-", "data"),
             (self.forecast, VERMILION, "--", "forecast"),
@@ -351,8 +356,10 @@ class ForecastDisplay(Display):
                 ax.plot(values[:, 0], values[:, 1], style, color=colour, label=name)
             else:
                 times = self.time_step * np.arange(1, len(values) + 1)
-                lines = ax.plot(times, values, style, color=colour)
+                lines = ax.plot(times, values[:, :shown], style, color=colour)
                 lines[0].set_label(name)
         labels = ("first feature", "second feature") if kind == "phase" else ("time", "state")
         ax.set(xlabel=labels[0], ylabel=labels[1])
+        if kind == "time" and shown < n_features:
+            ax.set_title(f"first {shown} of {n_features} features")
         ax.legend()

@@ -103,9 +103,9 @@ def mlp_parameters(model: Any) -> np.ndarray:
 
 
 def mlp_hvp(
-    model: Any, X: np.ndarray, y: np.ndarray
+    model: Any, X: np.ndarray, y: np.ndarray, *, gauss_newton: bool = False
 ) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
-    """Hessian of a fitted ``MLPClassifier`` on some rows, by a forward and a backward sweep.
+    r"""Hessian of a fitted ``MLPClassifier`` on some rows, by a forward and a backward sweep.
 
     The exact product (R-operator): derivatives of both sweeps along the vector. Second derivatives
     of "relu" are taken as 0, as everywhere.
@@ -118,6 +118,11 @@ def mlp_hvp(
         Rows.
     y : ndarray of shape (n_samples,)
         Their classes.
+    gauss_newton : bool, default=False
+        Whether to leave out the second derivatives of the network: the generalised Gauss-Newton
+        matrix :math:`\frac1N \sum_i J_i^T H_i J_i` of logits with Jacobian J, positive semidefinite
+        and of rank ``n_samples (n_classes - 1)`` at most. The rest of the Hessian is weighed by the
+        residuals and vanishes with them.
 
     Returns
     -------
@@ -149,6 +154,7 @@ def mlp_hvp(
     target = (np.asarray(y)[:, None] == model.classes_[None, :]).astype(float)
     if model.out_activation_ == "logistic":
         target = target[:, 1:]
+    residual = np.zeros_like(target) if gauss_newton else layers[-1] - target
     shapes = [w.shape for w in model.coefs_] + [b.shape for b in model.intercepts_]
     cuts = np.cumsum([int(np.prod(shape)) for shape in shapes])
 
@@ -157,7 +163,7 @@ def mlp_hvp(
             part.reshape(shape) for part, shape in zip(np.split(v, cuts[:-1]), shapes, strict=True)
         ]
         n_layers = len(model.coefs_)
-        return _hessian_sweep(model, layers, target, parts[:n_layers], parts[n_layers:])
+        return _hessian_sweep(model, layers, residual, parts[:n_layers], parts[n_layers:])
 
     return hvp, int(cuts[-1])
 
@@ -182,7 +188,7 @@ def _forward(model: Any, X: np.ndarray) -> list[np.ndarray]:
 def _hessian_sweep(
     model: Any,
     layers: list[np.ndarray],
-    target: np.ndarray,
+    residual: np.ndarray,
     weight_moves: list[np.ndarray],
     intercept_moves: list[np.ndarray],
 ) -> np.ndarray:
@@ -197,7 +203,7 @@ def _hessian_sweep(
             moves.append(slope(layers[i + 1]) * moved)
     p = layers[-1]
     softmax = model.out_activation_ == "softmax"
-    delta = (p - target) / n
+    delta = residual / n
     change = _softmax_change(p, logits_moves[-1]) if softmax else p * (1 - p) * logits_moves[-1]
     change = change / n
     of_weights, of_intercepts = [], []

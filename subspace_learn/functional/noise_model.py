@@ -53,6 +53,25 @@ class SampleSize(NamedTuple):
         """
         return max(self.n_features - n_spikes, 1) / self.n_samples
 
+    def rest(self, n_spikes: int) -> SampleSize:
+        """Size of the table of noise that is left without its strongest directions.
+
+        Each takes a column and a degree of freedom: what remains of n x p is a table of noise of
+        ``n - r`` rows, whose eigenvalues are still divided by n. Without that count the median is
+        too small by some ``r / n``, and more for square tables.
+
+        Parameters
+        ----------
+        n_spikes : int
+            The number r of directions.
+
+        Returns
+        -------
+        size : SampleSize
+            At least one row and one column.
+        """
+        return SampleSize(max(self.n_samples - n_spikes, 1.0), max(self.n_features - n_spikes, 1))
+
 
 class NoiseRule(NamedTuple):
     """How noise is measured and where signal begins."""
@@ -99,7 +118,8 @@ def noise_variance(
 ) -> float:
     r"""Variance of the noise, given how many leading eigenvalues are signal.
 
-    "median": the median of the other eigenvalues over that of the Marchenko-Pastur law. "mle": the
+    "median": the median of the other eigenvalues over that of the Marchenko-Pastur law of a table
+    of ``n - r`` rows and ``p - r`` columns (:meth:`SampleSize.rest`). "mle": the
     trace that spikes leave to the other directions, :math:`\sigma^2 = (\operatorname{tr} S -
     \sum_k \sigma^2 \ell_k) / (p - r)`, with the debiased spikes :math:`\ell_k(\sigma^2)`, by fixed
     point (Kritchman and Nadler).
@@ -127,9 +147,11 @@ def noise_variance(
     """
     if not isinstance(noise, str):
         return float(noise)
-    gamma = size.bulk(n_spikes)
     if noise == "median":
-        return float(np.median(eigenvalues[n_spikes:])) / marchenko_pastur_median(gamma)
+        rest = size.rest(n_spikes)
+        median = float(np.median(eigenvalues[n_spikes:])) * size.n_samples / rest.n_samples
+        return median / marchenko_pastur_median(rest.bulk(0))
+    gamma = size.bulk(n_spikes)
     n_rest = max(size.n_features - n_spikes, 1)
     total, top = float(np.sum(eigenvalues)), eigenvalues[:n_spikes]
     variance = float(np.sum(eigenvalues[n_spikes:])) / n_rest
@@ -187,17 +209,18 @@ def _edge(
     size: SampleSize, n_spikes: int, variance: float, rule: NoiseRule, null: np.ndarray | None
 ) -> float:
     """Eigenvalue above which a direction is called signal."""
-    n_features = max(size.n_features - n_spikes, 1)
     if null is not None:  # of N null values and the observed one, fewer than a share are larger
         rank = int(np.floor(rule.significance * (null.shape[0] + 1) + 1e-9))
         return float(np.sort(null)[-max(rank, 1)])
+    rest = size.rest(n_spikes)
+    level = variance * rest.n_samples / size.n_samples
     if rule.edge == "tracy_widom":
-        law = edge_law(size.n_samples, n_features)
-        return variance * (law.location + _edge_quantile(rule.significance) * law.scale)
+        law = edge_law(*rest)
+        return level * (law.location + _edge_quantile(rule.significance) * law.scale)
     if rule.edge == "gavish_donoho":
-        short, long = sorted((float(n_features), size.n_samples))
-        return variance * hard_threshold(short / long) ** 2 * long / size.n_samples
-    return variance * (1 + size.bulk(n_spikes) ** 0.5) ** 2
+        short, long = sorted((float(rest.n_features), rest.n_samples))
+        return level * hard_threshold(short / long) ** 2 * long / rest.n_samples
+    return level * (1 + rest.bulk(0) ** 0.5) ** 2
 
 
 @lru_cache(maxsize=64)
@@ -218,8 +241,9 @@ def _p_values(
         return (1 + exceeding) / (1 + null.shape[0])
     if variance <= 0:
         return np.where(eigenvalues > 0, 0.0, 1.0)
-    law = edge_law(size.n_samples, max(size.n_features - n_spikes, 1))
-    return tracy_widom_sf((eigenvalues / variance - law.location) / law.scale)
+    rest = size.rest(n_spikes)
+    law, level = edge_law(*rest), variance * rest.n_samples / size.n_samples
+    return tracy_widom_sf((eigenvalues / level - law.location) / law.scale)
 
 
 def debiased_spikes(eigenvalues: np.ndarray, size: SampleSize, variance: float) -> Spikes:
@@ -307,6 +331,8 @@ def bulk_distance(eigenvalues: np.ndarray, size: SampleSize, model: NoiseModel) 
     bulk = np.sort(eigenvalues[model.n_spikes :])
     if model.variance <= 0 or bulk.size == 0:
         return float(bulk.size > 0)
-    law = marchenko_pastur_cdf(bulk, size.bulk(model.n_spikes), model.variance, nonzero=True)
+    rest = size.rest(model.n_spikes)
+    level = model.variance * rest.n_samples / size.n_samples
+    law = marchenko_pastur_cdf(bulk, rest.bulk(0), level, nonzero=True)
     ranks = np.arange(bulk.shape[0] + 1) / bulk.shape[0]
     return float(max(np.max(ranks[1:] - law), np.max(law - ranks[:-1])))

@@ -43,6 +43,9 @@ class ColumnSums(NamedTuple):
     """Entries of one row, (n_features,)."""
     varies: Array
     """Which columns hold anything else, (n_features,), bool."""
+    cancelled: Array
+    """What was subtracted from the squares of each column to centre them, (n_features,): sparse
+    columns are centred after their products, and keep the rounding of what they were before."""
 
 
 class Spectrum(NamedTuple):
@@ -87,7 +90,10 @@ def column_sums(X: Array, weights: Array | None, *, center: bool) -> ColumnSums:
     sums : ColumnSums
         To be merged with those of other rows.
     """
-    return ColumnSums(table_moments(X, weights, center=center), *_varying_columns(X, weights))
+    moments = table_moments(X, weights, center=center)
+    centred_late = center and sp.issparse(X)
+    cancelled = (moments.weight if centred_late else 0.0) * moments.mean**2
+    return ColumnSums(moments, *_varying_columns(X, weights), cancelled)
 
 
 def _varying_columns(X: Array, weights: Array | None) -> tuple[Array, Array]:
@@ -174,6 +180,7 @@ def merged_column_sums(a: ColumnSums, b: ColumnSums, *, center: bool) -> ColumnS
         merged_moments(a.moments, b.moments, center=center),
         a.first,
         a.varies | varies | (a.first != first),
+        a.cancelled + move_like(b.cancelled, a.cancelled),
     )
 
 
@@ -274,12 +281,14 @@ def covariance_spectrum(
     spectrum : Spectrum
         With all eigenvectors.
     """
-    covariance = sums.moments.scatter / n_samples
+    covariance, cancelled = sums.moments.scatter / n_samples, sums.cancelled / n_samples
     if scale is not None:
         covariance = covariance / (scale[:, None] * scale[None, :])
+        cancelled = cancelled / scale**2
     values, vectors = leading_eigenpairs(covariance)
     size = SampleSize(n_samples, _count(sums.varies))
-    return _spectrum(values, vectors, size, covariance.shape[0], eps)
+    lost = float(array_namespace(cancelled).sum(cancelled))
+    return _spectrum(values, vectors, size, covariance.shape[0], eps, lost)
 
 
 def gram_spectrum(table: CentredTable, n_samples: float) -> Spectrum:
@@ -300,7 +309,10 @@ def gram_spectrum(table: CentredTable, n_samples: float) -> Spectrum:
     values, vectors = leading_eigenpairs(row_gram(table) / n_samples)
     eps = float(array_namespace(values).finfo(values.dtype).eps)
     size = SampleSize(n_samples, _count(_varying_columns(table.X, table.root)[1]))
-    return _spectrum(values, vectors, size, max(table.X.shape), eps)._replace(table=table)
+    # sparse rows are centred after their products, which leaves the rounding of what they were
+    weight = table.weight if sp.issparse(table.X) else 0.0
+    lost = weight * float(table.mean @ table.mean) / n_samples
+    return _spectrum(values, vectors, size, max(table.X.shape), eps, lost)._replace(table=table)
 
 
 def _count(mask: Array) -> int:
@@ -308,9 +320,11 @@ def _count(mask: Array) -> int:
     return int(xp.sum(xp.astype(mask, xp.int64)))
 
 
-def _spectrum(values: Array, vectors: Array, size: SampleSize, order: int, eps: float) -> Spectrum:
+def _spectrum(
+    values: Array, vectors: Array, size: SampleSize, order: int, eps: float, lost: float = 0.0
+) -> Spectrum:
     kept = max(1, min(int(size.n_samples), size.n_features))
-    values = to_numpy(without_rounding(values, order, eps))[:kept]
+    values = to_numpy(without_rounding(values, order, eps, beside=lost))[:kept]
     # rows that stand for several (weights) may be fewer than the degrees of freedom
     values = np.concatenate([values, np.zeros(kept - values.shape[0])])
     return Spectrum(np.clip(values, 0.0, None), size, vectors)

@@ -1,6 +1,6 @@
 """Subspaces as points of a Grassmann manifold: principal subspaces, detection, classification."""
 
-from ._displays import DetectorScoreDisplay
+from ._displays import DetectorScoreDisplay, RoundsDisplay
 from ._federated_pca import FederatedGrassmannPCA
 from ._grassmann_classifier import GrassmannClassifier
 from ._grassmann_pca import GrassmannPCA
@@ -13,5 +13,6 @@ __all__ = [
     "GrassmannClassifier",
     "GrassmannPCA",
     "NearestSubspaceClassifier",
+    "RoundsDisplay",
     "SubspaceDetector",
 ]

@@ -7,6 +7,7 @@ function that calls it, so that numba is loaded by the first fit that needs it a
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numba
@@ -14,13 +15,17 @@ import numba
 __all__ = ["jit"]
 
 
-def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+def jit(function: Callable[..., Any] | None = None, *, error_model: str = "python") -> Any:
     """Compile ``function`` on first call and keep the machine code on disk where that is allowed.
 
     numba raises ``RuntimeError: no locator available`` where no cache folder can be written (a
-    read-only installation): then the code is compiled anew in each process.
+    read-only installation): then the code is compiled anew in each process. With
+    ``error_model="numpy"`` a division by 0 is no error, as in NumPy: the test for it would keep a
+    loop from running on several numbers at once.
     """
+    if function is None:
+        return partial(jit, error_model=error_model)
     try:
-        return numba.njit(cache=True)(function)
+        return numba.njit(cache=True, error_model=error_model)(function)
     except RuntimeError:
-        return numba.njit(function)
+        return numba.njit(error_model=error_model)(function)

@@ -7,7 +7,10 @@ import scipy.linalg
 
 from .._array import Array, array_namespace, faster
 
-__all__ = ["leading_eigenpairs", "with_fixed_signs", "without_rounding"]
+__all__ = ["leading_eigenpairs", "stacked_eigenvalues", "with_fixed_signs", "without_rounding"]
+
+# Below 32 matrices the lanes of a processor stay empty; above 80 rows LAPACK's blocks win.
+_FEWEST_LANES, _MOST_ROWS, _LANES = 32, 80, 72
 
 
 def leading_eigenpairs(S: Array, n_pairs: int | None = None) -> tuple[Array, Array]:
@@ -60,6 +63,55 @@ def scipy_leading_eigenpairs(S: np.ndarray, n_pairs: int) -> tuple[np.ndarray, n
     return values[::-1], vectors[:, ::-1]
 
 
+def stacked_eigenvalues(S: Array) -> Array:
+    """Eigenvalues of many symmetric matrices of one order.
+
+    Parameters
+    ----------
+    S : array of shape (n_matrices, n, n)
+        Symmetric, finite, float64.
+
+    Returns
+    -------
+    eigenvalues : array of shape (n_matrices, n)
+        Ascending in each row; errors of order ``eps`` times the norm of the matrix.
+
+    Notes
+    -----
+    ``4/3 n^3`` flops a matrix. With NumPy, 32 matrices or more and up to 80 rows, a kernel takes a
+    matrix in each lane of the processor: two to four times faster than LAPACK on one after the
+    other, whose cost at these sizes is not arithmetic.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> stacked_eigenvalues(np.array([[[2.0, 1.0], [1.0, 2.0]], [[0.0, 3.0], [3.0, 0.0]]]))
+    array([[ 1.,  3.],
+           [-3.,  3.]])
+    """
+    small = S.shape[0] >= _FEWEST_LANES and 1 < S.shape[1] <= _MOST_ROWS
+    special = faster("stacked_eigenvalues", S) if small else None
+    return array_namespace(S).linalg.eigvalsh(S) if special is None else special(S)
+
+
+def lanewise_eigenvalues(S: np.ndarray) -> np.ndarray:
+    """NumPy body of :func:`stacked_eigenvalues`: a kernel, and LAPACK for what it leaves."""
+    from ..kernels.stacked_eigenvalues import lane_eigenvalues
+
+    norms = np.sqrt(np.einsum("kij,kij->k", S, S))
+    norms = np.where(norms > 0, norms, 1.0)
+    values = np.empty(S.shape[:2])
+    for start in range(0, S.shape[0], _LANES):
+        part = slice(start, start + _LANES)
+        lanes = np.ascontiguousarray(np.moveaxis(S[part], 0, -1)) / norms[part]
+        found = np.empty(lanes.shape[1:])
+        if lane_eigenvalues(lanes, found):
+            values[part] = np.sort(found.T * norms[part, None], axis=1)
+        else:  # QL without splitting may stall where LAPACK's does not
+            values[part] = np.linalg.eigvalsh(S[part])
+    return values
+
+
 def with_fixed_signs(components: Array) -> Array:
     """Return ``components`` with each row's entry of largest modulus made positive.
 
@@ -79,7 +131,7 @@ def with_fixed_signs(components: Array) -> Array:
     return components * xp.where(chosen < 0, -xp.ones_like(chosen), xp.ones_like(chosen))
 
 
-def without_rounding(values: Array, size: int, eps: float) -> Array:
+def without_rounding(values: Array, size: int, eps: float, *, beside: float = 0.0) -> Array:
     """Set to 0 what may be rounding only: values up to ``4 sqrt(size) eps`` times the first.
 
     Parameters
@@ -91,6 +143,8 @@ def without_rounding(values: Array, size: int, eps: float) -> Array:
         to grow with the square root of it.
     eps : float
         Unit of rounding of the entries.
+    beside : float, default=0.0
+        Norm of what was subtracted from the matrix before, and left its rounding there.
 
     Returns
     -------
@@ -98,5 +152,5 @@ def without_rounding(values: Array, size: int, eps: float) -> Array:
         Nonnegative.
     """
     xp = array_namespace(values)
-    floor = 4 * size**0.5 * eps * values[0]
+    floor = 4 * size**0.5 * eps * (values[0] + beside)
     return xp.where(values > floor, values, xp.zeros_like(values))

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .._drawing import Display
+from .._drawing import COLOURS, Display
 from ..functional.hessian_spectrum import HessianSpectrum
 
 __all__ = ["SpectralDensityDisplay"]
@@ -90,17 +90,20 @@ class SpectralDensityDisplay(Display):
     def _draw(self, ax: Any, label: str | None) -> None:
         """Draw the density and mark the outliers."""
         spectrum = self.spectrum
+        if not ax.lines:  # several spectra may share axes: each takes the next colour
+            ax.set_prop_cycle(color=COLOURS)
         # below one eigenvalue in a thousand times the size there is nothing but smoothing
         floor = 1e-3 / spectrum.n * float(np.max(spectrum.density))
         shown = np.where(spectrum.density > floor, spectrum.density, np.nan)
         (line,) = ax.plot(spectrum.grid, shown, linewidth=1.3, label=label or "density")
-        if spectrum.outliers.size:
+        count = spectrum.outliers.size
+        if count:
             ax.plot(
                 spectrum.outliers,
                 np.full(spectrum.outliers.size, floor),
                 "v",
                 color=line.get_color(),
-                label=f"{spectrum.outliers.size} outlier(s)",
+                label=f"{count} outlier{'s' if count > 1 else ''}",
             )
         ax.set(xlabel="eigenvalue of the Hessian", ylabel="density", yscale="log")
         ax.legend()

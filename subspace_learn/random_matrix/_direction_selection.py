@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._array import array_namespace, is_array, to_numpy
 from .._validation import check_labels, check_samples
 from ..functional.grassmann_pca import projection_scores
-from ..functional.rbns import conformal_support, robustness_scores, same_class_rows
+from ..functional.rbns import (
+    conformal_support,
+    robustness_scores,
+    rotated_directions,
+    same_class_rows,
+)
 
-__all__ = ["selected"]
+__all__ = ["Selection", "selected"]
 
 _NOISE = 0.1  # relative size of the disturbance when none is named
 
 
+class Selection(NamedTuple):
+    """Which directions are kept."""
+
+    support: np.ndarray
+    """One boolean for each spike, or for each turned direction."""
+    scores: np.ndarray | None
+    """Their scores; None if a mask was given."""
+    basis: np.ndarray
+    """Orthonormal rows that make the kept directions of the spikes', (n_kept, n_spikes)."""
+
+
 def selected(
     model: Any, X: Any, y: Any, X_perturbed: Any, weights: Any, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return which of the fitted spikes to keep, and their scores (None if a mask was given).
+) -> Selection:
+    """Return which directions in the space of the fitted spikes to keep.
 
     Raises
     ------
@@ -28,6 +44,7 @@ def selected(
         returned something else than one value for each direction.
     """
     Z = _coordinates(model, X)
+    eye = np.eye(Z.shape[1])
     if callable(model.selector):
         scores = np.asarray(model.selector(Z, y))
         if scores.shape != (Z.shape[1],):
@@ -36,15 +53,24 @@ def selected(
                 "one score (or True and False) for each."
             )
         if scores.dtype == bool:
-            return scores, None
-    else:
-        labels = None if y is None else check_labels(model, y, X.shape[0])
-        disturbed = _disturbed(model, X, labels, X_perturbed, Z, rng)
-        host = None if weights is None else to_numpy(weights)
-        scores = robustness_scores(Z, disturbed, labels, host)
+            return Selection(scores, None, eye[scores])
+        support = _supported(scores, model.quantile)
+        return Selection(support, scores, eye[support])
+    labels = None if y is None else check_labels(model, y, X.shape[0])
+    disturbed = _disturbed(model, X, labels, X_perturbed, Z, rng)
+    host = None if weights is None else to_numpy(weights)
+    turned = rotated_directions(Z, disturbed, host) if model.selector == "rotated_rbns" else eye
+    scores = robustness_scores(Z @ turned, disturbed @ turned, labels, host)
+    support = _supported(scores, model.quantile)
+    if turned is eye:
+        return Selection(support, scores, eye[support])
+    return Selection(support, scores, np.linalg.qr(turned[:, support])[0].T)
+
+
+def _supported(scores: np.ndarray, quantile: float) -> np.ndarray:
     if np.isnan(scores).any():
         raise ValueError(f"The selector gave NaN for {int(np.isnan(scores).sum())} direction(s).")
-    return conformal_support(scores, model.quantile) if scores.size else scores > 0, scores
+    return conformal_support(scores, quantile) if scores.size else scores > 0
 
 
 def _coordinates(model: Any, X: Any) -> np.ndarray:

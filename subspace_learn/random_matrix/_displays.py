@@ -30,7 +30,7 @@ class SpectrumDisplay(Display):
     gamma : float
         Aspect ratio of the bulk.
     variance : float
-        Of the noise.
+        Of the noise, as it shows in the bulk.
 
     Attributes
     ----------
@@ -91,13 +91,13 @@ class SpectrumDisplay(Display):
             With ``ax_`` and ``figure_``.
         """
         model = fitted_step(estimator)
-        size = model._size
+        rest = model._size.rest(model.n_spikes_)
         display = cls(
             to_numpy(model.eigenvalues_).astype(float),
             model.n_spikes_,
             model.upper_edge_,
-            gamma=size.bulk(model.n_spikes_),
-            variance=model.noise_variance_,
+            gamma=rest.bulk(0),
+            variance=model.noise_variance_ * rest.n_samples / model._size.n_samples,
         )
         return display.plot(ax=ax, bins=bins)
 
@@ -239,12 +239,32 @@ class ScreeDisplay(Display):
             ax.plot(rank[chosen], values[chosen], "o", color=colour, label=name)
         ax.axhline(self.edge, color="black", linestyle="--", linewidth=1, label="edge")
         for x, y, p in zip(rank, values, p_values, strict=True):
-            text = f"{p:.2g}" if p >= 1e-4 else f"$10^{{{int(np.log10(max(p, 1e-300)))}}}$"
-            ax.annotate(text, (x, y), (4, 5), textcoords="offset points", fontsize=8, rotation=35)
+            spike = x <= self.n_spikes  # labels keep off the edge, which lies between the two
+            place = {"xytext": (6, 4) if spike else (0, -8), "va": "bottom" if spike else "top"}
+            place["ha"] = "left" if spike else "center"
+            ax.annotate(_as_text(p), (x, y), textcoords="offset points", fontsize=9, **place)
         ax.set(xlabel="rank of the eigenvalue", ylabel="sample eigenvalue", yscale="log")
-        ax.set_title("beside each point its p-value", fontsize=10)
-        ax.margins(x=0.06, y=0.15)
+        ax.set_title("at each point its p-value", fontsize=10)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.yaxis.set_major_formatter(_at_1_2_3_5)
+        ax.yaxis.set_minor_formatter(_at_1_2_3_5)
+        ax.margins(x=0.08, y=0.15)
         ax.legend()
+
+
+def _as_text(p_value: float) -> str:
+    """A p-value; below 1e-4 its power of ten."""
+    if p_value >= 1e-4:
+        return f"{p_value:.2g}"
+    if p_value < 1e-300:
+        return r"$<10^{-300}$"
+    return f"$10^{{{int(np.floor(np.log10(p_value)))}}}$"
+
+
+def _at_1_2_3_5(value: float, _: Any) -> str:
+    """Label of a logarithmic axis, where there is room for one."""
+    digit = round(value / 10.0 ** np.floor(np.log10(value)))
+    return f"{value:g}" if digit in (1, 2, 3, 5) else ""
 
 
 class ShrinkageDisplay(Display):
@@ -318,9 +338,14 @@ class ShrinkageDisplay(Display):
         top = 1.15 * max([3 * self.edge, *self.eigenvalues.tolist()])
         x = np.linspace(0, top, 600)
         ax.plot(x, x, color="0.6", linewidth=1, label="unchanged")
-        for loss, colour in (("operator", GREEN), ("frobenius", VERMILION), ("stein", BLUE)):
-            ax.plot(x, [self._shrunk(value, loss) for value in x], color=colour, label=loss)
-        ax.axvline(self.edge, color="black", linestyle="--", linewidth=1, label="edge")
+        for loss, colour, line in (
+            ("operator", GREEN, "-."),
+            ("frobenius", VERMILION, "-"),
+            ("stein", BLUE, (0, (5, 1))),
+        ):
+            y = [self._shrunk(value, loss) for value in x]
+            ax.plot(x, y, color=colour, linestyle=line, label=loss)
+        ax.axvline(self.edge, color="black", linestyle=":", linewidth=1, label="edge")
         if self.eigenvalues.size:
             ax.plot(
                 self.eigenvalues,

@@ -70,10 +70,10 @@ def check_table_options(model: Any, X: Any, weights: Any, X_perturbed: Any) -> N
         )
     if model.edge == "permutation":
         _check_permutations(model, X, weights)
-    if X_perturbed is not None and model.selector != "rbns":
+    if X_perturbed is not None and model.selector not in ("rbns", "rotated_rbns"):
         raise ValueError(
             f"X_perturbed was given, but selector={model.selector!r} does not use it. Use "
-            "selector='rbns', or leave it out."
+            "selector='rbns' or 'rotated_rbns', or leave it out."
         )
 
 

@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, as_float, detached, is_array, is_complex
@@ -60,7 +61,7 @@ class HeavyTailSpectrum(SubspaceEstimator):
         If a window is larger than a matrix or has fewer places than ``n_windows``; if a matrix is
         complex, holds NaN or infinity, or too few positive eigenvalues.
     TypeError
-        If W holds no matrices.
+        If W holds no matrices, or sparse ones.
 
     See Also
     --------
@@ -173,12 +174,15 @@ def _named_matrices(W: Any) -> dict[str, Array]:
     """Matrices (or stacks of them, for convolution kernels) by name, checked."""
     if hasattr(W, "coefs_"):
         W = W.coefs_
-    if isinstance(W, Mapping):
-        named = {str(name): part for name, part in W.items() if np.ndim(part) in (2, 4)}
-    elif isinstance(W, list | tuple) and any(np.ndim(part) > 1 for part in W):
-        named = {str(i): part for i, part in enumerate(W)}
-    else:
+    if issparse(W):  # first: a dictionary of keys is a mapping too
         named = {"0": W}
+    elif isinstance(W, Mapping):
+        named = {str(name): part for name, part in W.items() if np.ndim(part) in (2, 4)}
+    elif isinstance(W, list | tuple) and any(np.ndim(part) != 1 for part in W):
+        named = {str(i): part for i, part in enumerate(W)}
+    else:  # an array, or rows of numbers
+        nothing = W is None or isinstance(W, str) or (isinstance(W, list | tuple) and not W)
+        named = {} if nothing else {"0": W}
     if not named:
         raise TypeError(
             "W holds no matrices: give an array of two axes, a list or a mapping of such arrays, "
@@ -189,12 +193,22 @@ def _named_matrices(W: Any) -> dict[str, Array]:
 
 def _checked_matrix(name: str, matrix: Any) -> Array:
     """A finite real matrix, or the stack of the positions of a convolution kernel."""
+    if issparse(matrix):
+        raise TypeError(
+            f"Sparse data was passed for matrix {name!r}, but dense data is required: its windows "
+            "are decomposed. Use '.toarray()'."
+        )
     matrix = detached(matrix) if is_array(matrix) else np.asarray(matrix)
     if isinstance(matrix, np.ndarray) and matrix.dtype.kind not in "biufc":
         try:
             matrix = matrix.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise ValueError(f"Matrix {name!r} is not numeric: {error}") from error
+    if 0 in matrix.shape[1:2]:
+        raise ValueError(
+            f"Matrix {name!r} has 0 feature(s) (shape={tuple(matrix.shape)}) while a minimum of 1 "
+            "is required."
+        )
     if matrix.ndim not in (2, 4) or 0 in matrix.shape:
         raise ValueError(
             f"Matrix {name!r} has shape {tuple(matrix.shape)}; needed are two axes, or four of a "

@@ -6,40 +6,20 @@ from numbers import Integral, Real
 from typing import Any
 
 from sklearn.utils import Tags
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
-from .._array import Array, array_namespace, device_of
+from .._array import array_namespace, device_of
 from .._base import Interval, StrOptions, fit_method, random_generator
 from .._validation import check_sample_weight
-from ..functional.random_matrix_filter import (
-    ColumnSums,
-    Spectrum,
-    column_sums,
-    covariance_spectrum,
-    gram_spectrum,
-    merged_column_sums,
-    permuted_edges,
-    prepared,
-    sums_scale,
-)
+from ..functional.random_matrix_filter import gram_spectrum, permuted_edges, prepared
 from ._direction_selection import selected
-from ._filter_options import (
-    check_mergeable,
-    check_stream_options,
-    check_table_options,
-    degrees_of_freedom,
-    kept_sums,
-    resolved_solver,
-    rows_are_equalised,
-)
-from ._signal_projection import SignalProjection
+from ._filter_options import check_table_options, resolved_solver, rows_are_equalised
 from ._spiked_fit import SpikedFit, spiked_fit, warn_if_empty, warn_of_departures
+from ._sum_stream import SumStream
 
 __all__ = ["RandomMatrixFilter"]
 
 
-class RandomMatrixFilter(SignalProjection):
+class RandomMatrixFilter(SumStream):
     r"""Separate signal from noise in a table: how many directions, which, and how strong.
 
     Rows follow a spiked model, noise of one variance and a few strong directions,
@@ -74,13 +54,16 @@ class RandomMatrixFilter(SignalProjection):
         transformed as they are.
     n_components : int, default=None
         Number of spikes, where it is known; None lets the edge decide.
-    selector : {None, "rbns"} or callable, default=None
+    selector : {None, "rbns", "rotated_rbns"} or callable, default=None
         Which spikes to keep. "rbns": those that a disturbance of the input moves little, see Notes.
+        "rotated_rbns": the same for directions turned within the space of the spikes so that the
+        disturbance moves each by itself; the better choice where it comes from a few directions.
         A callable takes the coordinates (n_samples, n_spikes) as NumPy array and ``y``, and returns
         one score for each direction, small for those to keep, or a boolean mask.
     quantile : float, default=0.8
         A direction is dropped if its score is among the ``1 - quantile`` largest (conformal
-        p-value, see :func:`~subspace_learn.functional.rbns.conformal_support`).
+        p-value, see :func:`~subspace_learn.functional.rbns.conformal_support`): that share is
+        dropped whether it is fragile or not, so choose it by cross-validation.
     perturbation : {None, "resample"}, float or callable, default=None
         How to disturb rows when `fit` is given no ``X_perturbed``. A number: Gaussian noise of this
         size relative to the root mean square of a feature; None means 0.1. "resample": another row
@@ -117,7 +100,8 @@ class RandomMatrixFilter(SignalProjection):
     scores_ : array of shape (n_spikes,)
         Scores of the selector; small is robust. Absent without selector, or if it gave a mask.
     support_ : array of bool of shape (n_spikes,)
-        Which spikes are kept.
+        Which spikes are kept; with "rotated_rbns" which of the turned directions, from robust to
+        fragile, to which ``scores_`` belong too.
     components_ : array of shape (n_components, n_features)
         Kept directions as orthonormal rows, in the space of the standardized features.
     mean_ : array of shape (n_features,)
@@ -214,7 +198,7 @@ class RandomMatrixFilter(SignalProjection):
         "shrinkage": [StrOptions({"frobenius", "operator", "stein", "clip", "none"})],
         "standardize": [StrOptions({"features", "samples", "both"}), "boolean"],
         "n_components": [Interval(Integral, 0, None, closed="left"), None],
-        "selector": [StrOptions({"rbns"}), callable, None],
+        "selector": [StrOptions({"rbns", "rotated_rbns"}), callable, None],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
         "perturbation": [
             StrOptions({"resample"}),
@@ -318,74 +302,6 @@ class RandomMatrixFilter(SignalProjection):
         warn_of_departures(self, ready.table)
         return self
 
-    @available_if(check_stream_options)
-    @fit_method
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> RandomMatrixFilter:
-        """Add a batch of rows to the covariance sums of those before, and solve again.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
-            Rows, of the array library of the batches before; the first batch needs two.
-        y : None
-            Ignored.
-        sample_weight : array of shape (n_samples,), default=None
-            Frequencies.
-
-        Returns
-        -------
-        self : RandomMatrixFilter
-            What one fit on all rows with ``solver="covariance"`` gives.
-
-        Raises
-        ------
-        AttributeError
-            With options that need all rows at once.
-        ValueError
-            After a fit that kept no sums.
-        """
-        first = not self.__sklearn_is_fitted__()
-        X = self._checked(X, reset=first, method="partial_fit", min_samples=2 if first else 1)
-        weights = check_sample_weight(sample_weight, X)
-        sums = column_sums(X, weights, center=self.center)
-        if first:
-            self._dtype, self.solver_ = X.dtype, "covariance"
-        else:
-            sums = merged_column_sums(kept_sums(self), sums, center=self.center)
-        return self._refitted(sums)
-
-    @available_if(check_stream_options)
-    @fit_method
-    def merge(self, other: RandomMatrixFilter) -> RandomMatrixFilter:
-        """Add the rows that ``other`` was fitted on, without seeing them.
-
-        Parameters
-        ----------
-        other : RandomMatrixFilter
-            Fitted on other rows of the same features, with the same ``center``. Not changed.
-
-        Returns
-        -------
-        self : RandomMatrixFilter
-            What one fit on all rows with ``solver="covariance"`` gives.
-
-        Raises
-        ------
-        AttributeError
-            With options that need all rows at once.
-        TypeError
-            If ``other`` is not a RandomMatrixFilter.
-        ValueError
-            If the two differ in features or in ``center``, or one kept no sums.
-        """
-        if not isinstance(other, RandomMatrixFilter):
-            raise TypeError(f"merge needs another RandomMatrixFilter, but was given {type(other)}.")
-        check_is_fitted(self)
-        check_is_fitted(other)
-        check_mergeable(self, other)
-        sums = merged_column_sums(kept_sums(self), kept_sums(other), center=self.center)
-        return self._refitted(sums)
-
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         rows_move = rows_are_equalised(self) and self.center
@@ -397,23 +313,6 @@ class RandomMatrixFilter(SignalProjection):
             "Use shrinkage='frobenius', 'operator' or 'stein', which give the noise its variance; "
             "if that is 0, X has exact low rank."
         )
-
-    def _covariance_spectrum(
-        self, sums: ColumnSums, n_samples: float, scale: Array | None
-    ) -> Spectrum:
-        eps = float(array_namespace(sums.first).finfo(self._dtype).eps)
-        return covariance_spectrum(sums, n_samples, scale, eps=eps)
-
-    def _refitted(self, sums: ColumnSums) -> RandomMatrixFilter:
-        """Solve for what the sums determine."""
-        n_samples = degrees_of_freedom(sums.moments.weight, self.center)
-        scale = sums_scale(sums, n_samples) if self.standardize == "features" else None
-        spectrum = self._covariance_spectrum(sums, n_samples, scale)
-        mean = sums.moments.mean if scale is None else sums.moments.mean / scale
-        self._sums, self.n_samples_seen_ = sums, sums.moments.n_samples
-        self._store(spiked_fit(self, spectrum, mean, scale, None))
-        warn_of_departures(self, None)
-        return self
 
     def _store(self, fitted: SpikedFit) -> None:
         """Bind what was found; every spike is kept until a selector says otherwise."""
@@ -435,15 +334,11 @@ class RandomMatrixFilter(SignalProjection):
 
     def _select(self, X: Any, y: Any, X_perturbed: Any, weights: Any, rng: Any) -> None:
         """Keep the directions that the selector wants."""
-        support, scores = selected(self, X, y, X_perturbed, weights, rng)
-        xp, chosen = (
-            array_namespace(self._directions),
-            [i for i, kept in enumerate(support) if kept],
-        )
-        place = {"device": device_of(self._directions)}
-        index = xp.asarray(chosen, dtype=xp.int64, **place)
-        self.support_ = xp.asarray(support, **place)
-        if scores is not None:
-            self.scores_ = self._given(xp.asarray(scores, **place))
-        self.components_ = self._given(xp.take(self._directions, index, axis=0))
+        chosen = selected(self, X, y, X_perturbed, weights, rng)
+        xp, place = array_namespace(self._directions), {"device": device_of(self._directions)}
+        self.support_ = xp.asarray(chosen.support, **place)
+        if chosen.scores is not None:
+            self.scores_ = self._given(xp.asarray(chosen.scores, **place))
+        basis = xp.asarray(chosen.basis, dtype=self._directions.dtype, **place)
+        self.components_ = self._given(basis @ self._directions)
         warn_if_empty(self, "no eigenvalue exceeds the edge, or the selector dropped every spike")

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import is_array, to_numpy
-from .._drawing import COLOURS, Display, fitted_step
+from .._drawing import COLOURS, MARKERS, Display, fitted_step
 from ..functional.row_sampling import embedding_error
 
 __all__ = ["DesignDisplay", "EmbeddingErrorDisplay", "SampleScoreDisplay"]
@@ -132,7 +132,7 @@ class DesignDisplay(Display):
         label = f"{len(chosen)} rows, share of the weight"
         ax.plot(x[chosen], share, "o", color=COLOURS[1], markersize=5, label=label)
         ax.set(xlabel=self.names[0], ylabel="share", ylim=(0, None))
-        ax.legend()
+        ax.figure.legend(loc="outside upper center", ncols=2)
 
     def _draw_plane(self, ax: Any) -> None:
         finite = np.where(np.isfinite(self.christoffel), self.christoffel, np.nan)
@@ -185,7 +185,7 @@ class SampleScoreDisplay(Display):
     >>> X = np.random.default_rng(0).standard_t(3, size=(1000, 4))
     >>> sampler = SensitivitySampler(50, random_state=0).fit(X)
     >>> SampleScoreDisplay.from_estimator(sampler).ax_.get_ylabel()
-    'lewis'
+    'score (lewis)'
     """
 
     _size = _SIZE
@@ -214,7 +214,7 @@ class SampleScoreDisplay(Display):
             With ``ax_`` and ``figure_``.
         """
         estimator = fitted_step(estimator, "scores_")
-        name = estimator.row_score.replace("_", " ")
+        name = f"score ({estimator.row_score.replace('_', ' ')})"
         return cls(estimator.scores_, estimator.indices_, score_name=name).plot(ax=ax)
 
     def _draw(self, ax: Any) -> None:
@@ -315,7 +315,6 @@ class EmbeddingErrorDisplay(Display):
 
     def _draw(self, ax: Any) -> None:
         """Draw."""
-        markers = "osD^vPX"
         for i, (name, errors) in enumerate(self.errors.items()):
             colour = COLOURS[i % len(COLOURS)]
             median = np.median(errors, axis=1)
@@ -323,7 +322,7 @@ class EmbeddingErrorDisplay(Display):
                 self.sizes,
                 median,
                 color=colour,
-                marker=markers[i % len(markers)],
+                marker=MARKERS[i % len(MARKERS)],
                 markersize=4,
                 label=name,
             )
@@ -331,4 +330,6 @@ class EmbeddingErrorDisplay(Display):
                 self.sizes, errors.min(axis=1), errors.max(axis=1), color=colour, alpha=0.15, lw=0
             )
         ax.set(xscale="log", yscale="log", xlabel="draws", ylabel="embedding error")
+        ax.set_xticks(self.sizes, [f"{size:,}" for size in self.sizes])
+        ax.minorticks_off()
         ax.legend(fontsize=8)

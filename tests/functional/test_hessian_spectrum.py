@@ -118,6 +118,31 @@ def test_product_of_a_network_is_the_second_difference_of_its_loss(n_classes, ac
     assert u @ product == pytest.approx(v @ other, rel=1e-10)
 
 
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_gauss_newton_matrix_is_the_fisher_information(n_classes, activation):
+    """For cross-entropy both are one: sum_c p_c grad(log p_c) grad(log p_c)^T, by differences."""
+    model, X, y = fitted(n_classes, activation, hidden=(4,))
+    hvp, n = mlp_hvp(model, X, y, gauss_newton=True)
+    G = np.stack([hvp(e) for e in np.eye(n)])
+    at, h = mlp_parameters(model), 1e-5
+    p = model.predict_proba(X)
+    slopes = []
+    for e in np.eye(n):
+        moved = []
+        for sign in (1, -1):
+            loss(model, at + sign * h * e, X, y)  # sets the parameters
+            moved.append(np.log(model.predict_proba(X)))
+        slopes.append((moved[0] - moved[1]) / (2 * h))
+    loss(model, at, X, y)
+    slopes = np.stack(slopes)  # parameters, rows, classes
+    fisher = np.einsum("aic,bic,ic->ab", slopes, slopes, p) / len(y)
+    n_weights = sum(w.size for w in model.coefs_)
+    penalty = np.diag(np.arange(n) < n_weights) * model.alpha / len(y)
+    # central differences: h^2 and 1e-16 / h, both about 1e-10, times sizes of a hundred
+    np.testing.assert_allclose(G, fisher + penalty, atol=1e-7)
+
+
 def test_network_that_is_no_classifier_is_refused(rng):
     X, y = rng.normal(size=(20, 2)), rng.normal(size=20)
     with pytest.warns(ConvergenceWarning):

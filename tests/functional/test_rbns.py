@@ -2,8 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import eigh
 
-from subspace_learn.functional.rbns import conformal_support, robustness_scores, same_class_rows
+from subspace_learn.functional.rbns import (
+    conformal_support,
+    robustness_scores,
+    rotated_directions,
+    same_class_rows,
+)
 
 
 def test_scores_by_hand():
@@ -23,6 +29,26 @@ def test_weights_are_repeated_rows(rng):
         robustness_scores(Z, moved, labels, weights),
         robustness_scores(Z[rows], moved[rows], labels[rows]),
     )
+
+
+def test_turned_directions_are_the_eigenvectors_of_movement_against_covariance(rng):
+    Z = rng.normal(size=(200, 4)) @ rng.normal(size=(4, 4))
+    moves = rng.normal(size=(200, 4)) @ rng.normal(size=(4, 4))
+    weights = rng.uniform(0, 3, size=200)
+    W = rotated_directions(Z, Z + moves, weights)
+    covariance = np.cov(Z.T, aweights=weights, ddof=0)
+    movement = (moves * weights[:, None]).T @ moves / weights.sum()
+    values, wanted = eigh(movement, covariance)
+    np.testing.assert_allclose(W.T @ covariance @ W, np.eye(4), atol=1e-10)
+    np.testing.assert_allclose(W.T @ movement @ W, np.diag(values), atol=1e-10 * values[-1])
+    np.testing.assert_allclose(np.abs(W), np.abs(wanted), rtol=1e-6)
+
+
+def test_turning_of_a_silent_direction_stays_finite():
+    Z = np.array([[1.0, 0.0], [-1.0, 0.0], [2.0, 0.0]])
+    assert np.isfinite(rotated_directions(Z, Z + 1.0)).all()
+    assert np.isfinite(rotated_directions(0 * Z, Z)).all()
+    assert rotated_directions(Z[:, :0], Z[:, :0]).shape == (0, 0)
 
 
 def test_silent_directions_are_dropped_if_they_move_and_kept_if_not():

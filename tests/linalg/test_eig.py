@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from subspace_learn.linalg.eig import leading_eigenpairs, with_fixed_signs, without_rounding
+from subspace_learn.linalg.eig import (
+    leading_eigenpairs,
+    stacked_eigenvalues,
+    with_fixed_signs,
+    without_rounding,
+)
 
 
 @pytest.mark.parametrize("n_pairs", [1, 3, 12, 15, None])
@@ -37,3 +42,28 @@ def test_only_values_at_rounding_level_become_zero(xp):
     values = xp.asarray(np.array([2.0, 1e-3, 1e-15, -1e-16]))
     cleaned = xp.numpy(without_rounding(values, 4, 2.0**-52))
     np.testing.assert_array_equal(cleaned, [2.0, 1e-3, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (40, 1), (40, 6), (200, 3), (33, 81)])
+def test_stacked_eigenvalues_are_those_of_each_matrix(xp, rng, shape):
+    count, n = shape
+    S = rng.standard_normal((count, n, n)) * 10.0 ** rng.integers(-100, 100, (count, 1, 1))
+    S = S + S.swapaxes(1, 2)
+    S[1] = 0.0
+    found = xp.numpy(stacked_eigenvalues(xp.asarray(S)))
+    wanted = np.linalg.eigvalsh(S)
+    norms = np.linalg.norm(S, axis=(1, 2))[:, None]
+    # both are right to n eps of the norm, with a factor to spare
+    assert np.all(np.abs(found - wanted) <= 8 * n * np.finfo(float).eps * norms)
+
+
+def test_stacked_eigenvalues_leave_the_input_alone_and_fall_back(rng, monkeypatch):
+    from subspace_learn.kernels import stacked_eigenvalues as kernels
+
+    S = rng.standard_normal((40, 4, 4))
+    S = S + S.swapaxes(1, 2)
+    S.setflags(write=False)
+    wanted = np.linalg.eigvalsh(S)
+    np.testing.assert_allclose(stacked_eigenvalues(S), wanted, atol=1e-13)
+    monkeypatch.setattr(kernels, "lane_eigenvalues", lambda lanes, found: False)
+    np.testing.assert_array_equal(stacked_eigenvalues(S), wanted)

@@ -66,4 +66,4 @@ def test_density_marks_the_outliers():
     display = SpectralDensityDisplay.from_spectrum(spectrum, label="small")
     np.testing.assert_allclose(display.ax_.lines[1].get_xdata(), [6.0, 5.0])
     names = [text.get_text() for text in display.ax_.get_legend().get_texts()]
-    assert names == ["small", "2 outlier(s)"]
+    assert names == ["small", "2 outliers"]

@@ -4,13 +4,16 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from subspace_learn.functional.heavy_tail_spectrum import hill_exponent
 from subspace_learn.random_matrix import HeavyTailSpectrum
+from tests.common_checks.table import check_rejected_parameter_leaves_the_others_alone
 
 SHAPES = ((128, 128), (128, 256), (128, 512), (128, 1280), (512, 100))
 
@@ -49,6 +52,13 @@ def test_default_window_fits_every_matrix_at_its_ratio(noise):
     assert HeavyTailSpectrum().fit(noise).window_ == (100, 100)
     assert HeavyTailSpectrum(ratio=0.5).fit(noise).window_ == (128, 64)
     assert HeavyTailSpectrum(ratio=2.0).fit(noise[:1]).window_ == (64, 128)
+
+
+def test_rows_of_numbers_are_one_matrix_and_matrices_of_them_are_several(rng):
+    W = rng.standard_normal((20, 20))
+    wanted = HeavyTailSpectrum(8).fit(W).alpha_
+    np.testing.assert_array_equal(HeavyTailSpectrum(8).fit(W.tolist()).alpha_, wanted)
+    np.testing.assert_array_equal(HeavyTailSpectrum(8).fit([W.tolist(), W]).alpha_, [*wanted] * 2)
 
 
 def test_kernels_are_pooled_over_positions(rng):
@@ -101,6 +111,7 @@ def test_input_is_unchanged_and_the_fit_can_be_copied(rng):
         (np.full((9, 9), np.nan), {}, "contains NaN"),
         (np.ones((9, 9), complex), {}, "Complex"),
         (np.ones(9), {}, "needed are two axes"),
+        ([1.0, 2.0], {}, "needed are two axes"),
         (np.ones((9, 9)), {"window": 2, "ratio": 0.1}, "2 x 0"),
         (np.ones((9, 9)), {"n_windows": 0}, "n_windows"),
     ],
@@ -113,3 +124,64 @@ def test_what_makes_no_sense_is_refused(W, options, message):
 def test_mapping_without_matrices_is_refused():
     with pytest.raises(TypeError, match="no matrices"):
         HeavyTailSpectrum().fit({"bias": np.ones(3)})
+    for W in (None, "weights", [], ()):
+        with pytest.raises(TypeError, match="no matrices"):
+            HeavyTailSpectrum().fit(W)
+    for W in (sp.eye_array(20).tocsr(), [np.eye(20), sp.eye_array(20)], [sp.eye_array(20)]):
+        with pytest.raises(TypeError, match="dense data is required"):
+            HeavyTailSpectrum().fit(W)
+
+
+# --- common checks ------------------------------------------------------------------------------
+
+# Rows of a weight matrix are no samples and its columns no features: a matrix of one row is too
+# small, not a table of one sample, and no later table has to have as many columns.
+NO_MEANING = {
+    "check_fit2d_1sample",
+    "check_fit2d_1feature",
+    "check_n_features_in",
+    "check_n_features_in_after_fitting",
+}
+SCIKIT_LEARN_CHECKS = [
+    pytest.param(estimator, check, id=f"{estimator!r}-{check.func.__name__}")
+    for settings in ({}, {"xmin": "ks"}, {"n_windows": 4})
+    for estimator, check in estimator_checks_generator(HeavyTailSpectrum(**settings))
+    if check.func.__name__ not in NO_MEANING
+]
+
+
+def test_checks_without_a_meaning_are_checks():
+    names = {c.func.__name__ for _, c in estimator_checks_generator(HeavyTailSpectrum())}
+    assert names >= NO_MEANING
+
+
+@pytest.mark.parametrize(("estimator", "check"), SCIKIT_LEARN_CHECKS)
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+def fitted_numbers(model):
+    return np.concatenate([model.alpha_, model.goodness_, model.xmin_, *model.eigenvalues_])
+
+
+def test_second_fit_gives_the_same_and_a_failed_one_leaves_it(rng):
+    W = rng.standard_normal((30, 40))
+    model = HeavyTailSpectrum(16)
+    once = fitted_numbers(model.fit(W))
+    np.testing.assert_array_equal(fitted_numbers(model.fit([W])), once)
+    state = sorted(vars(model))
+    for bad in (np.full((30, 40), np.inf), W[0], W[:0], W.astype(complex), W[:10]):
+        with pytest.raises(ValueError, match=r"Matrix '0'|Complex"):
+            model.fit(bad)
+        assert sorted(vars(model)) == state
+        np.testing.assert_array_equal(fitted_numbers(model), once)
+    check_rejected_parameter_leaves_the_others_alone(model)
+
+
+def test_bad_matrices_are_refused_in_every_library(xp, rng):
+    W = rng.standard_normal((30, 40))
+    broken = W.copy()
+    broken[3, 4] = np.nan
+    for bad in (broken, W[:, 0], W[:0], W[:, :0], W.astype(complex)):
+        with pytest.raises(ValueError, match=r"Matrix '0'|Complex"):
+            HeavyTailSpectrum(16).fit(xp.asarray(bad))

@@ -1,0 +1,147 @@
+"""The picture of README.md and the landing page: four estimators on real data.
+
+python doc/_figures/overview.py      # writes doc/_static/overview.png, one minute
+"""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from pyriemann.estimation import Covariances
+from pyriemann.tangentspace import TangentSpace
+from scipy.linalg import dft, subspace_angles
+from sklearn.cluster import SpectralClustering
+from sklearn.datasets import load_sample_image
+from sklearn.decomposition import IncrementalPCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import normalized_mutual_info_score
+from sklearn.model_selection import LeaveOneGroupOut, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from subspace_learn import (
+    AugmentedCovarianceClassifier,
+    GrassmannPCA,
+    SelfCalibrationLS,
+    SpectralAMGClustering,
+)
+from subspace_learn.datasets import fetch_attributed_graph, fetch_nsl_kdd, fetch_ssvep
+from subspace_learn.inverse import ConvolutionSensing
+
+OUTPUT = Path(__file__).resolve().parents[1] / "_static" / "overview.png"
+GREY, BLUE, VERMILION = "0.6", "#0072B2", "#D55E00"
+
+
+def stream(ax):
+    """Angle to the exact subspace of the rows so far, as batches of 1,000 arrive."""
+    data = fetch_nsl_kdd("train")
+    X = np.delete(data.data, data.categorical_features, axis=1)[data.target == 0].astype(float)
+    X = StandardScaler().fit_transform(np.log1p(X))
+    models = {"IncrementalPCA": IncrementalPCA(10), "GrassmannPCA": GrassmannPCA(10)}
+    rows, angles = [], {name: [] for name in models}
+    for first in range(0, len(X) - 999, 1000):
+        batch = X[first : first + 1000]
+        for model in models.values():
+            model.partial_fit(batch)
+        if first % 5000 == 0:
+            seen = X[: first + 1000]
+            exact = np.linalg.svd(seen - seen.mean(axis=0), full_matrices=False)[2][:10]
+            rows.append(len(seen))
+            for name, model in models.items():
+                angles[name].append(subspace_angles(model.components_.T, exact.T).max())
+    for (name, values), color in zip(angles.items(), (GREY, BLUE), strict=True):
+        ax.semilogy(rows, values, "o-", color=color, markersize=3, label=name)
+        print(f"{name}: angle {values[-1]:.2g} after {rows[-1]:,} rows")
+    ax.set(title="Principal subspace of a stream", xlabel="rows of network traffic seen")
+    ax.set_ylabel("angle to the exact one (radians)")
+    ax.legend(fontsize=8)
+
+
+def eeg(ax):
+    """Which of five lights someone looks at, one session held out in turn."""
+    peer = make_pipeline(Covariances("oas"), TangentSpace(), LogisticRegression(max_iter=1000))
+    ours = AugmentedCovarianceClassifier(order=6, lag=3, classifier="lr")
+    for i, subject in enumerate((9, 1)):
+        data = fetch_ssvep(subject)
+        X, y = data.data.astype(float), data.target
+        folds = list(LeaveOneGroupOut().split(X, y, data.session))
+        pairs = (("pyRiemann", peer, GREY), ("AugmentedCovarianceClassifier", ours, BLUE))
+        for j, (name, model, color) in enumerate(pairs):
+            scores, place = cross_val_score(model, X, y, cv=folds), 2.6 * i + j
+            ax.bar(place, scores.mean(), color=color, label=None if i else name)
+            ax.plot([place] * len(scores), scores, "k.", markersize=4)
+            print(f"subject {subject}, {name}: {scores.mean():.3f}")
+    ax.axhline(0.2, color="black", linestyle="--", linewidth=0.8)
+    ax.set(title="Five flickering lights, from EEG", ylabel="accuracy (dashed: chance)")
+    ax.set(xticks=[0.5, 3.1], xticklabels=["person U009", "person U001"], ylim=(0, 1.18))
+    ax.legend(fontsize=8, loc="upper center")
+
+
+def graph(ax):
+    """Fields of 2,708 papers from citations and words."""
+    data = fetch_attributed_graph("cora")
+    A, words, truth = data.adjacency, data.attributes, data.target
+    k = len(np.unique(truth))
+    # the peer gets edges and words too: each word is a vertex of one larger graph
+    joint = np.block([[A.toarray(), words.toarray()], [words.toarray().T, np.zeros((1433, 1433))]])
+    peer = SpectralClustering(k, affinity="precomputed", random_state=0).fit_predict(joint)
+    fits = {
+        "scikit-learn,\nthe same": peer[: len(truth)],
+        "citations\nalone": SpectralAMGClustering(
+            k, affinity="precomputed", random_state=0
+        ).fit_predict(A),
+        "citations\nand words": SpectralAMGClustering(k, random_state=0)
+        .fit(words, adjacency=A)
+        .labels_,
+    }
+    values = [normalized_mutual_info_score(truth, labels) for labels in fits.values()]
+    print(f"NMI: {np.round(values, 3).tolist()}")
+    ax.bar(range(3), values, color=[GREY, BLUE, BLUE])
+    ax.set(title="Fields of 2,708 papers (Cora)", ylabel="NMI with the true fields", ylim=(0, 0.62))
+    ax.set_xticks(range(3), list(fits), fontsize=8)
+    ax.text(1.5, 0.57, "SpectralAMGClustering", ha="center", fontsize=8, color=BLUE)
+
+
+def camera(above, below):
+    """A photograph through a smear that nobody measured, as in examples/demo.py."""
+    n, m = 160, 192
+    image = load_sample_image("china.jpg").mean(axis=2)[:420, :640]
+    image = image.reshape(105, 4, n, 4).mean(axis=(1, 3)) / 255
+    smear = np.exp(-np.arange(m) / 3.0)
+    smear[7] += 0.4
+    smear /= smear.sum()
+    rows = np.fft.ifft(np.fft.fft(image, m) * np.fft.fft(smear)).real
+    noise = np.random.default_rng(0).standard_normal(rows.shape)
+    rows += noise * np.linalg.norm(rows) / np.linalg.norm(noise) * 10 ** (-50 / 20)
+    pixels = ConvolutionSensing(np.eye(1, m)[0], n)
+    taps = {"gain_basis": dft(m)[:, :32], "refine": 5}
+    model = SelfCalibrationLS("blind_deconvolution", sensing=pixels, method="svd", **taps).fit(rows)
+    found = model.signal_.real * np.vdot(model.signal_, image).real
+    found /= np.vdot(model.signal_, model.signal_).real
+    pictures = ((above, rows[:, :n], "camera"), (below, found, "SelfCalibrationLS"))
+    for ax, picture, name in pictures:
+        error = np.linalg.norm(picture - image) / np.linalg.norm(image)
+        print(f"{name}: relative error {error:.3f}")
+        ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
+        ax.set(xticks=[], yticks=[], xlabel=f"{name}, error {100 * error:.1f} %")
+    above.set_title("Unknown smear of a camera")
+
+
+def main():
+    figure = plt.figure(figsize=(12, 3.5), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=[3, 1])
+    axes = left.subplots(1, 3)
+    for draw, ax in zip((stream, eeg, graph), axes, strict=True):
+        draw(ax)
+    camera(*right.subplots(2, 1))
+    OUTPUT.parent.mkdir(exist_ok=True)
+    figure.savefig(OUTPUT, dpi=90)
+    print(f"{OUTPUT}: {OUTPUT.stat().st_size / 1024:.0f} KB")
+
+
+if __name__ == "__main__":
+    main()
