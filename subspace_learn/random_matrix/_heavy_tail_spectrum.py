@@ -203,7 +203,7 @@ def _checked_matrix(name: str, matrix: Any) -> Array:
         try:
             matrix = matrix.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"Matrix {name!r} is not numeric: {error}") from error
+            raise type(error)(f"Matrix {name!r} is not numeric: {error}") from error
     if 0 in matrix.shape[1:2]:
         raise ValueError(
             f"Matrix {name!r} has 0 feature(s) (shape={tuple(matrix.shape)}) while a minimum of 1 "
