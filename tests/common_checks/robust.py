@@ -125,6 +125,8 @@ def frozen(X):
     """A copy of what is given, to compare with afterwards."""
     if isinstance(X, list | tuple):
         return [frozen(part) for part in X]
+    if isinstance(X, dict):
+        return {name: frozen(part) for name, part in X.items()}
     if isinstance(X, memoryview):
         return bytes(X)
     if sp.issparse(X):
