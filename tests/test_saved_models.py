@@ -60,9 +60,6 @@ def test_a_file_with_a_type_that_nobody_vouches_for_is_refused(tmp_path):
     skops_io = pytest.importorskip("skops.io", reason="skops is not installed")
     from tests.common_checks.reload import types_to_trust
 
-    class Stranger:
-        pass
-
-    skops_io.dump(Stranger(), tmp_path / "model.skops")
-    with pytest.raises(LookupError, match="Stranger"):
+    skops_io.dump(Path("somewhere"), tmp_path / "model.skops")
+    with pytest.raises(LookupError, match="PosixPath"):
         types_to_trust(tmp_path / "model.skops", deep=True)

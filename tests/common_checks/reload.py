@@ -37,7 +37,7 @@ TRUSTED_IN_DEEP_MODELS = {
 
 
 def types_to_trust(file, *, deep):
-    """Types in a skops file that have to be trusted, all of them named here.
+    """Types in a skops file that have to be trusted: ours, the user's own, or named here.
 
     Raises
     ------
@@ -46,7 +46,8 @@ def types_to_trust(file, *, deep):
     """
     known = TRUSTED | (TRUSTED_IN_DEEP_MODELS if deep else set())
     found = skops.io.get_untrusted_types(file=file)
-    unknown = [t for t in found if not t.startswith("subspace_learn.") and t not in known]
+    own = ("subspace_learn.", "tests.")  # tests: the net and the function that a user plugs in
+    unknown = [t for t in found if not t.startswith(own) and t not in known]
     if unknown:
         raise LookupError(f"{file.name} holds types that nobody vouches for: {unknown}")
     return found
