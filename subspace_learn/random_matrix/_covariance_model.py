@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace
 from .._base import SubspaceEstimator
-from .._magnitude import finite_result
+from .._magnitude import check_magnitude, finite_result
 from .._validation import check_samples
 from ..functional.gaussian_model import GaussianModel, covariance_matrix, log_densities
 
@@ -102,7 +102,7 @@ class CovarianceModel(SubspaceEstimator):
         """Validate rows; against the fitted ones unless ``reset``."""
         if not reset:
             check_is_fitted(self)
-        return check_samples(
+        X = check_samples(
             self,
             X,
             reset=reset,
@@ -111,6 +111,9 @@ class CovarianceModel(SubspaceEstimator):
             accept_sparse=("csr", "csc"),
             min_samples=min_samples,
         )
+        # the checks of the noise square eigenvalues
+        check_magnitude(X, power=4, name=type(self).__name__, smallest=False, like=np.float64)
+        return X
 
     def _given(self, values: Array) -> Array:
         """Float64 results in the float width of the data of the fit."""
