@@ -4,7 +4,8 @@ python asv_benches/bootstrap_amg_tables.py           # the whole page, about 8 m
 python asv_benches/bootstrap_amg_tables.py rates     # one of them, printed only
 
 "solve": one system from the matrix to 1e-8. "rates": what further hierarchies bring. "growth":
-seconds over edges. One call each after a warm one on a small graph; processor seconds of one
+seconds over edges. "visits": entries that are looked at, over edges. "smoothers": other smoothers
+than Gauss-Seidel. One call each after a warm one on a small graph; processor seconds of one
 thread, which a busy machine disturbs less than the clock.
 """
 
@@ -14,6 +15,7 @@ import argparse
 import time
 import warnings
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,6 +25,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from subspace_learn.graph import BootstrapAMG
+from subspace_learn.linalg import aggregation
 
 OUTPUT = Path(__file__).resolve().parents[1] / "doc" / "_tables" / "bootstrap_amg.rst"
 # Ruge-Stuben fills in on graphs without geometry (operator complexity 6 with 1e4 vertices, more
@@ -143,7 +146,74 @@ def growth():
             )
 
 
-PARTS = {"solve": solve, "rates": rates, "growth": growth}
+def counted(function, seen):
+    """The function, which notes the entries of its first argument."""
+
+    def call(matrix, *args, **settings):
+        seen.append(matrix.nnz)
+        return function(matrix, *args, **settings)
+
+    return call
+
+
+def visits():
+    """Entries visited over edges: what grows by counts, and not by misses of the cache."""
+    yield "graph", "to build (matchings and products)", "in one cycle", "operator complexity"
+    for kind, n in (("grid", 100_000), ("spirals", 100_000), ("SBM", 100_000), ("SBM", 1_000_000)):
+        A, _ = grounded_system(kind, n)
+        n_edges = (A.nnz - A.shape[0]) / 2
+        seen = []
+        names = ("matching_prolongator", "galerkin")
+        matching, product = (counted(getattr(aggregation, name), seen) for name in names)
+        with (
+            patch.object(aggregation, names[0], matching),
+            patch.object(aggregation, names[1], product),
+        ):
+            levels = aggregation.build_hierarchy(A, np.ones(A.shape[0]), cycle="W")
+        cycle = sum(
+            times * entries for times, entries in zip(levels.visits, levels.nonzeros, strict=True)
+        )
+        yield (
+            f"{kind} {n:,}",
+            f"{sum(seen) / n_edges:.1f}",
+            f"{cycle / n_edges:.1f}",
+            f"{levels.operator_complexity:.2f}",
+        )
+
+
+def smoothers():
+    """Smoothers, 20,000 vertices: iterations of cg to 1e-8, rate, time of a cycle over the first"""
+    yield "graph", "smoother", "iterations", "rate of one cycle", "time of a cycle"
+    for kind in ("grid", "spirals", "SBM"):
+        A, b = grounded_system(kind, 20_000)
+        residual = b[:, None]
+        first = None
+        for smoother in ("gauss_seidel", "chebyshev", "jacobi"):
+            solver = BootstrapAMG(
+                smoother=smoother,
+                target_rate=0.999,
+                max_hierarchies=1,
+                n_sweeps=40,
+                random_state=0,
+            ).fit(A)
+            M, steps = solver.aspreconditioner(), []
+            cg(A, b, M=M, rtol=TOL, callback=lambda x, steps=steps: steps.append(None))
+            took = min(
+                seconds_of(lambda h=solver.hierarchy_, r=residual: aggregation.v_cycle(h, r))[1]
+                for _ in range(15)
+            )
+            first = took if first is None else first
+            rate = f"{solver.convergence_rate_:.2f}"
+            yield kind, smoother, str(len(steps)), rate, f"{took / first:.2f}"
+
+
+PARTS = {
+    "solve": solve,
+    "rates": rates,
+    "growth": growth,
+    "visits": visits,
+    "smoothers": smoothers,
+}
 
 
 def as_list_table(title, rows):

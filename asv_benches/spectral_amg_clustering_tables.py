@@ -5,8 +5,9 @@ python asv_benches/spectral_amg_clustering_tables.py graphs       # one of them,
 python asv_benches/spectral_amg_clustering_tables.py large        # 1e6 vertices, printed only
 
 "graphs": NMI on real graphs, structure only. "attributes": with attributes. "planted": the
-stochastic block models of the papers' sheet. "growth": seconds and memory. Medians of five seeds
-with the least and largest in brackets; labels serve for the scores alone.
+stochastic block models of the papers' sheet. "purity": modularity and entropy where no classes are
+known. "others": the graphs by which defaults were chosen. "growth": seconds and memory. Medians of
+five seeds with the least and largest in brackets; labels serve for the scores alone.
 """
 
 from __future__ import annotations
@@ -23,10 +24,15 @@ from benchmarks.common import extra_memory
 from benchmarks.positional_encoding import stochastic_blocks
 from benchmarks.spectral_amg_clustering import spiral_graph
 from sklearn.cluster import KMeans, SpectralClustering
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.metrics import normalized_mutual_info_score
+from sklearn.preprocessing import StandardScaler
 
 from subspace_learn import SpectralAMGClustering
 from subspace_learn.datasets import fetch_attributed_graph
+from subspace_learn.functional.affinity_graph import neighbor_affinity
+from subspace_learn.functional.attribute_graph import attribute_entropy
+from subspace_learn.functional.graph_laplacian import modularity
 
 SEEDS = range(5)
 OUTPUT = Path(__file__).resolve().parents[1] / "doc" / "_tables" / "spectral_amg_clustering.rst"
@@ -177,6 +183,115 @@ def planted():
         yield (f"{ratio}, {right}", *map(spread, np.transpose(columns)))
 
 
+PURITY = (
+    ("lazega71_advice", 4),
+    ("lazega36_advice", 4),
+    ("lazega36_friend", 4),
+    ("yeast_ppi", 13),
+    ("sbm400", 5),
+)
+
+
+def purity():
+    """Modularity; entropy of the attributes in bits (no classes, or the attribute is the class)"""
+    yield ("graph", "clusters", "edges and attributes", "edges alone", "K-means, attributes alone")
+    for name, K in PURITY:
+        data = fetch_attributed_graph(name)
+        A, X = sp.csr_array(data.adjacency, dtype=np.float64), data.attributes
+        codes = data.target if data.metadata is None else data.metadata
+        cells = []
+        for labels_of_seed in (ours(A, K, X), ours(A, K), kmeans(X, K)):
+            found = [labels_of_seed(seed) for seed in SEEDS]
+            Q = spread([modularity(A, labels) for labels in found])
+            H = spread([attribute_entropy(codes, labels) for labels in found])
+            cells.append(f"{Q}; {H}")
+        yield (name, str(K), *cells)
+
+
+def with_degrees(n, K, degree, ratio, seed, whiskers=0, shares=None):
+    """Degree-corrected blocks, power law of degrees (exponent 2.5); chains of three at the rim."""
+    rng = np.random.default_rng(seed)
+    truth = rng.choice(K, n, p=shares)
+    size = np.minimum((1 - rng.random(n)) ** (-1 / 1.5), np.sqrt(n))
+    mean = np.where(truth[:, None] == truth, 1, ratio) * np.outer(size, size)
+    upper = np.triu(rng.random((n, n)) < 1 - np.exp(-degree * n * mean / mean.sum()), 1)
+    inner = sp.csr_array((upper + upper.T).astype(float))
+    chain = sp.csr_array(nx.to_scipy_sparse_array(nx.path_graph(3), dtype=float))
+    A = sp.block_diag([inner, *[chain] * whiskers], format="lil")
+    roots = rng.integers(0, n, whiskers)
+    for k, root in enumerate(roots):
+        A[root, n + 3 * k] = A[n + 3 * k, root] = 1
+    return largest_component(sp.csr_array(A), np.append(truth, np.repeat(truth[roots], 3)))[:2]
+
+
+def benchmark_of_lancichinetti(mixing, seed, n=1000):
+    """LFR graph; some seeds have no such graph, and the next one is taken."""
+    for attempt in range(50):
+        try:
+            graph = nx.LFR_benchmark_graph(
+                n,
+                2.5,
+                1.5,
+                mixing,
+                average_degree=10,
+                max_degree=50,
+                min_community=20,
+                max_community=n // 5,
+                seed=100 * seed + attempt,
+            )
+            break
+        except nx.ExceededMaxIterations:
+            continue
+    graph.remove_edges_from(list(nx.selfloop_edges(graph)))
+    truth = np.zeros(n, dtype=int)
+    for k, members in enumerate({frozenset(graph.nodes[v]["community"]) for v in graph}):
+        truth[list(members)] = k
+    return largest_component(sp.csr_array(nx.to_scipy_sparse_array(graph, dtype=float)), truth)[:2]
+
+
+def neighbours_of(load):
+    X, truth = load(return_X_y=True)
+    return neighbor_affinity(StandardScaler().fit_transform(X), 10), truth
+
+
+def karate_club():
+    graph = nx.karate_club_graph()
+    A = nx.to_scipy_sparse_array(graph, weight=None, dtype=float)
+    return sp.csr_array(A), np.array([graph.nodes[v]["club"] == "Officer" for v in graph])
+
+
+OTHERS = {
+    "karate club": lambda seed: karate_club(),
+    "digits, 10 neighbours": lambda seed: neighbours_of(load_digits),
+    "wine, 10 neighbours": lambda seed: neighbours_of(load_wine),
+    "iris, 10 neighbours": lambda seed: neighbours_of(load_iris),
+    "breast cancer, 10 neighbours": lambda seed: neighbours_of(load_breast_cancer),
+    "unlike degrees, 2 blocks": lambda seed: with_degrees(1000, 2, 10, 0.25, seed),
+    "unlike degrees, 5 blocks": lambda seed: with_degrees(1000, 5, 10, 0.15, seed),
+    "unlike degrees, 2 uneven blocks": lambda seed: with_degrees(
+        1000, 2, 10, 0.15, seed, shares=[0.8, 0.2]
+    ),
+    "unlike degrees, 2 blocks, 40 whiskers": lambda seed: with_degrees(800, 2, 10, 0.2, seed, 40),
+    "unlike degrees, 4 blocks, 40 whiskers": lambda seed: with_degrees(800, 4, 10, 0.1, seed, 40),
+    "LFR, mixing 0.2": lambda seed: benchmark_of_lancichinetti(0.2, seed),
+    "LFR, mixing 0.4": lambda seed: benchmark_of_lancichinetti(0.4, seed),
+    "LFR, mixing 0.5": lambda seed: benchmark_of_lancichinetti(0.5, seed),
+}
+
+
+def others():
+    """NMI on graphs by which defaults were chosen (made graphs: five of each)"""
+    yield ("graph", "ours", "sklearn spectral", "Louvain")
+    for name, make in OTHERS.items():
+        columns = []
+        for seed in SEEDS:
+            A, truth = make(seed)
+            K = len(np.unique(truth))
+            found = (ours(A, K)(seed), sklearn_spectral(A, K)(seed), louvain(A)(seed))
+            columns.append([normalized_mutual_info_score(truth, labels) for labels in found])
+        yield (name, *map(spread, np.transpose(columns)))
+
+
 def large_case(kind, n, noise=None):
     """A graph, its truth, and its name."""
     if kind == "SBM":
@@ -236,7 +351,9 @@ def large():
     yield growth_row("spirals", 1_000_000, 0.01)
 
 
-TABLES = {table.__name__: table for table in (graphs, attributes, planted, growth, large)}
+TABLES = {
+    table.__name__: table for table in (graphs, attributes, planted, purity, others, growth, large)
+}
 
 
 def listed(table):

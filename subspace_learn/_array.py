@@ -33,6 +33,7 @@ __all__ = [
     "move_like",
     "on_host",
     "real",
+    "sparse_like",
     "to_library",
     "to_numpy",
 ]
@@ -149,6 +150,29 @@ def move_like(x: Array, reference: Array) -> Array:
     if library_name(x) != library_name(reference):
         x = to_numpy(x)
     return xp.asarray(x, device=device_of(reference))
+
+
+def sparse_like(A: Any, reference: Array) -> Any:
+    """Move a SciPy CSR array to the sparse matrices of the library and device of ``reference``.
+
+    NumPy keeps it, CuPy gets a ``cupyx.scipy.sparse.csr_matrix``, torch a COO tensor (its CSR is
+    still called a beta).
+    """
+    if is_numpy(reference):
+        return A
+    if is_cupy_array(reference):
+        import cupyx.scipy.sparse
+
+        with reference.device:
+            return cupyx.scipy.sparse.csr_matrix(A)
+    if is_torch_array(reference):
+        import torch
+
+        A = A.tocoo()
+        places, data = torch.asarray(np.stack(A.coords)), torch.asarray(A.data.copy())
+        moved = torch.sparse_coo_tensor(places, data, A.shape, check_invariants=True)
+        return moved.to(reference.device).coalesce()
+    raise TypeError(f"No sparse matrices are known for arrays of {library_name(reference)!r}.")
 
 
 def on_host(x: Array) -> bool:

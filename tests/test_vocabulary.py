@@ -102,6 +102,7 @@ MEANING = {
     "attribute_block": "which coordinates a row has",
     "calibration": "which inputs of a layer are looked at",
     "coarsening": "how unknowns are joined on coarser levels",
+    "smoother": "relaxation of a multigrid cycle",
     "composition": "how hierarchies are combined",
     "compressor": "how weights are made smaller",
     "cycle": "order in which levels are visited",

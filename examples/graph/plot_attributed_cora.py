@@ -70,7 +70,8 @@ for (share, n_vectors), bound in sorted(both.vector_trials_.items()):
     print(f"  start at share {share}, {n_vectors} vectors: bound {bound:,.0f}")
 
 # %%
-# The start whose fit has the largest bound is kept: no label is needed to choose.
+# The start whose fit has the largest bound is kept, and belief propagation from there gives the
+# labels: no class is needed to choose.
 
 fig, (left, middle, right) = plt.subplots(1, 3, figsize=(15, 4.6), layout="constrained")
 left.bar(list(scores), list(scores.values()), color="#0072B2")

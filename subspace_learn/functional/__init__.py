@@ -7,6 +7,7 @@ __all__ = [
     "attribute_graph",
     "attribute_partition",
     "augmented_covariance",
+    "belief_propagation",
     "block_model",
     "bootstrap_amg",
     "bootstrap_amg_solve",

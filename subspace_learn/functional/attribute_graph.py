@@ -12,8 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.special import xlogy
 
-__all__ = ["AttributedGraph", "attribute_edges", "attributed_graph", "value_block"]
+__all__ = [
+    "AttributedGraph",
+    "attribute_edges",
+    "attribute_entropy",
+    "attributed_graph",
+    "value_block",
+]
 
 
 class AttributedGraph(NamedTuple):
@@ -108,3 +115,50 @@ def value_block(rows: np.ndarray, attributes: sp.csr_array, values: np.ndarray) 
     sums = np.asarray(attributes.sum(axis=1)).ravel()
     means = (attributes @ values) / np.where(sums > 0, sums, 1.0)[:, None]
     return np.hstack([rows, means])
+
+
+def attribute_entropy(codes: np.ndarray, labels: np.ndarray) -> float:
+    r"""How mixed the attributes are inside clusters, in bits.
+
+    .. math:: H = \sum_c \frac{n_c}{n} \sum_a \sum_v -p_{cav} \log_2 p_{cav}
+
+    with the share :math:`p_{cav}` of nodes of cluster c whose attribute a has the value v.
+
+    Parameters
+    ----------
+    codes : array of shape (n, n_attributes) or (n,)
+        One value of each categorical attribute for each node: numbers or words.
+    labels : ndarray of int, shape (n,)
+        Clusters.
+
+    Returns
+    -------
+    entropy : float
+        0 if each cluster has one value of each attribute. Clusters of one node are pure, so compare
+        partitions of about as many clusters of about the same sizes.
+
+    References
+    ----------
+    P. D'Ambra, P. S. Vassilevski, L. Cutillo, "Extending bootstrap AMG for clustering of attributed
+    graphs", Applied Mathematics and Computation 447, 2023, 127904 (with modularity, what partitions
+    without known truth are judged by).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> colour = np.array(["red", "red", "blue", "blue"])
+    >>> attribute_entropy(colour, np.array([0, 0, 1, 1]))
+    0.0
+    >>> attribute_entropy(colour, np.array([0, 1, 0, 1]))
+    1.0
+    """
+    columns = np.asarray(codes).reshape(len(labels), -1).T
+    clusters, cluster = np.unique(labels, return_inverse=True)
+    total = 0.0
+    for column in columns:
+        values, value = np.unique(column, return_inverse=True)
+        counts = np.zeros((len(clusters), len(values)))
+        np.add.at(counts, (cluster, value), 1)
+        shares = counts / counts.sum(axis=1, keepdims=True)
+        total -= float(counts.sum(axis=1) @ xlogy(shares, shares).sum(axis=1))
+    return float(total / (np.log(2) * len(labels)) + 0.0)  # never -0

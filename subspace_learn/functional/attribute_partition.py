@@ -9,7 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from .attribute_graph import AttributedGraph, attributed_graph, value_block
-from .block_model import BlockModel, fit_block_model
+from .belief_propagation import propagate_beliefs
+from .block_model import BlockModel, fit_block_model, renumbered_clusters
 from .graph_laplacian import WalkOperator, component_labels, walk_operator
 from .graph_partition import MOST_PROPOSED, PartitionOptions
 from .spectral_clustering import (
@@ -46,7 +47,8 @@ class AttributedPartition(NamedTuple):
     bounds: dict[tuple[float, int], float]
     """Bound of the model by weight and number of vectors; empty if the weight was given."""
     model: BlockModel | None
-    """The model kept, clusters numbered as in the labels; None if the weight was given."""
+    """Fit by belief propagation, clusters numbered as in the labels; its bound is that of the
+    mean-field fit. None if the weight was given."""
     n_components: int
     """Components of the graph with its value vertices."""
     proposal: EigengapProposal | None
@@ -79,7 +81,8 @@ def partition_attributed(
     weight : float in (0, 1] or "auto", default="auto"
         A number: labels are those of 2 K vectors with this share of attributes. "auto": rows
         of five shares, from K and 2 K vectors, start the model of
-        :mod:`~subspace_learn.functional.block_model`, and the fit of largest bound is kept.
+        :mod:`~subspace_learn.functional.block_model`; from the start of the largest bound
+        :func:`~subspace_learn.functional.belief_propagation.propagate_beliefs` finds the labels.
     block : {"self", "all"}, default="self"
         "all" appends :func:`~subspace_learn.functional.attribute_graph.value_block`.
     rng : numpy.random.Generator
@@ -113,7 +116,9 @@ def partition_attributed(
         fitted = (
             _judged(start, adjacency, attributes, options, bounds, say=progress) for start in starts
         )
-        found = max(fitted, key=_bound)._replace(bounds=bounds)
+        start, mean_field = max(fitted, key=lambda fit: fit[1].bound)
+        labels, model = _refined(start.labels, mean_field, adjacency, attributes)
+        found = start._replace(labels=labels, model=model, bounds=bounds)
     degree = np.asarray(adjacency.sum(axis=1)).ravel()
     return _renumbered(found._replace(proposal=proposal), degree)
 
@@ -138,6 +143,7 @@ def _candidates(
         components,
         max(counts),
         strategy=_strategy(options.strategy, n_components, max(counts)),
+        fine=True,
         rng=rng,
         progress=progress,
     )
@@ -177,18 +183,28 @@ def _judged(
     bounds: dict[tuple[float, int], float],
     *,
     say: Callable[[str], None] | None,
-) -> AttributedPartition:
-    """The model fitted from a partition, its labels, and a line in the table of bounds."""
+) -> tuple[AttributedPartition, BlockModel]:
+    """The model fitted from a partition, and a line in the table of bounds."""
     model = fit_block_model(adjacency, attributes, start.labels, int(options.n_clusters))
     d = start.vectors.shape[1]
     bounds[start.weight, d] = model.bound
     if say is not None:
         say(f"attribute share {start.weight}, {d} vectors: bound {model.bound:.6g}")
-    return start._replace(model=model, labels=model.memberships.argmax(axis=1))
+    return start, model
 
 
-def _bound(found: AttributedPartition) -> float:
-    return -np.inf if found.model is None else found.model.bound
+def _refined(
+    start: np.ndarray,
+    mean_field: BlockModel,
+    adjacency: sp.csr_array,
+    attributes: sp.csr_array,
+) -> tuple[np.ndarray, BlockModel]:
+    """Labels by belief propagation, or by the mean field if beliefs leave more clusters empty."""
+    model = propagate_beliefs(adjacency, attributes, start, len(mean_field.prior))
+    labels, others = (m.memberships.argmax(axis=1) for m in (model, mean_field))
+    if len(np.unique(labels)) < len(np.unique(others)):
+        return others, mean_field
+    return labels, model._replace(bound=mean_field.bound)
 
 
 def _proposed(
@@ -264,15 +280,6 @@ def _renumbered(found: AttributedPartition, degree: np.ndarray) -> AttributedPar
     labels = canonical_labels(found.labels, degree)
     if found.model is None:
         return found._replace(labels=labels)
-    K = found.model.memberships.shape[1]
-    first = [found.labels[np.argmax(labels == k)] for k in range(int(labels.max()) + 1)]
-    order = np.array([*first, *(k for k in range(K) if k not in first)])
-    model = found.model
-    model = model._replace(
-        memberships=model.memberships[:, order],
-        rates=model.rates[np.ix_(order, order)],
-        log_values=model.log_values[order],
-        prior=model.prior[order],
-        mass=model.mass[order],
+    return found._replace(
+        labels=labels, model=renumbered_clusters(found.model, found.labels, labels)
     )
-    return found._replace(labels=labels, model=model)

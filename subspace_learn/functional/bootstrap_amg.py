@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from .._array import array_namespace
 from ..linalg.aggregation import Hierarchy, build_hierarchy, v_cycle
 
 __all__ = [
@@ -142,7 +143,7 @@ def composite_cycle(
     gradients; "multiplicative" is not symmetric for R > 1 and may not. The paper runs cycle R
     twice in "symmetrized"; once is symmetric too, and costs half for R = 1.
     """
-    x = np.zeros_like(B) if X is None else X
+    x = array_namespace(B).zeros_like(B) if X is None else X
     if composition == "additive":
         residual = B if X is None else B - hierarchies[0].levels[0].A @ X
         for hierarchy in hierarchies:
@@ -228,6 +229,7 @@ def bootstrap_amg(
     max_coarse: int = 100,
     max_operator_complexity: float = 3.0,
     cycle: str = "V",
+    smoother: str = "gauss_seidel",
     progress: Callable[[str], None] | None = None,
 ) -> BootstrapResult:
     r"""Multigrid hierarchies of a sparse SPD matrix, each built on what those before cannot reduce.
@@ -262,6 +264,8 @@ def bootstrap_amg(
     cycle : {"V", "W"}, default="V"
         As in :func:`~subspace_learn.linalg.aggregation.build_hierarchy`: "V" is the paper's, "W"
         the better solver.
+    smoother : {"gauss_seidel", "chebyshev", "jacobi"}, default="gauss_seidel"
+        As in :func:`~subspace_learn.linalg.aggregation.build_hierarchy`.
     progress : callable, default=None
         Takes one line of text after each hierarchy.
 
@@ -321,6 +325,7 @@ def bootstrap_amg(
                 max_coarse=max_coarse,
                 max_operator_complexity=max_operator_complexity,
                 cycle=cycle,
+                smoother=smoother,
             )
         )
         start = rng.standard_normal(n).astype(A.dtype)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
+from .._array import Array, array_namespace, move_like, sparse_like
 from ..linalg.aggregation import Hierarchy
 from ..linalg.conjugate_gradients import CGResult, conjugate_gradients
+from ..linalg.polynomial_cycle import cycle_like
 from .bootstrap_amg import composite_cycle, ground_laplacian
 
 __all__ = [
     "GroundedSystem",
+    "MovedPreconditioner",
     "grounded_system",
+    "moved_preconditioner",
     "precondition",
     "remove_component_means",
     "singular_components",
@@ -169,6 +173,101 @@ def _precondition(
     """`precondition` in the order of the matrix."""
     B = remove_component_means(B, system.labels)
     return remove_component_means(composite_cycle(hierarchies, B, composition), system.labels)
+
+
+class MovedPreconditioner(NamedTuple):
+    """A composite of polynomial cycles in the array library and on the device of a right-hand side.
+
+    Call it with an array of shape (n,) or (n, k).
+    """
+
+    hierarchies: tuple[Hierarchy, ...]
+    """Whose cycles were moved; their other matrices stay on the host."""
+    members: Any
+    """Unit indicators of singular components, sparse (n, c), and their transpose; or None."""
+    order: Array
+    """Of the rows inside."""
+    place: Array
+    """Where each row is found inside."""
+    composition: str
+    """As in :func:`~subspace_learn.functional.bootstrap_amg.composite_cycle`."""
+
+    def __call__(self, B: Array) -> Array:
+        """Apply it.
+
+        Parameters
+        ----------
+        B : array of shape (n,) or (n, k)
+            Of the library and device that the preconditioner was moved to; float64.
+
+        Returns
+        -------
+        X : array like ``B``
+            What :func:`precondition` gives.
+        """
+        xp = array_namespace(B)
+        columns = xp.take(xp.reshape(B, (B.shape[0], -1)), self.order, axis=0)
+        image = self._centred(
+            composite_cycle(self.hierarchies, self._centred(columns), self.composition)
+        )
+        return xp.reshape(xp.take(image, self.place, axis=0), B.shape)
+
+    def _centred(self, B: Array) -> Array:
+        if self.members is None:
+            return B
+        indicators, transposed = self.members
+        return B - indicators @ (transposed @ B)
+
+
+def moved_preconditioner(
+    hierarchies: Sequence[Hierarchy], system: GroundedSystem, reference: Array, composition: str
+) -> MovedPreconditioner:
+    """`precondition` for arrays of another library or device, by sparse products alone.
+
+    Parameters
+    ----------
+    hierarchies : sequence of Hierarchy
+        Of ``system.matrix``, with a polynomial smoother.
+    system : GroundedSystem
+        From :func:`grounded_system`.
+    reference : array
+        NumPy, CuPy or torch: where to.
+    composition : str
+        As in :func:`~subspace_learn.functional.bootstrap_amg.composite_cycle`.
+
+    Returns
+    -------
+    preconditioner : MovedPreconditioner
+        All matrices are copied once.
+
+    Raises
+    ------
+    ValueError
+        If the smoother is Gauss-Seidel.
+    """
+    moved = []
+    for hierarchy in hierarchies:
+        if hierarchy.polynomial is None:
+            raise ValueError(
+                "Gauss-Seidel smoothing needs rows one after the other and stays on the host. Set "
+                "smoother='chebyshev' before fit."
+            )
+        moved.append(hierarchy._replace(polynomial=cycle_like(hierarchy.polynomial, reference)))
+    members = None
+    rows = np.flatnonzero(system.labels >= 0)
+    if rows.size:
+        numbers = system.labels[rows]
+        scale = 1 / np.sqrt(np.bincount(numbers))
+        shape = (len(system.labels), len(scale))
+        indicators = sp.csr_array((scale[numbers], (rows, numbers)), shape=shape)
+        pair = (indicators, sp.csr_array(indicators.T))
+        members = tuple(sparse_like(part, reference) for part in pair)
+    order = np.asarray(system.order, dtype=np.int64)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return MovedPreconditioner(
+        tuple(moved), members, move_like(order, reference), move_like(place, reference), composition
+    )
 
 
 def solve_system(

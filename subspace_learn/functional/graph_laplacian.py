@@ -22,8 +22,8 @@ class WalkOperator(NamedTuple):
     factor: sp.csr_array | None
     """Normalised factor of the eliminated vertices, (n, m), or None."""
     root_degree: np.ndarray
-    """Square roots of the degrees, (n,): on each component a vector of eigenvalue 1; 1 where the
-    degree is 0."""
+    """Square roots of the degrees, (n,): on each component a vector of eigenvalue 1, unless degrees
+    were shifted; 1 where the degree is 0."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -50,7 +50,9 @@ class WalkOperator(NamedTuple):
         return dense
 
 
-def walk_operator(adjacency: sp.csr_array, factor: sp.csr_array | None = None) -> WalkOperator:
+def walk_operator(
+    adjacency: sp.csr_array, factor: sp.csr_array | None = None, *, shift: float = 0.0
+) -> WalkOperator:
     """Normalise edges and eliminated vertices by the common degrees.
 
     Parameters
@@ -59,11 +61,19 @@ def walk_operator(adjacency: sp.csr_array, factor: sp.csr_array | None = None) -
         Symmetric, nonnegative, float64.
     factor : csr_array of shape (n, m), default=None
         B, nonnegative: ``B B^T`` is added to the adjacency, but never formed.
+    shift : float, default=0
+        Added to each degree. A walk then dies out where degrees are small, so that chains and
+        small trees at the rim of a sparse graph have no eigenvalues near the largest any more.
 
     Returns
     -------
     operator : WalkOperator
-        A vertex without any weight keeps its vector: 1 on the diagonal.
+        A vertex without any weight keeps its vector: 1 on the diagonal (0 with a shift).
+
+    References
+    ----------
+    T. Qin, K. Rohe, "Regularized spectral clustering under the degree-corrected stochastic
+    blockmodel", NIPS 2013 (there the shift is the mean degree).
 
     Examples
     --------
@@ -78,6 +88,7 @@ def walk_operator(adjacency: sp.csr_array, factor: sp.csr_array | None = None) -
     degree = np.asarray(adjacency.sum(axis=1)).ravel()
     if factor is not None:
         degree = degree + factor @ (factor.T @ np.ones(n))
+    degree = degree + shift
     isolated = degree == 0
     root = np.sqrt(np.where(isolated, 1.0, degree))
     edges = _scaled_rows(adjacency, 1 / root)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from .graph_laplacian import WalkOperator, component_labels, modularity, walk_operator
+from .block_model import BlockModel, edge_information, fit_block_model, renumbered_clusters
+from .graph_laplacian import WalkOperator, component_labels, walk_operator
 from .spectral_clustering import (
     LowVectors,
     canonical_labels,
@@ -21,7 +23,7 @@ from .vector_selection import (
     CLEAR_GAP,
     EigengapProposal,
     VectorChoice,
-    best_vectors,
+    best_trial,
     eigengap_clusters,
     relative_gap,
     vector_ladder,
@@ -38,7 +40,8 @@ __all__ = [
 _LEAST_SHARE = 0.1  # of the mean weight of a cluster: smaller components are no clusters
 MOST_PROPOSED = 30
 """Eigenvalues that the eigengap is looked for among."""
-_MANY_ROWS = 20_000  # trials of numbers of vectors then start K-means once each
+_MANY_ROWS = 20_000  # trials are then fewer and rougher, and start K-means once each
+_UNLIKE = 0.5  # deviation of the degrees over their mean: below it, adding to them changes little
 
 Solver = Callable[[WalkOperator, sp.csr_array, np.ndarray, int], LowVectors]
 
@@ -66,13 +69,28 @@ class GraphPartition(NamedTuple):
     low: LowVectors
     """All vectors found, on the vertices that took part."""
     choice: VectorChoice
-    """Number of vectors."""
+    """Number of vectors, and shift of the degrees."""
+    model: BlockModel | None
+    """The block model that vertices were moved by, clusters numbered as in the labels, with no
+    memberships in small components; None after a clear gap, or if it explains the edges no better.
+    """
     n_components: int
     """Connected components of the graph."""
     proposal: EigengapProposal | None
     """If the number of clusters was left to the eigengap."""
     projector: np.ndarray
-    """``D^{-1/2} V``, (n, d): edges of a new vertex times it give its row before normalisation."""
+    """``D^{-1/2} V``, (n, d), degrees shifted: edges of a new vertex times it give its row before
+    normalisation."""
+
+
+class _Kept(NamedTuple):
+    """Vectors, whether the block model may move vertices, and labels of the trial that chose."""
+
+    low: LowVectors
+    operator: WalkOperator
+    choice: VectorChoice
+    may_move: bool
+    labels: np.ndarray | None = None
 
 
 def partition_graph(
@@ -110,6 +128,12 @@ def partition_graph(
     eigenvectors (one each, eigenvalue 1) would push the structure of the others out. Nothing is
     known of them, so they join the most populous cluster. If more than K components are large, the
     K heaviest are clusters, and each of the others joins the cluster lightest by then.
+
+    K vectors are kept if a clear gap follows them. Else several numbers are tried, of the walk and,
+    where degrees are unlike, of the walk with the mean degree added to each (beyond 20,000 vertices
+    of that one alone), and the partition with the largest
+    :func:`~subspace_learn.functional.block_model.edge_information` is kept. After trials, and where
+    degrees are unlike, the degree-corrected block model moves vertices if that increases it.
     """
     n_components, components = component_labels(adjacency)
     degree = np.asarray(adjacency.sum(axis=1)).ravel()
@@ -119,48 +143,65 @@ def partition_graph(
     )
     inner, parts = _inner_graph(adjacency, components, taking_part)
     operator = walk_operator(inner)
-    if solver is None:
 
-        def solver(
-            operator: WalkOperator, inner: sp.csr_array, parts: np.ndarray, k: int
-        ) -> LowVectors:
-            return low_vectors(
-                operator, parts, k, strategy=options.strategy, rng=rng, progress=progress
-            )
-
-    def solve(k: int) -> LowVectors:
-        found = solver(operator, inner, parts, k)
-        return found._replace(vectors=oriented(found.vectors))
-
+    solve = partial(_solved, inner, parts, options, rng, solver, progress)
     n_inner = inner.shape[0]
     proposal, low = None, None
     if wanted == "eigengap":
-        low = solve(min(MOST_PROPOSED, n_inner))
+        low = solve(operator, min(MOST_PROPOSED, n_inner), fine=True)
         proposal = eigengap_clusters(1 - low.values)
         wanted = proposal.n_clusters
         if progress is not None:
             progress(proposal.reason)
     K = min(int(wanted), n_inner)
-    low, choice = _chosen_vectors(solve, low, operator, inner, K, options, rng)
-    V = low.vectors[:, : choice.n_vectors]
-    image = operator @ V
-    rows = diffusion_rows(image, row_normalize=options.row_normalize)
+    kept = _chosen_vectors(solve, low, operator, inner, K, options, rng)
+    V = kept.low.vectors[:, : kept.choice.n_vectors]
+    rows = diffusion_rows(kept.operator @ V, row_normalize=options.row_normalize)
     if progress is not None:
-        progress(f"labels from {choice.n_vectors} vectors")
-    inside = _labels(rows, K, options, rng, options.n_init)
+        progress(f"labels from {kept.choice.n_vectors} vectors")
+    inside, model = _final_labels(kept, rows, inner, K, options, rng)
     labels = np.full(len(degree), -1)
     labels[taking_part] = inside
     labels = place_components(labels, components, degree, large, int(wanted))
+    final = canonical_labels(labels, degree)
+    if model is not None:
+        model = renumbered_clusters(model, labels, final)
+        model = model._replace(memberships=_spread(model.memberships, taking_part))
     return GraphPartition(
-        canonical_labels(labels, degree),
+        final,
         _spread(rows, taking_part),
         _spread(V, taking_part),
-        low,
-        choice,
+        kept.low,
+        kept.choice,
+        model,
         n_components,
         proposal,
-        _spread(V / operator.root_degree[:, None], taking_part),
+        _spread(V / kept.operator.root_degree[:, None], taking_part),
     )
+
+
+def _solved(
+    inner: sp.csr_array,
+    parts: np.ndarray,
+    options: PartitionOptions,
+    rng: np.random.Generator,
+    solver: Solver | None,
+    progress: Callable[[str], None] | None,
+    operator: WalkOperator,
+    k: int,
+    *,
+    fine: bool = False,
+    strategy: str | None = None,
+) -> LowVectors:
+    """Vectors of a walk by the solver, or by a strategy that need not be that of the options."""
+    if solver is not None:
+        found = solver(operator, inner, parts, k)
+    else:
+        strategy = options.strategy if strategy is None else strategy
+        found = low_vectors(
+            operator, parts, k, strategy=strategy, fine=fine, rng=rng, progress=progress
+        )
+    return found._replace(vectors=oriented(found.vectors))
 
 
 def _large_components(
@@ -169,6 +210,8 @@ def _large_components(
     """Masks of vertices: in components that can hold a cluster; in the K heaviest of these."""
     weight = np.bincount(components, weights=degree)
     large = weight >= _LEAST_SHARE * weight.sum() / K
+    if not large.any():  # nothing but crumbs: they are shared out evenly
+        large = weight > 0
     heaviest = np.argsort(-weight, kind="stable")[:K]
     taking_part = np.zeros_like(large)
     taking_part[heaviest] = large[heaviest]
@@ -186,37 +229,97 @@ def _inner_graph(
 
 
 def _chosen_vectors(
-    solve: Callable[[int], LowVectors],
+    solve: Callable[..., LowVectors],
     low: LowVectors | None,
     operator: WalkOperator,
     inner: sp.csr_array,
     K: int,
     options: PartitionOptions,
     rng: np.random.Generator,
-) -> tuple[LowVectors, VectorChoice]:
-    """Vectors, and how many to keep: K after a clear gap, else where the modularity is largest."""
+) -> _Kept:
+    """Vectors to keep: K after a clear gap, else those that say most of the edges."""
     n = inner.shape[0]
     if options.n_vectors != "auto" or options.assign_labels == "cluster_qr":
         # a pivoted QR of K vectors is what cluster_qr is
         k = min(K if options.n_vectors == "auto" else int(options.n_vectors), n)
-        low = solve(k) if low is None or low.vectors.shape[1] < k else low
-        return low, VectorChoice(min(k, low.vectors.shape[1]), {})
+        if low is None or low.vectors.shape[1] < k:
+            low = solve(operator, k, fine=True)
+        return _Kept(low, operator, VectorChoice(min(k, low.vectors.shape[1]), 0.0, {}), False)
+    degree = np.asarray(inner.sum(axis=1)).ravel()
+    shift = float(degree.mean())
+    unlike = bool(degree.std() > _UNLIKE * shift)
     if low is None:
-        low = solve(min(K + 1, n))
+        low = solve(operator, min(K + 1, n))
     if len(low.values) <= K or _clear_and_even(low, operator, inner, K, options, rng):
-        return low, VectorChoice(min(K, len(low.values)), {})
-    if len(low.values) < 4 * K < n:
-        low = solve(4 * K)
+        # where degrees are alike, as among neighbours of points, the vectors know better
+        return _Kept(low, operator, VectorChoice(min(K, len(low.values)), 0.0, {}), unlike)
+    most, many = 4 * K if 4 * K < n else len(low.values), n > _MANY_ROWS
+    walks = {}
+    if unlike and options.strategy in ("auto", "filter"):
+        # no value of this walk is near 1, which is where a filter is slow
+        calm = walk_operator(inner, shift=shift)
+        found = solve(calm, 2 * K if many else most, fine=not many, strategy="filter")
+        walks[shift] = found._replace(growth=low.growth), calm
+    if not (walks and many):
+        if len(low.values) < most:
+            low = solve(operator, most, fine=not many)
+        walks = {0.0: (low, operator), **walks}
+    return _tried(walks, inner, K, options, rng)
+
+
+def _tried(
+    walks: dict[float, tuple[LowVectors, WalkOperator]],
+    inner: sp.csr_array,
+    K: int,
+    options: PartitionOptions,
+    rng: np.random.Generator,
+) -> _Kept:
+    """The best of several numbers of vectors of each walk."""
+    n_init = options.n_init if inner.shape[0] <= _MANY_ROWS else 1
+    images = {shift: operator @ low.vectors for shift, (low, operator) in walks.items()}
+    labels: dict[tuple[float, int], np.ndarray] = {}
+
+    def information(trial: tuple[float, int]) -> float:
+        shift, d = trial
+        rows = diffusion_rows(images[shift][:, :d], row_normalize=options.row_normalize)
+        labels[trial] = _labels(rows, K, options, rng, n_init)
+        return edge_information(inner, labels[trial])
+
     # a walk leaves vectors of negative eigenvalues at each step: they cut across communities
-    ladder = vector_ladder(K, max(K, int(np.sum(low.values > 0))))
-    image = operator @ low.vectors
-    n_init = options.n_init if n <= _MANY_ROWS else 1
+    choice = best_trial(
+        (
+            (shift, d)
+            for shift, (low, _) in walks.items()
+            for d in vector_ladder(K, max(K, int(np.sum(low.values > 0))))
+        ),
+        information,
+    )
+    return _Kept(*walks[choice.shift], choice, True, labels[choice.shift, choice.n_vectors])
 
-    def partition(d: int) -> np.ndarray:
-        rows = diffusion_rows(image[:, :d], row_normalize=options.row_normalize)
-        return _labels(rows, K, options, rng, n_init)
 
-    return low, best_vectors(ladder, partition, lambda labels: modularity(inner, labels))
+def _final_labels(
+    kept: _Kept,
+    rows: np.ndarray,
+    inner: sp.csr_array,
+    K: int,
+    options: PartitionOptions,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, BlockModel | None]:
+    """Labels of the rows, moved by the block model where that says more of the edges."""
+    labels = kept.labels
+    if labels is None:
+        labels = _labels(rows, K, options, rng, options.n_init)
+    elif len(rows) > _MANY_ROWS:  # the trial started K-means once
+        more = _labels(rows, K, options, rng, options.n_init)
+        labels = max(labels, more, key=partial(edge_information, inner))
+    if not kept.may_move or K == 1:
+        return labels, None
+    model = fit_block_model(inner, None, labels, K)
+    moved = model.memberships.argmax(axis=1)
+    all_there = len(np.unique(moved)) == len(np.unique(labels))
+    if all_there and edge_information(inner, moved) >= edge_information(inner, labels):
+        return moved, model
+    return labels, None
 
 
 def _clear_and_even(

@@ -17,7 +17,9 @@ __all__ = [
 ]
 
 
-def new_rows(edges: sp.csr_array, projector: np.ndarray, *, row_normalize: bool) -> np.ndarray:
+def new_rows(
+    edges: sp.csr_array, projector: np.ndarray, *, row_normalize: bool, shift: float = 0.0
+) -> np.ndarray:
     r"""Embedding of new vertices, :math:`d_x^{-1/2} \sum_j w_{xj} d_j^{-1/2} v_j`.
 
     The Nystroem extension of the vectors times their eigenvalues: what a fitted vertex with these
@@ -31,13 +33,15 @@ def new_rows(edges: sp.csr_array, projector: np.ndarray, *, row_normalize: bool)
         :math:`D^{-1/2} V`.
     row_normalize : bool
         Whether rows are scaled to length 1.
+    shift : float, default=0
+        Added to the degrees.
 
     Returns
     -------
     rows : ndarray of shape (n_new, d)
         Zeros without edges.
     """
-    degree = np.asarray(edges.sum(axis=1)).ravel()
+    degree = np.asarray(edges.sum(axis=1)).ravel() + shift
     image = (edges @ projector) / np.sqrt(np.where(degree > 0, degree, 1.0))[:, None]
     return _rows_by_themselves(image, row_normalize)
 
@@ -146,7 +150,9 @@ def nearest_center(rows: np.ndarray, centers: np.ndarray, default: int) -> np.nd
     return labels
 
 
-def model_labels(model: BlockModel, edges: sp.csr_array, attributes: sp.csr_array) -> np.ndarray:
+def model_labels(
+    model: BlockModel, edges: sp.csr_array, attributes: sp.csr_array | None
+) -> np.ndarray:
     """Most probable cluster of new nodes under a fitted block model.
 
     Parameters
@@ -155,14 +161,16 @@ def model_labels(model: BlockModel, edges: sp.csr_array, attributes: sp.csr_arra
         Fitted.
     edges : csr_array of shape (n_new, n)
         Weights to fitted nodes.
-    attributes : csr_array of shape (n_new, m)
-        Values.
+    attributes : csr_array of shape (n_new, m), or None
+        Values, if the model has any.
 
     Returns
     -------
     labels : ndarray of int32, shape (n_new,)
-        In [0, K).
+        In [0, K). Edges to vertices without memberships say nothing.
     """
-    degree = np.asarray(edges.sum(axis=1)).ravel()
-    evidence = log_evidence(model, edges @ model.memberships, degree, attributes)
+    if attributes is None:
+        attributes = sp.csr_array((edges.shape[0], 0))
+    neighbours = edges @ model.memberships
+    evidence = log_evidence(model, neighbours, neighbours.sum(axis=1), attributes)
     return evidence.argmax(axis=1).astype(np.int32)

@@ -26,7 +26,10 @@ __all__ = [
 
 _DENSE_NODES = 600
 _FILLS_IN = 2.5  # growth of the mean degree by one aggregation: beyond it, a filter is faster
-_RTOL_FILTER = 0.1  # residual over gap: vectors far inside what K-means needs
+# Residual over 1 - (last value). After a clear gap the first is far inside what K-means needs;
+# where the values of communities lie close together, far from 1, it is not: hence the second.
+_RTOL_ROUGH, _RTOL_FINE = 0.1, 0.01
+_ATOL = 1e-10  # of residuals, where there are more components than vectors
 _GROWTH = 12.0
 _ROUNDS = 200
 _DENSE_BYTES = 4 * 2**30
@@ -102,6 +105,7 @@ def low_vectors(
     n_vectors: int,
     *,
     strategy: str = "auto",
+    fine: bool = False,
     rng: np.random.Generator,
     progress: Callable[[str], None] | None = None,
 ) -> LowVectors:
@@ -117,6 +121,9 @@ def low_vectors(
         How many, at most n.
     strategy : {"auto", "block", "filter"}, default="auto"
         See :func:`resolved_strategy`.
+    fine : bool, default=False
+        Whether pairs must be told apart that lie close together: "filter" then goes on until
+        residuals are a hundredth of 1 - (last value), not a tenth.
     rng : numpy.random.Generator
         Of random starts.
     progress : callable, default=None
@@ -125,8 +132,8 @@ def low_vectors(
     Returns
     -------
     found : LowVectors
-        The last pair is rough, the others as good as K-means needs: residuals within a tenth of the
-        spectral gap ("filter"), or values that still fall by less than 5 % a step ("block").
+        The last pair is rough, the others have residuals within a tenth of 1 - (last value)
+        ("filter"), or values that still fall by less than 5 % a step ("block").
 
     Raises
     ------
@@ -144,12 +151,11 @@ def low_vectors(
                 f"and need dense matrices of {16 * n**2 / 2**30:.1f} GiB. Ask for fewer clusters, "
                 "or set n_vectors."
             )
-        lowest = max(n - n_vectors, 0)
-        values, vectors = scipy.linalg.eigh(
-            operator.toarray(), subset_by_index=(lowest, n - 1), check_finite=False
-        )
+        # the driver for a range of eigenvalues gives up on graphs with many equal ones
+        values, vectors = scipy.linalg.eigh(operator.toarray(), driver="evd", check_finite=False)
+        kept = slice(None, -1 - min(n_vectors, n), -1)
         return LowVectors(
-            np.clip(values[::-1], -1, 1), vectors[:, ::-1], "dense", np.zeros(0), alone, growth
+            np.clip(values[kept], -1, 1), vectors[:, kept], "dense", np.zeros(0), alone, growth
         )
     if progress is not None:
         progress(f"{n_vectors} vectors of {n} vertices by strategy {strategy!r}")
@@ -158,7 +164,8 @@ def low_vectors(
         values, vectors = filtered_eigenpairs(
             matrix,
             n_vectors,
-            rtol=_RTOL_FILTER,
+            rtol=_RTOL_FINE if fine else _RTOL_ROUGH,
+            atol=_ATOL,
             damping=_all_but_the_last,
             max_rounds=_ROUNDS,
             seed=int(rng.integers(2**31)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ __all__ = [
     "CLEAR_GAP",
     "EigengapProposal",
     "VectorChoice",
-    "best_vectors",
+    "best_trial",
     "eigengap_clusters",
     "relative_gap",
     "vector_ladder",
@@ -42,12 +42,14 @@ class EigengapProposal(NamedTuple):
 
 
 class VectorChoice(NamedTuple):
-    """Number of vectors kept, and the modularity of the partition that each number led to."""
+    """Vectors kept, and what the partition that each number of them led to says of the edges."""
 
     n_vectors: int
-    """The one kept."""
-    modularity: dict[int, float]
-    """By number of vectors; empty if a clear eigengap made trials needless."""
+    """The number kept."""
+    shift: float
+    """What was added to the degrees: 0, or their mean."""
+    information: dict[tuple[float, int], float]
+    """By shift and number of vectors; empty if a clear eigengap made trials needless."""
 
 
 def relative_gap(laplacian_values: np.ndarray, k: int) -> float:
@@ -86,7 +88,8 @@ def eigengap_clusters(laplacian_values: np.ndarray) -> EigengapProposal:
     Returns
     -------
     proposal : EigengapProposal
-        With a reason in words.
+        With a reason in words. Values of 1 and more are of vectors that change sign along edges,
+        not of clusters; 2 if there are no others.
 
     References
     ----------
@@ -99,7 +102,12 @@ def eigengap_clusters(laplacian_values: np.ndarray) -> EigengapProposal:
     >>> eigengap_clusters(np.array([0, 0.02, 0.03, 0.3, 0.35])).n_clusters
     3
     """
-    gaps = [relative_gap(laplacian_values, k) for k in range(2, len(laplacian_values))]
+    counts = range(2, len(laplacian_values))
+    gaps = [
+        relative_gap(laplacian_values, k)
+        for k in counts
+        if k == 2 or laplacian_values[k - 1] < 1 - _NOTHING
+    ]
     best = int(np.argmax(gaps))
     return EigengapProposal(best + 2, gaps[best], np.asarray(laplacian_values))
 
@@ -129,26 +137,23 @@ def vector_ladder(n_clusters: int, most: int) -> list[int]:
     return sorted(d for d in steps if d <= most) or [min(K, most)]
 
 
-def best_vectors(
-    ladder: Sequence[int],
-    partition: Callable[[int], np.ndarray],
-    quality: Callable[[np.ndarray], float],
+def best_trial(
+    trials: Iterable[tuple[float, int]], quality: Callable[[tuple[float, int]], float]
 ) -> VectorChoice:
-    """Try each number of vectors and keep the one whose partition is best.
+    """Try shifts of the degrees and numbers of vectors, and keep what is best.
 
     Parameters
     ----------
-    ladder : sequence of int
-        Numbers, ascending.
-    partition : callable
-        Takes a number of vectors, returns labels.
+    trials : iterable of (float, int)
+        Shift and number of vectors, the simplest first.
     quality : callable
-        Takes labels, returns a number to be large, such as the modularity.
+        Takes a trial, returns a number to be large.
 
     Returns
     -------
     choice : VectorChoice
-        The smallest number among equals.
+        The first among equals.
     """
-    found = {d: quality(partition(d)) for d in ladder}
-    return VectorChoice(max(found, key=lambda d: (found[d], -d)), found)
+    found = {trial: quality(trial) for trial in trials}
+    shift, n_vectors = max(found, key=found.__getitem__)
+    return VectorChoice(n_vectors, shift, found)

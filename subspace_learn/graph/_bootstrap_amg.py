@@ -16,7 +16,14 @@ from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, progres
 from .._magnitude import finite_result
 from .._system_validation import check_right_hand_side, check_symmetric_matrix
 from ..functional.bootstrap_amg import COMPOSITIONS, SYMMETRIC_COMPOSITIONS, bootstrap_amg
-from ..functional.bootstrap_amg_solve import grounded_system, precondition, solve_system
+from ..functional.bootstrap_amg_solve import (
+    MovedPreconditioner,
+    grounded_system,
+    moved_preconditioner,
+    precondition,
+    solve_system,
+)
+from ..linalg.polynomial_cycle import SMOOTHERS
 
 __all__ = ["BootstrapAMG"]
 
@@ -48,6 +55,11 @@ class BootstrapAMG(SubspaceEstimator):
     cycle : {"V", "W"}, default="W"
         "V" is the paper's. "W" visits coarse levels more often, at most O(entries of A) work; on
         grids its rate hardly grows with their size.
+    smoother : {"gauss_seidel", "chebyshev", "jacobi"}, default="gauss_seidel"
+        One sweep of Gauss-Seidel on each side of the coarse correction, two steps of a Chebyshev
+        polynomial, or two of damped Jacobi. The latter two are products with sparse matrices and
+        may run in other libraries (`preconditioner_like`); "chebyshev" takes about as many
+        iterations and as long as Gauss-Seidel.
     max_operator_complexity : float, default=3.0
         Bound of the stored entries of all levels over those of A, at least 1.5.
     random_state : int, RandomState, Generator or None, default=None
@@ -144,6 +156,7 @@ class BootstrapAMG(SubspaceEstimator):
         "composition": [StrOptions(set(COMPOSITIONS))],
         "coarsening": [StrOptions({"matching"})],
         "cycle": [StrOptions({"V", "W"})],
+        "smoother": [StrOptions({"gauss_seidel", *SMOOTHERS})],
         "max_operator_complexity": [Interval(Real, 1.5, None, closed="left")],
         "random_state": ["random_state", np.random.Generator],
         "verbose": ["verbose"],
@@ -158,6 +171,7 @@ class BootstrapAMG(SubspaceEstimator):
         composition="symmetrized",
         coarsening="matching",
         cycle="W",
+        smoother="gauss_seidel",
         max_operator_complexity=3.0,
         random_state=None,
         verbose=0,
@@ -168,6 +182,7 @@ class BootstrapAMG(SubspaceEstimator):
         self.composition = composition
         self.coarsening = coarsening
         self.cycle = cycle
+        self.smoother = smoother
         self.max_operator_complexity = max_operator_complexity
         self.random_state = random_state
         self.verbose = verbose
@@ -199,6 +214,7 @@ class BootstrapAMG(SubspaceEstimator):
             composition=self.composition,
             coarsening=self.coarsening,
             cycle=self.cycle,
+            smoother=self.smoother,
             max_operator_complexity=self.max_operator_complexity,
             rng=random_generator(self.random_state),
             progress=lambda line: progress(self, line),
@@ -333,6 +349,32 @@ class BootstrapAMG(SubspaceEstimator):
         return LinearOperator(
             (n, n), matvec=apply, matmat=apply, rmatvec=adjoint, rmatmat=adjoint, dtype=np.float64
         )
+
+    def preconditioner_like(self, reference: Any) -> MovedPreconditioner:
+        """One composite from a zero start, for arrays of another library or device.
+
+        Parameters
+        ----------
+        reference : array
+            CuPy, torch or NumPy: matrices are copied to its library and device, once.
+
+        Returns
+        -------
+        M : callable
+            Takes an array of shape (n,) or (n, k), float64, of the library of ``reference``, and
+            gives what `aspreconditioner` does. With CuPy,
+            ``cupyx.scipy.sparse.linalg.LinearOperator((n, n), matvec=M)`` goes into its ``cg``.
+
+        Raises
+        ------
+        ValueError
+            If the smoother is "gauss_seidel", which needs rows one after the other.
+        TypeError
+            If no sparse matrices of the library are known.
+        """
+        check_is_fitted(self)
+        composition = self._symmetric_composition()
+        return moved_preconditioner(self.hierarchies_, self._system, reference, composition)
 
     def _symmetric_composition(self) -> str:
         """The composition of the fit if it is symmetric, else the one made of the same cycles."""

@@ -116,7 +116,12 @@ class NewVerticesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _new_rows(self, edges: sp.csr_array, attributes: sp.csr_array | None) -> np.ndarray:
         if attributes is None:
-            return new_rows(edges, self._projector, row_normalize=self.row_normalize)
+            return new_rows(
+                edges,
+                self._projector,
+                row_normalize=self.row_normalize,
+                shift=self.degree_shift_,
+            )
         return attributed_new_rows(
             edges,
             attributes,

@@ -55,8 +55,9 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         Of the "rbf" kernel, per squared unit of X; None is 1 / n_features.
     n_vectors : int or "auto", default="auto"
         Vectors kept. "auto": K if a clear gap follows them and no cluster is tiny; else the number
-        between K and 4 K whose partition has the largest modularity (with attributes, K or 2 K by
-        the bound of the model).
+        between K and 4 K, of the walk or of one with the mean degree added to each degree, whose
+        partition says most about the edges; its vertices are then moved by the degree-corrected
+        block model if that says still more. With attributes, K or 2 K by the bound of the model.
     strategy : {"auto", "bootstrap", "block", "filter"}, default="auto"
         "filter": Chebyshev filtered subspace iteration. "block": LOBPCG from coarse graphs to fine
         ones, preconditioned by a multigrid cycle. "auto" aggregates the graph once: where the mean
@@ -78,8 +79,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         Whether rows are scaled to length 1; False is the papers' form.
     attribute_weight : float in (0, 1] or "auto", default="auto"
         Share of steps of a random walk that go through attributes. "auto" fits a degree-corrected
-        block model with attributes from five shares, and keeps the fit of largest bound: it learns
-        from the data what an edge, and what an attribute, says.
+        block model with attributes from five shares, and from the start of the largest bound
+        propagates beliefs: it learns from the data what an edge, and what an attribute, says.
     attribute_block : {"self", "all"}, default="self"
         "all" appends to each row the mean coordinates of the values that the node has.
     assign_labels : {"kmeans", "cluster_qr"}, default="kmeans"
@@ -121,14 +122,16 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
     n_vectors_ : int
         Number of vectors kept.
     vector_trials_ : dict
-        Modularity by number of vectors; with attributes, bound by (share, number). Empty if no
-        trials were needed.
+        By (shift, number of vectors): what the cluster of one end of an edge says of the other end,
+        in nats. With attributes, bound by (share, number). Empty if no trials were needed.
+    degree_shift_ : float
+        What was added to the degrees: 0, or their mean.
     eigengap_ : EigengapProposal or None
         With ``n_clusters="eigengap"``: number, gap, eigenvalues and reason.
     attribute_weight_ : float or None
         Share kept, with attributes.
     block_model_ : BlockModel or None
-        Fitted model, with ``attribute_weight="auto"``.
+        Fitted model, with ``attribute_weight="auto"``, or where it moved vertices.
     n_features_in_ : int
         Columns of X.
     feature_names_in_ : ndarray of str
@@ -286,8 +289,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
             )
         found = partition_graph(graph, self._options(), rng=rng, solver=solver, progress=say)
         self._store(found, graph, dtype)
-        self.n_vectors_, self.vector_trials_ = found.choice
-        self.attribute_weight_, self.block_model_ = None, None
+        self.n_vectors_, self.degree_shift_, self.vector_trials_ = found.choice
+        self.attribute_weight_, self.block_model_ = None, found.model
         self._graph, self._columns, self._values = None, None, None
         self._center_clusters()
         return self
@@ -325,6 +328,7 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         )
         self._store(found, graph, dtype)
         self.n_vectors_, self.vector_trials_ = found.vectors.shape[1], found.bounds
+        self.degree_shift_ = 0.0
         self.attribute_weight_, self.block_model_ = found.weight, found.model
         self._graph, self._columns, self._fit_X = found.graph, columns, None
         self._values = None

@@ -12,6 +12,7 @@ __all__ = [
     "lsqr",
     "moments",
     "nested_subspace",
+    "polynomial_cycle",
     "product_descent",
     "spd",
     "spd_batches",

@@ -9,6 +9,8 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 
+from .polynomial_cycle import PolynomialCycle, apply_cycle, polynomial_cycle
+
 __all__ = [
     "Hierarchy",
     "Level",
@@ -46,6 +48,8 @@ class Hierarchy(NamedTuple):
 
     cycle: str = "V"
     """ "V" or "W": how :func:`v_cycle` goes through the levels."""
+    polynomial: PolynomialCycle | None = None
+    """Smoothing by products alone; None is Gauss-Seidel."""
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -221,6 +225,7 @@ def build_hierarchy(
     max_levels: int = 40,
     max_operator_complexity: float = 3.0,
     cycle: str = "V",
+    smoother: str = "gauss_seidel",
 ) -> Hierarchy:
     """Hierarchy of matrices whose prolongators all keep the smooth vector w.
 
@@ -243,6 +248,9 @@ def build_hierarchy(
         "W" improves each level twice, coming from a level with at least 2.5 times its entries, so
         that a cycle stays O(entries of A). On grids and other graphs of low dimension its rate
         hardly grows with their size, as that of "V" does; on expanders there is no difference.
+    smoother : {"gauss_seidel", "chebyshev", "jacobi"}, default="gauss_seidel"
+        One sweep of Gauss-Seidel on each side, or two steps of what
+        :func:`~subspace_learn.linalg.polynomial_cycle.polynomial_cycle` offers.
 
     Returns
     -------
@@ -284,7 +292,15 @@ def build_hierarchy(
         left -= coarse.nnz
         A = coarse
     levels.append(Level(A, None))
-    return Hierarchy(tuple(levels), _factor(A, max_coarse), cycle)
+    found = Hierarchy(tuple(levels), _factor(A, max_coarse), cycle)
+    if smoother == "gauss_seidel":
+        return found
+    matrices, prolongators = zip(*levels[:-1], strict=True) if levels[:-1] else ((), ())
+    return found._replace(
+        polynomial=polynomial_cycle(
+            matrices, prolongators, found.coarse_factor, found.visits, smoother
+        )
+    )
 
 
 def _next_level(
@@ -326,6 +342,8 @@ def _factor(A: sp.csr_array, max_coarse: int) -> np.ndarray:
 def v_cycle(hierarchy: Hierarchy, B: np.ndarray, *, X: np.ndarray | None = None) -> np.ndarray:
     """Approximate A^-1 B: one forward Gauss-Seidel sweep down, one backward sweep up each level.
 
+    With the smoothers of the hierarchy in place of the sweeps, if it has others.
+
     Parameters
     ----------
     hierarchy : Hierarchy
@@ -340,6 +358,11 @@ def v_cycle(hierarchy: Hierarchy, B: np.ndarray, *, X: np.ndarray | None = None)
     X : ndarray like ``B``
         Linear, symmetric and positive definite in B from a zero start.
     """
+    if hierarchy.polynomial is not None:
+        if B.ndim == 2:
+            return apply_cycle(hierarchy.polynomial, B, X=X)
+        start = None if X is None else X[:, None]
+        return apply_cycle(hierarchy.polynomial, B[:, None], X=start)[:, 0]
     dtype = hierarchy.levels[0].A.dtype
     right = np.ascontiguousarray(B, dtype=dtype)
     right = right.reshape(len(right), -1)

@@ -20,6 +20,7 @@ __all__ = ["chebyshev_filtered", "filtered_eigenpairs"]
 _GROWTH = 22.0
 _MAX_DEGREE = 500
 _ROUNDING = 1e-14  # residuals of exact pairs, for a spectrum in [-1, 1]
+_ALL_ONE, _AWAY = 1e-8, 1e-3
 _FLOOR = 1e-4  # least weight of a residual: an eigenvalue is far more accurate than its vector
 
 
@@ -70,6 +71,7 @@ def filtered_eigenpairs(
     n_pairs: int,
     *,
     rtol: float = 1e-8,
+    atol: float = _ROUNDING,
     damping: Callable[[np.ndarray], np.ndarray] | None = None,
     max_rounds: int = 60,
     seed: int = 0,
@@ -87,7 +89,9 @@ def filtered_eigenpairs(
         How many pairs; at most n / 3.
     rtol : float, default=1e-8
         Stops when the residual ``|S v - theta v|`` of every pair, times its damping, is below
-        ``rtol * (1 - theta_last)``, or 1e-14.
+        ``rtol * (1 - theta_last)``, or ``atol``.
+    atol : float, default=1e-14
+        Where more values are 1 than are wanted, 1e-14 may be out of reach.
     damping : callable, optional
         Takes the Ritz values and returns a weight in [0, 1] for each: how much the pair matters to
         the caller. None means 1. A weight below 1e-4 counts as 1e-4: even a pair that does not
@@ -143,14 +147,15 @@ def filtered_eigenpairs(
     worst = np.inf
     for _ in range(max_rounds):
         values, vectors, residuals = _ritz_pairs(S, block)
-        gap = max(1 - values[n_pairs - 1], _ROUNDING / rtol)
+        gap = max(1 - values[n_pairs - 1], atol / rtol)
         weights = np.ones(n_pairs) if damping is None else damping(values[:n_pairs])
         worst = float(np.max(np.maximum(weights, _FLOOR) * residuals[:n_pairs]) / gap)
         if residuals_seen is not None:
             residuals_seen.append(worst)
         if worst <= rtol:
             return values[:n_pairs], vectors[:, :n_pairs]
-        edge = min(values[-1], 1 - 1e-12)
+        # a block full of 1s (fewer vectors than components) does not say where the rest begins
+        edge = values[-1] if values[-1] < 1 - _ALL_ONE else 1 - _AWAY
         degree = ceil(growth / acosh((3 - edge) / (1 + edge)))
         block = chebyshev_filtered(S, vectors, edge, min(degree, _MAX_DEGREE))
     warnings.warn(

@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from sklearn.metrics import adjusted_rand_score
+from scipy.special import xlogy
+from sklearn.metrics import adjusted_rand_score, mutual_info_score
 
-from subspace_learn.functional.block_model import fit_block_model, log_evidence
+from subspace_learn.functional.block_model import (
+    edge_information,
+    fit_block_model,
+    log_evidence,
+    renumbered_clusters,
+)
 
 
 def planted(n=120, K=3, seed=0, inner=0.3, outer=0.03, right=0.8):
@@ -82,3 +88,60 @@ def test_memberships_are_probabilities():
     R = fit_block_model(A, X, truth, 3, max_iter=3).memberships
     np.testing.assert_allclose(R.sum(axis=1), 1)
     assert R.min() >= 0
+
+
+def test_edge_information_is_the_mutual_information_of_the_two_ends():
+    A, _, truth = planted()
+    i, j = A.nonzero()
+    wanted = mutual_info_score(truth[i], truth[j])
+    assert edge_information(A, truth) == pytest.approx(wanted, rel=1e-12)
+    assert edge_information(sp.csr_array(3 * A), truth) == pytest.approx(wanted, rel=1e-12)
+    assert edge_information(A, np.zeros(120, dtype=int)) == 0
+    assert edge_information(sp.csr_array((120, 120)), truth) == 0
+
+
+def test_edge_information_is_the_profile_likelihood():
+    """Differences between partitions are those of the Poisson likelihood at the best rates."""
+    A, _, truth = planted()
+    degree = np.asarray(A.sum(axis=1)).ravel()
+    other = np.where(np.arange(120) % 5 == 0, (truth + 1) % 3, truth)
+
+    def log_likelihood(labels):
+        R = np.eye(3)[labels]
+        mass = degree @ R
+        rates = (R.T @ A @ R) / np.outer(mass, mass)
+        mean = np.outer(degree, degree) * rates[labels][:, labels]
+        return np.sum(xlogy(A.toarray(), mean) - mean) / 2
+
+    wanted = log_likelihood(truth) - log_likelihood(other)
+    given = edge_information(A, truth) - edge_information(A, other)
+    assert given * A.sum() / 2 == pytest.approx(wanted, rel=1e-9)
+
+
+def test_edges_alone_need_no_attributes():
+    A, _, truth = planted()
+    without = fit_block_model(A, None, truth, 3)
+    useless = fit_block_model(A, sp.csr_array(np.ones((120, 1))), truth, 3)
+    np.testing.assert_allclose(without.memberships, useless.memberships, atol=1e-12)
+
+
+def test_scale_of_the_weights_does_not_matter():
+    A, X, truth = planted(inner=0.12)
+    first, second = (fit_block_model(sp.csr_array(c * A), X, truth, 3) for c in (1.0, 1024.0))
+    np.testing.assert_allclose(second.memberships, first.memberships, rtol=1e-9)
+    degree = np.asarray(A.sum(axis=1)).ravel()
+    np.testing.assert_allclose(
+        log_evidence(second, 1024 * (A @ second.memberships), 1024 * degree, X),
+        log_evidence(first, A @ first.memberships, degree, X),
+        rtol=1e-9,
+    )
+
+
+def test_renumbered_clusters_are_the_same_model():
+    A, X, truth = planted()
+    model = fit_block_model(A, X, truth, 3)
+    names = np.array([2, 0, 1])
+    other = renumbered_clusters(model, truth, names[truth])
+    direct = fit_block_model(A, X, names[truth], 3)
+    for given, wanted in zip(other[:5], direct[:5], strict=True):
+        np.testing.assert_allclose(given, wanted, rtol=1e-9, atol=1e-12)

@@ -23,6 +23,14 @@ def test_walk_matrix_is_the_dense_formula():
     np.testing.assert_allclose(walk_operator(A).toarray(), wanted)
 
 
+def test_shift_is_added_to_each_degree():
+    A = random_graph()
+    d = A.toarray().sum(axis=1) + 2.5
+    given = walk_operator(A, shift=2.5)
+    np.testing.assert_allclose(given.toarray(), A.toarray() / np.sqrt(np.outer(d, d)))
+    np.testing.assert_allclose(given.root_degree**2, d)
+
+
 def test_eliminated_vertices_are_the_schur_complement_of_the_augmented_laplacian():
     A = random_graph(seed=1)
     X = sp.csr_array((np.random.default_rng(2).random((40, 6)) < 0.4).astype(float))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from subspace_learn.functional.vector_selection import (
-    best_vectors,
+    best_trial,
     eigengap_clusters,
     relative_gap,
     vector_ladder,
@@ -28,6 +28,11 @@ def test_eigengap_counts_components_and_says_why():
     assert proposal.reason.startswith("3 clusters: Laplacian eigenvalue 4 (0.2)")
 
 
+def test_eigengap_looks_for_clusters_among_values_below_one():
+    star = np.array([0.0, *[1.0] * 19, 2.0])
+    assert eigengap_clusters(star).n_clusters == 2
+
+
 def test_ladder_holds_k_and_stays_within_what_there_is():
     for K in (1, 2, 5, 30):
         for most in (K, 2 * K, 10 * K):
@@ -38,7 +43,8 @@ def test_ladder_holds_k_and_stays_within_what_there_is():
     assert vector_ladder(9, 4) == [4]
 
 
-def test_smallest_number_wins_a_tie():
-    choice = best_vectors([2, 3, 5], lambda d: np.full(1, d), lambda labels: float(labels[0] > 2))
-    assert choice.n_vectors == 3
-    assert choice.modularity == {2: 0, 3: 1, 5: 1}
+def test_first_of_equal_trials_is_kept():
+    trials = [(0.0, 2), (0.0, 3), (4.0, 3), (4.0, 5)]
+    choice = best_trial(trials, lambda trial: float(trial[1] == 3))
+    assert (choice.shift, choice.n_vectors) == (0.0, 3)
+    assert choice.information == {(0.0, 2): 0, (0.0, 3): 1, (4.0, 3): 1, (4.0, 5): 0}

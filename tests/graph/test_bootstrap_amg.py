@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -191,3 +193,50 @@ def test_expanders_keep_to_the_cap_and_are_solved(rng):
     b = rng.normal(size=4000)
     b -= b.mean()
     np.testing.assert_allclose(L @ solver.solve(b), b, rtol=0, atol=1e-7 * np.linalg.norm(b))
+
+
+# --- smoothers of sparse products ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("composition", ["symmetrized", "additive"])
+def test_polynomial_smoothers_precondition_as_well_as_gauss_seidel(composition, rng):
+    A, b, counts = grid(60), rng.normal(size=3600), {}
+    for smoother in ("gauss_seidel", "chebyshev", "jacobi"):
+        solver = BootstrapAMG(composition=composition, smoother=smoother, random_state=0).fit(A)
+        steps = []
+        _, info = cg(A, b, rtol=1e-8, M=solver.aspreconditioner(), callback=steps.append)
+        assert info == 0
+        np.testing.assert_allclose(A @ solver.solve(b), b, atol=1e-6)
+        counts[smoother] = len(steps)
+    assert counts["chebyshev"] <= 1.2 * counts["gauss_seidel"]
+    assert counts["jacobi"] <= 1.5 * counts["gauss_seidel"]
+
+
+def test_moved_preconditioner_gives_what_the_host_gives(rng, xp):
+    """CuPy too, where there is a GPU; on machines without one that part is skipped by name."""
+    graph = nx.disjoint_union(nx.grid_2d_graph(20, 20), nx.path_graph(30))
+    graph.add_node("alone")
+    A = laplacian(graph)
+    solver = BootstrapAMG(smoother="chebyshev", target_rate=0.3, max_hierarchies=2, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        solver.fit(A)
+    assert len(solver.hierarchies_) == 2
+    B = rng.normal(size=(A.shape[0], 2))
+    if xp.name == "array_api_strict":
+        with pytest.raises(TypeError, match="No sparse matrices"):
+            solver.preconditioner_like(xp.asarray(B))
+        return
+    moved = solver.preconditioner_like(xp.asarray(B))
+    given = moved(xp.asarray(B))
+    assert xp.owns(given)
+    host = solver.aspreconditioner()
+    np.testing.assert_allclose(xp.numpy(given), host @ B, rtol=1e-9, atol=1e-11)
+    one = moved(xp.asarray(B[:, 0]))
+    np.testing.assert_allclose(xp.numpy(one), host @ B[:, 0], rtol=1e-9, atol=1e-11)
+
+
+def test_gauss_seidel_stays_on_the_host():
+    solver = BootstrapAMG(random_state=0).fit(grid(20))
+    with pytest.raises(ValueError, match="smoother='chebyshev'"):
+        solver.preconditioner_like(np.ones(400))

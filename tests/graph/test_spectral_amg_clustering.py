@@ -11,6 +11,7 @@ from sklearn.model_selection import ParameterGrid
 from sklearn.utils import get_tags
 
 from subspace_learn import SpectralAMGClustering
+from subspace_learn.functional.block_model import edge_information
 
 
 def planted(n=300, K=3, inner=0.15, outer=0.01, seed=0):
@@ -100,6 +101,21 @@ def test_more_large_components_than_clusters_are_shared_out_evenly():
     assert all(len(set(part)) == 1 for part in labels.reshape(6, 5))
 
 
+@pytest.mark.parametrize("piece", [np.ones((3, 3)), np.ones((1, 1))])
+def test_nothing_but_crumbs_is_shared_out_evenly(piece):
+    model = graph_model(4).fit(sp.block_diag([piece] * 400, format="csr"))
+    sizes = np.bincount(model.labels_)
+    assert len(sizes) == 4
+    assert np.ptp(sizes) <= len(piece)
+
+
+def test_complete_graph_is_no_trouble():
+    """All eigenvalues but one are equal; LAPACK's driver for a range of them gives up on some."""
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    model = SpectralAMGClustering(2, n_neighbors=500, random_state=0).fit(X)
+    assert model.n_clusters_ == 2
+
+
 def test_isolated_vertices_and_crumbs_do_not_disturb_the_rest():
     A, truth = planted()
     crumb = np.array([[0, 1], [1, 0.0]])
@@ -138,7 +154,48 @@ def test_tiny_first_cuts_send_the_search_to_more_vectors():
     model = graph_model(2).fit(whole.tocsr())
     assert adjusted_rand_score(truth, model.labels_[:240]) > 0.9
     assert model.n_vectors_ > 2
-    assert model.vector_trials_[model.n_vectors_] == max(model.vector_trials_.values())
+    kept = model.vector_trials_[model.degree_shift_, model.n_vectors_]
+    assert kept == max(model.vector_trials_.values())
+
+
+def whiskered(n=700, whiskers=40, seed=0):
+    """Two communities of very unlike degrees, with chains of three vertices at the rim."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 2, n)
+    size = np.minimum((1 - rng.random(n)) ** (-1 / 1.5), np.sqrt(n))
+    mean = np.where(truth[:, None] == truth, 1, 0.15) * np.outer(size, size)
+    upper = np.triu(rng.random((n, n)) < 1 - np.exp(-10 * n * mean / mean.sum()), 1)
+    rim = sp.block_diag([sp.csr_array((upper + upper.T).astype(float))] + [PATH] * whiskers, "lil")
+    for chain in range(whiskers):
+        inner, tip = rng.integers(n), n + 3 * chain
+        rim[inner, tip] = rim[tip, inner] = 1
+    return sp.csr_array(rim), truth, np.asarray(upper.sum(axis=0) + upper.sum(axis=1)) > 0
+
+
+PATH = nx.to_scipy_sparse_array(nx.path_graph(3), dtype=float)
+
+
+@pytest.mark.parametrize("row_normalize", [True, False])
+def test_many_whiskers_are_seen_through_by_larger_degrees(row_normalize):
+    A, truth, joined = whiskered()
+    model = graph_model(2, row_normalize=row_normalize).fit(A)
+    assert adjusted_rand_score(truth[joined], model.labels_[:700][joined]) > 0.7
+    assert model.degree_shift_ == pytest.approx(A.sum() / A.shape[0], rel=0.1)
+    np.testing.assert_allclose(model.transform(A), model.embedding_, atol=1e-12)
+
+
+def test_moved_vertices_say_more_about_the_edges_and_are_predicted_so():
+    A, _, joined = whiskered(seed=1)
+    model = graph_model(2).fit(A)
+    moved = model.block_model_
+    np.testing.assert_array_equal(
+        moved.memberships.argmax(axis=1)[joined.nonzero()[0]], model.labels_[:700][joined]
+    )
+    assert edge_information(A, model.labels_) >= max(model.vector_trials_.values())
+    new = np.zeros((2, A.shape[0]))
+    for k in (0, 1):
+        new[k, np.flatnonzero(model.labels_[:700] == k)[:6]] = 1
+    np.testing.assert_array_equal(model.predict(new), [0, 1])
 
 
 def test_bootstrap_reports_rates_and_levels():

@@ -54,3 +54,13 @@ def test_subspace_does_not_depend_on_the_seed():
 def test_too_few_rounds_give_a_warning_with_the_accuracy():
     with pytest.warns(ConvergenceWarning, match=r"accurate to .* after 2 rounds"):
         filtered_eigenpairs(torus(24), 14, max_rounds=2)
+
+
+def test_fewer_vectors_than_components_are_found_exactly():
+    """Forty rank-one pieces: more eigenvalues of 1 than vectors in the block, all others 0."""
+    sizes = np.arange(40) + 3
+    pieces = [np.full((k, k), 1 / k) for k in sizes]
+    S = sp.csr_array(sp.block_diag(pieces))
+    values, vectors = filtered_eigenpairs(S, 10, rtol=1e-2, atol=1e-10, growth=12, n_guards=3)
+    np.testing.assert_allclose(values, 1, atol=1e-10)
+    assert np.linalg.norm(S @ vectors - vectors) < 1e-8
