@@ -6,6 +6,7 @@ import warnings
 from numbers import Real
 from typing import Any
 
+import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.utils import Tags, get_tags
