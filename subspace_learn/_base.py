@@ -19,6 +19,8 @@ from sklearn.utils._set_output import _wrap_data_with_container
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import has_fit_parameter
 
+from ._array import array_namespace, is_array, is_complex, is_float
+
 __all__ = [
     "HasMethods",
     "Interval",
@@ -37,7 +39,8 @@ __all__ = [
 def fit_method(method: Callable[..., Any]) -> Callable[..., Any]:
     """Validate parameters before ``method`` and, if it fails, leave the estimator as it was.
 
-    For ``fit``, ``partial_fit`` and the like. The attributes present before the call are put back
+    For ``fit``, ``partial_fit`` and the like. A fit that leaves a number which is not finite, or in
+    which LAPACK gives up, raises ValueError. The attributes present before the call are put back
     on any exception, an interrupt included; methods therefore bind new arrays to attributes and
     never write into those they find.
     """
@@ -47,13 +50,42 @@ def fit_method(method: Callable[..., Any]) -> Callable[..., Any]:
     def fit_or_roll_back(self: SubspaceEstimator, *args: Any, **kwargs: Any) -> Any:
         before = dict(vars(self))
         try:
-            return validated(self, *args, **kwargs)
-        except BaseException:
+            result = validated(self, *args, **kwargs)
+            _refuse_what_is_not_finite(self, method.__name__)
+            return result
+        except BaseException as error:
             vars(self).clear()
             vars(self).update(before)
-            raise
+            if not isinstance(error, np.linalg.LinAlgError):
+                raise
+            raise ValueError(
+                f"{type(self).__name__}.{method.__name__}(): LAPACK gave up ({error}). The numbers "
+                "in X are too far apart, or too dependent. Bring its columns to one scale."
+            ) from error
 
     return fit_or_roll_back
+
+
+def _refuse_what_is_not_finite(self: SubspaceEstimator, method: str) -> None:
+    """Raise ValueError if a fitted number is NaN or infinite: nothing that follows can be right."""
+    for name, value in vars(self).items():
+        public = name.endswith("_") and not name.startswith("_") and name not in self._not_finite
+        if public and not _all_finite(value):
+            raise ValueError(
+                f"{type(self).__name__}.{method}() would leave {name} that is not finite: the "
+                "numbers in X are too far apart, or X has too few rows that differ. Bring the "
+                "columns of X to one scale, or give more rows."
+            )
+
+
+def _all_finite(value: Any) -> bool:
+    """False if a float, or an array of floats of any library, holds NaN or infinity."""
+    if isinstance(value, float):
+        return bool(np.isfinite(value))
+    if not is_array(value) or not (is_float(value) or is_complex(value)):
+        return True
+    xp = array_namespace(value)
+    return bool(xp.all(xp.isfinite(value)))
 
 
 def random_generator(random_state: object) -> np.random.Generator:
@@ -125,6 +157,10 @@ def tags_of_wrapped(tags: Tags, estimator: BaseEstimator) -> Tags:
 
 class SubspaceEstimator(BaseEstimator):
     """Base of all our estimators: no numerics, only manners."""
+
+    # Fitted attributes and methods whose NaN or infinity means something, and what. Any other
+    # public attribute that is not finite fails the fit.
+    _not_finite: dict[str, str] = {}
 
     _doc_link_module = "subspace_learn"
     _doc_link_template = (

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._array import Array, is_array, is_complex, is_numpy, to_numpy
+from ._magnitude import check_magnitude
 from ._validation import check_like, check_samples, checked_features
 
 __all__ = ["check_measurements", "check_target_is_not_complex"]
@@ -45,7 +46,9 @@ def check_measurements(
         return check_samples(estimator, X, reset=reset, like=like, method=method)
     if like is not None:
         check_like(X, like, where=f"{type(estimator).__name__}.{method}()")
-    return checked_features(estimator, X, reset=reset, min_samples=1)
+    X = checked_features(estimator, X, reset=reset, min_samples=1)
+    check_magnitude(X, name=type(estimator).__name__, smallest=reset)
+    return X
 
 
 def check_target_is_not_complex(estimator: Any, y: Any) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._array import is_array, to_numpy
+from ._magnitude import check_magnitude
+from ._system_validation import for_scipy
 
 __all__ = ["check_graph", "check_graphs"]
 
@@ -94,6 +96,7 @@ def check_graph(X: Any, *, where: str, name: str = "the graph") -> sp.csr_array:
         )
     if not np.isfinite(A.data).all():
         raise ValueError(f"{where}: {name} contains NaN or infinity among its weights.")
+    check_magnitude(A, power=1, name=where, input_name=name)
     if (A.data < 0).any():
         raise ValueError(
             f"{where}: {name} has {int((A.data < 0).sum())} negative weights, and a normalised "
@@ -155,6 +158,7 @@ def _from_edges(edges: Any, n_nodes: int | None, where: str, name: str) -> sp.co
 def _from_dense(X: Any, where: str, name: str) -> sp.coo_array:
     given = type(X).__name__
     X = to_numpy(X) if is_array(X) else np.asarray(X)
+    X = for_scipy(X)
     if X.ndim == 2 and X.shape[0] == 2 != X.shape[1] and X.dtype.kind in "iu":
         return _from_edges(X, None, where, name)
     if X.ndim != 2:

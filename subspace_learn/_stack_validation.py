@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from ._array import Array, array_namespace, as_float, detached, is_array, is_numpy, to_numpy
+from ._magnitude import check_magnitude
 from ._validation import check_samples
 
 __all__ = ["check_epochs", "check_spd"]
@@ -74,6 +75,7 @@ def check_epochs(
         X = array_namespace(X).expand_dims(X, axis=1)
     else:
         X = _check_stack(estimator, X, reset=reset, each="epoch", axes="channels")
+        check_magnitude(X, name=name, smallest=reset)
     if X.shape[2] < 2:
         raise ValueError(
             f"{name}.{method}() needs at least 2 times in each epoch, but was given n_times="
@@ -123,6 +125,7 @@ def check_spd(estimator: Any, X: Any, *, reset: bool, method: str = "fit") -> Ar
             f"{name}.{method}() expects square matrices, but X has shape {tuple(X.shape)}. If "
             "these are epochs, put AugmentedCovariances before it."
         )
+    check_magnitude(X, name=name, smallest=reset)
     xp = array_namespace(X)
     gap = xp.max(xp.abs(X - xp.matrix_transpose(X)), axis=(1, 2))
     bad = to_numpy(gap > 1e3 * xp.finfo(X.dtype).eps * xp.max(xp.abs(X), axis=(1, 2)))

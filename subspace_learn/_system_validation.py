@@ -8,8 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._array import is_array, to_numpy
+from ._magnitude import check_magnitude
 
-__all__ = ["check_right_hand_side", "check_symmetric_matrix"]
+__all__ = ["check_right_hand_side", "check_symmetric_matrix", "for_scipy"]
 
 _DENSE_BYTES = 4 * 2**30
 _BYTES_PER_ENTRY = 12 * 4  # value and column, of a hierarchy three times the matrix, and the matrix
@@ -53,6 +54,7 @@ def check_symmetric_matrix(A: Any, *, where: str) -> sp.csr_array:
     if not np.isfinite(A.data).all():
         raise ValueError(f"{where}: the matrix contains NaN or infinity.")
     narrow = A.dtype.kind == "f" and A.dtype.itemsize <= 4
+    check_magnitude(A, name=where, input_name="the matrix", like=np.float64)
     A = sp.csr_array(A, dtype=np.float32 if narrow else np.float64, copy=True)
     A.sum_duplicates()
     A.eliminate_zeros()
@@ -61,11 +63,29 @@ def check_symmetric_matrix(A: Any, *, where: str) -> sp.csr_array:
     return _checked_entries(A, where)
 
 
+def for_scipy(A: np.ndarray) -> np.ndarray:
+    """Return ``A`` in a dtype that SciPy's sparse matrices can hold.
+
+    Parameters
+    ----------
+    A : ndarray
+        Of any dtype.
+
+    Returns
+    -------
+    A : ndarray
+        Float16 as float32, and bytes in the order of this machine.
+    """
+    A = A.astype(np.float32) if A.dtype == np.float16 else A
+    return A.astype(A.dtype.newbyteorder("="), copy=False)
+
+
 def _as_sparse(A: Any, where: str) -> sp.coo_array:
     if sp.issparse(A):
         return A.tocoo()
     given = type(A).__name__
     A = to_numpy(A) if is_array(A) else np.asarray(A)
+    A = for_scipy(A)
     if A.ndim != 2:
         raise ValueError(
             f"{where} was given a {A.ndim}D array of type {given}. Give a sparse or dense "
@@ -156,4 +176,5 @@ def check_right_hand_side(b: Any, n: int, *, where: str, name: str = "b") -> np.
     b = b if b.dtype == np.float32 else b.astype(np.float64, copy=False)
     if not np.isfinite(b).all():
         raise ValueError(f"{where}: {name} contains NaN or infinity.")
+    check_magnitude(b, name=where, input_name=name, smallest=False)
     return b

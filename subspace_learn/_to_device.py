@@ -80,7 +80,7 @@ class ToDevice(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimator):
         self : ToDevice
             The transformer itself.
         """
-        check_samples(self, X, reset=True)
+        check_samples(self, X, reset=True, power=None)
         return self
 
     def transform(self, X: Any) -> Array:
@@ -98,7 +98,9 @@ class ToDevice(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimator):
         """
         fitted = hasattr(self, "n_features_in_")
         # stateless: without a fit nothing is compared and nothing is noted
-        X = check_samples(self if fitted else clone(self), X, reset=not fitted, method="transform")
+        X = check_samples(
+            self if fitted else clone(self), X, reset=not fitted, method="transform", power=None
+        )
         return to_library(X, self.device, self.library)
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -37,6 +37,7 @@ from ._array import (
     move_like,
     to_numpy,
 )
+from ._magnitude import check_magnitude
 
 __all__ = [
     "check_groups",
@@ -52,6 +53,8 @@ __all__ = [
 ]
 
 _FLOATS = [np.float64, np.float32]
+# Their products with squares of X stay floats; larger numbers are no counts of rows anyway.
+_SMALLEST_WEIGHT, _LARGEST_WEIGHT = 1e-30, 1e30
 
 
 def check_samples(
@@ -63,6 +66,7 @@ def check_samples(
     method: str = "fit",
     accept_sparse: bool | Sequence[str] = False,
     min_samples: int = 1,
+    power: int | None = 2,
 ) -> Any:
     """Check a table ``X`` of shape (n_samples, n_features) for ``estimator``.
 
@@ -82,6 +86,9 @@ def check_samples(
         Sparse formats to let through.
     min_samples : int, default=1
         Fewest rows allowed.
+    power : int, default=2
+        Highest power of X that the estimator forms, which must not leave the range of floats; None
+        if it computes nothing.
 
     Returns
     -------
@@ -92,13 +99,14 @@ def check_samples(
     ------
     ValueError
         If ``X`` is complex, not 2-D, empty, holds NaN or infinity, has too few rows, another
-        number of features than in fit, or another array library or device than in fit.
+        number of features than in fit, or another array library or device than in fit; if its
+        values are so large or small that their powers are not.
     """
     name = type(estimator).__name__
     if like is not None:
         check_like(X, like, where=f"{name}.{method}()")
     if is_numpy(X) or not is_array(X):
-        return validate_data(
+        X = validate_data(
             estimator,
             X,
             reset=reset,
@@ -106,16 +114,23 @@ def check_samples(
             accept_sparse=accept_sparse,
             ensure_min_samples=min_samples,
         )
-    if is_complex(X):
+    elif is_complex(X):
         raise ValueError(f"Complex data not supported: {name} was given dtype {X.dtype}.")
-    return checked_features(estimator, X, reset=reset, min_samples=min_samples)
+    else:
+        X = checked_features(estimator, X, reset=reset, min_samples=min_samples)
+    if sp.issparse(X) and X.format in ("csr", "csc") and not X.has_canonical_format:
+        X = X.copy()  # SciPy would sort the user's own, or fail where that is read-only
+        X.sum_duplicates()
+    if power is not None:
+        check_magnitude(X, power=power, name=name, smallest=reset)
+    return X
 
 
 def checked_features(estimator: Any, X: Any, *, reset: bool, min_samples: int) -> Array:
     """Check a dense table that scikit-learn would refuse, its column names and their number."""
     name = type(estimator).__name__
     _check_feature_names(estimator, X, reset=reset)
-    X = X if is_array(X) else np.asarray(X)
+    X = X if is_array(X) and not is_numpy(X) else np.asarray(X)
     X = _check_foreign_table(X, name=name, min_samples=min_samples)
     if reset:
         estimator.n_features_in_ = X.shape[1]
@@ -181,12 +196,15 @@ def check_table(X: Any, *, estimator: Any, input_name: str) -> Array:
 
     Raises ValueError, naming the table, if it is complex, not 2-D, empty, or not finite.
     """
-    if is_numpy(X) or not is_array(X):
-        return check_array(X, dtype=_FLOATS, input_name=input_name, estimator=estimator)
     name = type(estimator).__name__
-    if is_complex(X):
+    if is_numpy(X) or not is_array(X):
+        X = check_array(X, dtype=_FLOATS, input_name=input_name, estimator=estimator)
+    elif is_complex(X):
         raise ValueError(f"Complex data not supported: {name} was given dtype {X.dtype}.")
-    return _check_foreign_table(X, name=name, min_samples=1, input_name=input_name)
+    else:
+        X = _check_foreign_table(X, name=name, min_samples=1, input_name=input_name)
+    check_magnitude(X, name=name, input_name=input_name, smallest=False)
+    return X
 
 
 def check_scores(estimator: Any, X: Any, *, n_features: int, like: Array, method: str) -> Array:
@@ -213,7 +231,8 @@ def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
     Raises
     ------
     ValueError
-        If they are negative, not finite, of the wrong shape, or all zero.
+        If they are negative, not finite, of the wrong shape, all zero, or the largest is not
+        between 1e-30 and 1e30.
     """
     if sample_weight is None:
         return None
@@ -222,6 +241,11 @@ def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
     weights = _check_sample_weight(host, rows, dtype=np.float64, ensure_non_negative=True)
     if not weights.any():  # scikit-learn says so itself from 1.9 on
         raise ValueError("sample_weight must contain at least one non-zero number, but all are 0.")
+    if not _SMALLEST_WEIGHT < weights.max() < _LARGEST_WEIGHT:
+        raise ValueError(
+            f"the largest sample_weight is {weights.max():.3g}; it must be between "
+            f"{_SMALLEST_WEIGHT:.0e} and {_LARGEST_WEIGHT:.0e}. Multiply all by a constant."
+        )
     return move_like(weights, X) if not is_numpy(X) else weights
 
 
@@ -251,6 +275,7 @@ def check_labels(estimator: Any, y: Any, n_samples: int | None = None) -> np.nda
 
 def rows_of(X: Any, indices: np.ndarray) -> Any:
     """Rows of an array, a list, a sparse matrix or a DataFrame, which keeps its index."""
+    X = X.tocsr() if sp.issparse(X) else X  # some formats have no rows
     return _safe_indexing(X, indices)
 
 

@@ -26,6 +26,7 @@ STOREY = {
     "functional": 2,
     "_base": 3,
     "_drawing": 3,
+    "_magnitude": 3,
     "_validation": 3,
     "_complex_validation": 3,
     "_graph_validation": 3,
@@ -51,8 +52,14 @@ STOREY = {
 }
 NEIGHBOURS_MAY_IMPORT = {
     ("_base", "_validation"),
+    ("_system_validation", "_magnitude"),
     ("_validation", "_base"),
+    ("_validation", "_magnitude"),
+    ("_complex_validation", "_magnitude"),
     ("_complex_validation", "_validation"),
+    ("_graph_validation", "_magnitude"),
+    ("_graph_validation", "_system_validation"),
+    ("_stack_validation", "_magnitude"),
     ("_stack_validation", "_validation"),
     ("_wrapped_predictor", "_base"),
     ("_wrapped_predictor", "_validation"),

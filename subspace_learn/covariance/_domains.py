@@ -12,7 +12,7 @@ from .._validation import check_groups
 
 __all__ = ["EVERYTHING", "by_group", "given_matrix", "rows_of"]
 
-EVERYTHING = None  # name of all matrices together; no group has it
+EVERYTHING = "\0all"  # name of all matrices together; no group has it. Files can hold a string
 
 
 def rows_of(X: Array, weights: Array | None, index: Any) -> tuple[Array, Array | None]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._array import Array, array_namespace, move_like, to_numpy
+from .._magnitude import check_magnitude
 from .._stack_validation import check_epochs
 from .._validation import check_sample_weight
 
@@ -36,6 +37,8 @@ def checked_epochs(
     if reset and names is not None:
         _warn_of_other_channels(X)
     X, own = check_epochs(estimator, X, reset=reset, method=method)
+    # shrinkage and distances square the covariances
+    check_magnitude(X, power=4, name=type(estimator).__name__, smallest=reset, like=np.float64)
     known = estimator.sfreq
     if not reset and known is None:
         known = getattr(estimator, "sfreq_", None)

@@ -263,7 +263,7 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
             total = float(part.shape[0] if w is None else w.sum())
             if total == 0:  # a group of weight 0 is not there
                 continue
-            start = self._middle(found) if name is EVERYTHING else None
+            start = self._middle(found) if name == EVERYTHING else None
             domain, n_iter = self._statistics(part, w, start)
             found.append(domain)
             self.n_iter_ = max(self.n_iter_, n_iter)
@@ -278,7 +278,7 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         """Show the statistics as attributes."""
         xp = array_namespace(self._domains[EVERYTHING].mean)
         self.mean_, self.dispersion_ = self._domains[EVERYTHING]
-        names = [name for name in self._domains if name is not EVERYTHING]
+        names = [name for name in self._domains if name != EVERYTHING]
         self.groups_ = np.array(names)
         means = [self._domains[name].mean for name in names]
         self.means_ = xp.stack(means) if names else self.mean_[None, ...][:0, ...]

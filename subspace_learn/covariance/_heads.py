@@ -19,11 +19,14 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .._array import Array, array_namespace, move_like, to_numpy
 from .._base import random_seed
+from .._magnitude import check_magnitude
 from ._geometry import CovarianceGeometry
 
 __all__ = ["Head", "MeansHead", "Split", "TangentHead", "head_of", "prototype_of"]
 
 Split = tuple[np.ndarray, np.ndarray]
+# The bound of LIBSVM itself, which scikit-learn lifts: some problems have no end in float32.
+_SVM_STEPS = 10_000_000
 
 
 class TangentHead:
@@ -99,6 +102,15 @@ class TangentHead:
         self, features: np.ndarray, y: np.ndarray, weight: np.ndarray | None, prototype: Any
     ) -> BaseEstimator:
         classifier = clone(prototype)
+        # LIBSVM holds its kernel in float32, and loops for ever where that overflows
+        like = np.float32 if isinstance(classifier, SVC) else None
+        check_magnitude(
+            features,
+            name=type(classifier).__name__,
+            input_name="the tangent vectors",
+            smallest=False,
+            like=like,
+        )
         if weight is None:
             return classifier.fit(features, y)
         if not has_fit_parameter(classifier, "sample_weight"):
@@ -183,7 +195,7 @@ def prototype_of(choice: Any, random_state: Any = None) -> BaseEstimator:
         # LIBSVM's own tolerance moves the scores by 1e-4 when the order of the epochs changes; its
         # kernel is in float32, so that below 1e-7 it may take 1e7 steps without an end. It draws
         # nothing; a seed keeps scikit-learn from advancing NumPy's global state all the same
-        return SVC(kernel="linear", tol=1e-7, random_state=0)
+        return SVC(kernel="linear", tol=1e-7, max_iter=_SVM_STEPS, random_state=0)
     if choice == "lr":
         return LogisticRegression(max_iter=1000)
     prototype = clone(choice)

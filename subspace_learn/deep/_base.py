@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, library_name, to_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, random_seed
+from .._magnitude import finite_result
 from .._validation import check_sample_weight, check_samples
 from ..functional.grassmann_training import stratified_split
 from ._documentation import with_training_parameters
@@ -248,7 +249,8 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
         X = self._checked(X, reset=False, method=method)
         from ._training import outputs
 
-        return outputs(self.net_.module_, X, self.net_.device, method=call)
+        found = outputs(self.net_.module_, X, self.net_.device, method=call)
+        return finite_result(found, name=type(self).__name__, method=method)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

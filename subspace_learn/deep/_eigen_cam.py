@@ -213,7 +213,9 @@ class EigenCAM(TransformerMixin, SubspaceEstimator):
             if getattr(nested, "ndim", 2) <= 2:
                 checked = check_samples(self, X, reset=reset, method=method)
             elif not is_array(nested) or library_name(nested) != "torch" or not len(nested):
-                checked = check_array(nested, allow_nd=True, dtype="numeric", estimator=self)
+                checked = check_array(
+                    nested, allow_nd=True, dtype="numeric", estimator=self, input_name="X"
+                )
         rows = rows_for(self.net, X, method=method)
         return checked if rows is X else rows
 
@@ -227,10 +229,22 @@ class EigenCAM(TransformerMixin, SubspaceEstimator):
         parts = found_parts(module, names)
         device, dtype = precision(module)
         for start in range(0, len(rows), self.batch_size):
+            batch = as_tensor(rows[start : start + self.batch_size], device, dtype)
             with evaluated(module), watched(parts) as seen:
-                module(as_tensor(rows[start : start + self.batch_size], device, dtype))
+                self._shown(module, batch)
             found = {name: self._activations(name, seen.get(name, [])) for name in names}
             yield self._mean_map(found)
+
+    def _shown(self, module: Any, batch: Any) -> None:
+        """Call the module; what it says of a shape it cannot take is said as of X."""
+        try:
+            module(batch)
+        except RuntimeError as error:
+            if type(error) is not RuntimeError:  # out of memory
+                raise
+            raise ValueError(
+                f"{type(module).__name__} failed on a batch of shape {tuple(batch.shape)}: {error}"
+            ) from error
 
     def _activations(self, name: str, runs: list[tuple[Any, Any]]) -> Any:
         """What a layer returned, channels second."""

@@ -140,6 +140,8 @@ class TableNet(NeuralNet):
                 try:
                     getattr(callback, method_name)(self, **kwargs)
                 except KeyboardInterrupt as stop:
+                    if method_name in ("on_train_begin", "on_train_end"):
+                        raise  # there is no training to end
                     raise StopTraining from stop
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral, Real
 from typing import Any
 
@@ -13,10 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, device_of, double, is_complex, move_like, to_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, random_seed
+from .._magnitude import finite_result
 from .._validation import check_samples
 from ..functional.kernel_edmd import kernel_matrix, mean_distance
 
 __all__ = ["FourierDictionary", "HermiteDictionary", "RBFDictionary"]
+
+_MOST_FUNCTIONS = 100_000
 
 
 class _RowDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEstimator):
@@ -60,7 +64,10 @@ class _RowDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Subspace
         check_is_fitted(self)
         like = getattr(self, self._learned)
         X = check_samples(self, X, reset=False, like=like, method="transform")
-        Z, xp = self._evaluate(double(X)), array_namespace(X)
+        xp = array_namespace(X)
+        with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
+            Z = self._evaluate(double(X))
+        finite_result(Z, name=type(self).__name__, method="transform")
         if X.dtype != xp.float32:
             return Z
         return xp.astype(Z, xp.complex64 if is_complex(Z) else xp.float32)
@@ -131,10 +138,10 @@ class FourierDictionary(_RowDictionary):
 
     def _prepare(self, X: Array) -> None:
         n, d = self.n_frequencies, X.shape[1]
-        if self.index_set == "tensor" and (2 * n + 1.0) ** d > 1e5:
+        if self.index_set == "tensor" and (2 * n + 1.0) ** min(d, 99) > _MOST_FUNCTIONS:
             raise ValueError(
-                f"n_frequencies={n} of {d} features make {(2 * n + 1.0) ** d:.1e} functions. Use "
-                "index_set='hyperbolic_cross', fewer frequencies, or fewer features."
+                f"n_frequencies={n} of {d} features make {(2 * n + 1.0) ** min(d, 99):.1e} "
+                "functions. Use index_set='hyperbolic_cross', fewer frequencies, or fewer features."
             )
         half = self.output == "real"
         waves = _waves(n, d, self.index_set == "hyperbolic_cross", half)
@@ -167,6 +174,11 @@ def _waves(n: int, d: int, hyperbolic: bool, half: bool) -> list[tuple[int, ...]
         found = [(*k, j) for k in found for j in range(-n, n + 1)]
         if hyperbolic:
             found = [k for k in found if np.prod(np.maximum(1, np.abs(k))) <= max(n, 1)]
+        if len(found) > _MOST_FUNCTIONS:
+            raise ValueError(
+                f"n_frequencies={n} of {d} features make more than {_MOST_FUNCTIONS:,} functions. "
+                "Use fewer frequencies or fewer features."
+            )
     return [k for k in found if not half or next((j for j in k if j), 0) > 0]
 
 
@@ -215,6 +227,12 @@ class HermiteDictionary(_RowDictionary):
         self.scale = scale
 
     def _prepare(self, X: Array) -> None:
+        n_products = math.comb(X.shape[1] + self.degree, self.degree)
+        if n_products > _MOST_FUNCTIONS:
+            raise ValueError(
+                f"degree={self.degree} of {X.shape[1]} features makes {n_products:.1e} functions. "
+                "Use a lower degree or fewer features."
+            )
         powers: list[tuple[int, ...]] = [()]
         for _ in range(X.shape[1]):
             powers = [(*p, j) for p in powers for j in range(self.degree + 1 - sum(p))]

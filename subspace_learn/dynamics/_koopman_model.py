@@ -21,6 +21,7 @@ from .._array import (
     real,
 )
 from .._base import SubspaceEstimator
+from .._magnitude import finite_result
 from .._validation import check_samples, check_scores
 from ..functional.edmd import complex_product, explained_variance, real_columns
 from ._lifting import LiftedPairs, lifted, lifted_pairs
@@ -52,11 +53,13 @@ class KoopmanModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
         X, rows = self._rows(X, "transform")
         xp = array_namespace(X)
         rows, vectors = double(rows), xp.take(self.eigenvectors_, self._coordinates, axis=1)
-        if is_complex(rows):
-            Z = xp.take(real_columns(rows @ vectors), self._columns, axis=1)
-        else:
-            Z = rows @ xp.take(real_columns(vectors), self._columns, axis=1)
-        return xp.astype(Z, X.dtype, copy=False)
+        with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
+            if is_complex(rows):
+                Z = xp.take(real_columns(rows @ vectors), self._columns, axis=1)
+            else:
+                Z = rows @ xp.take(real_columns(vectors), self._columns, axis=1)
+            Z = xp.astype(Z, X.dtype, copy=False)
+        return finite_result(Z, name=type(self).__name__, method="transform")
 
     def inverse_transform(self, X: Any) -> Array:
         """States from coordinates: the sum of modes, weighted.
@@ -123,7 +126,9 @@ class KoopmanModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
         """
         check_is_fitted(self)
         X, rows = self._rows(X, "predict")
-        return self._states(self._ahead(rows, self._inputs(u, rows)), X.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
+            states = self._states(self._ahead(rows, self._inputs(u, rows)), X.dtype)
+        return finite_result(states, name=type(self).__name__, method="predict")
 
     def simulate(self, X0: Any, n_steps: int, u: Any = None, *, relift: bool = False) -> Array:
         """Forecast trajectories from their first state.

@@ -13,7 +13,7 @@ from typing import Any
 from .._array import Array, array_namespace, move_like
 from ..linalg.eig import leading_eigenpairs
 from ..linalg.grassmann import exponential, logarithm, qr_retraction, tangent_projection
-from ..linalg.moments import table_moments
+from ..linalg.moments import NO_LENGTH, table_moments
 
 __all__ = ["client_update"]
 
@@ -102,7 +102,7 @@ def _standardised(message: Message, X: Array, weights: Array | None) -> Memory:
         own = _moments(message, X, weights, {})
         mean = own["moments"]["mean"]
         deviation = xp.sqrt(own["moments"]["squares"] / own["weight"])
-        scale = xp.where(deviation > 0, deviation, xp.ones_like(deviation))
+        scale = xp.where(deviation > NO_LENGTH, deviation, xp.ones_like(deviation))
     rows = (X - mean) / scale
     if X.shape[1] <= _SCATTER_FEATURES:
         found = table_moments(rows, weights, center=False)

@@ -17,6 +17,7 @@ from ..linalg.eig import leading_eigenpairs
 from ..linalg.grassmann import largest_principal_angle, orthonormal_basis, tangent_projection
 from ..linalg.grassmann_mean import chordal_mean, karcher_mean
 from ..linalg.krylov import KrylovSpace, orthonormal_against, ritz_pairs
+from ..linalg.moments import NO_LENGTH
 
 __all__ = ["AGGREGATIONS", "FederatedRequest", "initial_state", "server_aggregate"]
 
@@ -116,7 +117,7 @@ def _after_moments(state: State, updates: Updates) -> State:
     deviation = xp.sqrt(squares / weight)
     ones = xp.ones_like(deviation)
     scaling = state["request"]["scaling"]
-    scale = ones if scaling == "none" else xp.where(deviation > 0, deviation, ones)
+    scale = ones if scaling == "none" else xp.where(deviation > NO_LENGTH, deviation, ones)
     state |= {
         "mean": mean,
         "scale": scale,

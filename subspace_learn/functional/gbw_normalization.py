@@ -29,7 +29,7 @@ from typing import NamedTuple
 from .._array import Array, array_namespace, device_of
 from ..linalg.spd import pairwise_distance, sqrtm
 from ..linalg.spd_batches import in_pieces
-from ..linalg.spd_checks import eigenpairs, wide, with_null_space
+from ..linalg.spd_checks import NotPositiveDefinite, eigenpairs, wide, with_null_space
 from ..linalg.spd_mean import root_pair, unit_weights, wasserstein_barycentre
 
 __all__ = [
@@ -161,6 +161,8 @@ def metric_parameter_of(A: Array, weights: Array | None = None, theta: float = 1
     values, vectors = eigenpairs(mean, A, "semidefinite")
     values = with_null_space(values, A)
     null = values == 0
+    if bool(xp.all(null)):
+        raise NotPositiveDefinite("All matrices are zero: they have no mean that is positive.")
     values = xp.where(null, values, xp.where(null, values[-1], values) ** (1 / theta))
     return (vectors * values) @ xp.matrix_transpose(vectors)
 

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .._array import Array, array_namespace, device_of, is_numpy
-from ..linalg.moments import row_blocks
+from ..linalg.moments import NO_LENGTH, row_blocks
 
 __all__ = ["leverage_scores"]
 
@@ -107,7 +107,7 @@ def whitener(
     gram = weighted_gram(A, weights)
     xp = array_namespace(gram)
     lengths = xp.sqrt(xp.linalg.diagonal(gram))
-    lengths = xp.where(lengths > 0, lengths, xp.ones_like(lengths))
+    lengths = xp.where(lengths > NO_LENGTH, lengths, xp.ones_like(lengths))
     values, vectors = xp.linalg.eigh(gram / (lengths[:, None] * lengths[None, :]))
     ratio = float(values[0]) / max(float(values[-1]), np.finfo(float).tiny)
     if method == "gram" and not ratio > _TWO_PASSES:

@@ -112,13 +112,14 @@ def marchenko_pastur_cdf(
         marchenko_pastur_support(gamma, variance)
         continuous = marchenko_pastur_cdf(x / gamma, 1 / gamma, variance)
         return continuous if nonzero else np.where(x < 0, 0.0, 1 + (continuous - 1) / gamma)
-    lower, upper = marchenko_pastur_support(gamma, variance)
-    at = np.clip(x, lower, upper)
+    marchenko_pastur_support(gamma, variance)  # checks them
+    lower, upper = marchenko_pastur_support(gamma)
+    at = np.clip(x / variance, lower, upper)  # without units: products below stay floats
     s = np.sqrt((upper - at) * (at - lower))
     first = np.arctan2(2 * at - lower - upper, 2 * s)
     second = np.arctan2((lower + upper) * at - 2 * lower * upper, 2 * (lower * upper) ** 0.5 * s)
     angles = (1 + gamma) * first - (1 - gamma) * second
-    return np.clip((s / variance + angles + np.pi * gamma) / (2 * np.pi * gamma), 0.0, 1.0)
+    return np.clip((s + angles + np.pi * gamma) / (2 * np.pi * gamma), 0.0, 1.0)
 
 
 def marchenko_pastur_quantile(

@@ -312,7 +312,8 @@ def node_statistics(
         projected = (vectors[rows] * vectors[normalized.indices[entries]]) @ weights.T
         projected *= projected
         projected *= normalized.data[entries, None]
-        out[start:stop, :, 2] = np.add.reduceat(projected, pointers[start:stop] - pointers[start])
+        owners = (np.ones(len(rows)), (rows - start, np.arange(len(rows))))  # rows may be empty
+        out[start:stop, :, 2] = sp.csr_array(owners, shape=(stop - start, len(rows))) @ projected
         start = stop
     return out
 

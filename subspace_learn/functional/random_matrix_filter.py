@@ -100,6 +100,8 @@ def _varying_columns(X: Array, weights: Array | None) -> tuple[Array, Array]:
     """One row that counts, and which columns differ from it in another row that counts."""
     if weights is not None and not bool(array_namespace(weights).all(weights > 0)):
         X = X[weights > 0, :] if sp.issparse(X) else X[weights > 0]
+    if X.shape[0] == 0:
+        raise ValueError("No row of X is left that counts: each is constant, or has no weight.")
     if sp.issparse(X):
         low, high = X.min(axis=0).toarray(), X.max(axis=0).toarray()
         return low.reshape(-1), (high > low).reshape(-1)

@@ -333,7 +333,12 @@ def _penalised(
         x = _normalised(*plain.unscaled(z), request.w)[1]
         size = xp.abs(x)
         if before is not None:
-            change = float(xp.linalg.vector_norm(x - before) / xp.linalg.vector_norm(x))
+            length = float(xp.linalg.vector_norm(x))
+            if length == 0.0:
+                raise ValueError(
+                    f"sparsity={request.sparsity:.3g} leaves no signal at all. Lower it."
+                )
+            change = float(xp.linalg.vector_norm(x - before)) / length
             report(f"sparse step {step}: signal changed by {change:.2g}")
             if change <= 1e-6:
                 break

@@ -11,6 +11,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
+from .._magnitude import finite_result
 from ..functional.simplex_nuft import band_limited_image, mode_grid, simplex_nuft
 from ._meshes import Mesh, checked_meshes
 
@@ -172,8 +173,10 @@ class SimplexRasterizer(TransformerMixin, SubspaceEstimator):
                 f"{type(self).__name__} was fitted in {wanted[0]}D with {wanted[1]}."
             )
         dtype = np.result_type(*(mesh.vertices.dtype for mesh in meshes))
-        images = np.stack([self._image(mesh) for mesh in meshes])
-        images = images.astype(dtype, copy=False)
+        with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
+            images = np.stack([self._image(mesh) for mesh in meshes])
+            images = images.astype(dtype, copy=False)
+        finite_result(images, name=type(self).__name__, method="transform")
         if self.flatten:
             return images.reshape(len(meshes), -1)
         return images[:, 0] if self.n_channels_ == 1 else images

@@ -13,6 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, progress, random_generator
+from .._magnitude import finite_result
 from .._system_validation import check_right_hand_side, check_symmetric_matrix
 from ..functional.bootstrap_amg import COMPOSITIONS, SYMMETRIC_COMPOSITIONS, bootstrap_amg
 from ..functional.bootstrap_amg_solve import (
@@ -285,15 +286,17 @@ class BootstrapAMG(SubspaceEstimator):
             if x0.shape != b.shape:
                 raise ValueError(f"{where}: x0 has shape {x0.shape}, b has {b.shape}.")
             start = x0.astype(np.float64).reshape(columns.shape)
-        result = solve_system(
-            self.hierarchies_,
-            self._system,
-            columns,
-            composition=self._symmetric_composition(),
-            tol=tol,
-            max_iter=max_iter,
-            X=start,
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
+            result = solve_system(
+                self.hierarchies_,
+                self._system,
+                columns,
+                composition=self._symmetric_composition(),
+                tol=tol,
+                max_iter=max_iter,
+                X=start,
+            )
+        finite_result(result.X, name=type(self).__name__, method="solve")
         if not result.converged.all():
             warnings.warn(
                 f"{where}: after {len(result.residuals) - 1} iterations "

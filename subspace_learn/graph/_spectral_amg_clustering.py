@@ -247,6 +247,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    _not_finite = {"coarsening_growth_": "NaN: the solver did not have to be chosen"}
+
     @fit_method
     def fit(self, X: Any, y: Any = None, *, adjacency: Any = None) -> SpectralAMGClustering:
         """Cluster points, vertices, or nodes with attributes.

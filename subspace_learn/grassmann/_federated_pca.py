@@ -224,6 +224,11 @@ class FederatedGrassmannPCA(SubspaceModel):
                 f"(n_samples={X.shape[0]}, n_features={X.shape[1]}). Choose a smaller n_components."
             )
         weights = check_sample_weight(sample_weight, X)
+        if weights is not None and float(weights.sum()) <= 1:
+            raise ValueError(
+                f"sample_weight sums to {float(weights.sum()):.3g}, but frequencies of rows must "
+                "sum to more than 1: one row has no variance."
+            )
         names, rows = check_groups(groups, X.shape[0])
         self.clients_ = names.tolist()
         clients = _split(X, weights, rows)

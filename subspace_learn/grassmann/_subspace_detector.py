@@ -6,6 +6,7 @@ import warnings
 from numbers import Real
 from typing import Any
 
+import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.utils import Tags, get_tags
@@ -20,6 +21,7 @@ from .._base import (
     fit_method,
     routed_fit_params,
 )
+from .._magnitude import finite_result
 from .._validation import check_sample_weight, check_samples
 from ..functional.subspace_detector import combined_index, hotelling_statistic, weighted_quantile
 from ..linalg.moments import row_blocks, table_moments
@@ -258,7 +260,9 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
 
     def _scores(self, X: Any, method: str) -> Array:
         X = self._checked(X, method=method)
-        return -self._abnormality(X, self._residuals(X))
+        with np.errstate(all="ignore"):  # said below, in words
+            scores = -self._abnormality(X, self._residuals(X))
+        return finite_result(scores, name=type(self).__name__, method=method)
 
     def _residuals(self, X: Any) -> Array:
         """Squared distance of each row to its reconstruction."""

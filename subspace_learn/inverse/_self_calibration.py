@@ -224,6 +224,12 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
         self.max_iter = max_iter
         self.verbose = verbose
 
+    _not_finite = {
+        "gains_": "NaN: the sensor measured nothing",
+        "transform": "NaN: what a sensor without a gain measured",
+        "inverse_transform": "NaN: what a sensor without a gain will measure",
+    }
+
     @fit_method
     def fit(self, X: Any, y: Any = None, *, sensing: Any = None) -> SelfCalibrationLS:
         """Find the gains of the sensors and the signals behind X.

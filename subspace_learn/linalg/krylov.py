@@ -175,7 +175,10 @@ def block_krylov(
         full = space.basis.shape[1] + width > capacity
         if full or n_iter % 2 == 0 or n_iter == max_iter:  # Rayleigh-Ritz costs as much as a step
             values, vectors, residuals = ritz_pairs(space, min(width, space.basis.shape[1]))
-            norms = xp.sqrt(xp.sum(residuals[:, :n_pairs] ** 2, axis=0))
+            # of products that may be squares themselves: not squared without a scale
+            unit = xp.max(xp.abs(residuals[:, :n_pairs]))
+            unit = xp.where(unit > 0, unit, xp.ones_like(unit))
+            norms = unit * xp.sqrt(xp.sum((residuals[:, :n_pairs] / unit) ** 2, axis=0))
             converged = bool(xp.all(norms <= tol * xp.abs(values[0]))) or space.basis.shape[1] == n
             if converged or n_iter == max_iter:
                 break

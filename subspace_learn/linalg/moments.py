@@ -11,7 +11,10 @@ import scipy.sparse as sp
 
 from .._array import Array, array_namespace, device_of, is_numpy, move_like
 
-__all__ = ["Moments", "counted", "merged_moments", "row_blocks", "table_moments"]
+__all__ = ["NO_LENGTH", "Moments", "counted", "merged_moments", "row_blocks", "table_moments"]
+
+# Lengths and deviations below this have squares without full precision: they count as zero.
+NO_LENGTH = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps) ** 0.5
 
 # Measured best of 1 to 16 MiB: small enough for the caches, large enough for BLAS.
 _BLOCK_BYTES = 1 << 21

@@ -15,7 +15,13 @@ from sklearn.exceptions import ConvergenceWarning
 from .._array import Array, array_namespace, device_of
 from .spd import expm, logm, powm, sqrtm
 from .spd_batches import in_pieces, naming_the_matrix, pieces, threads
-from .spd_checks import eigenpairs, not_positive_definite, wide, with_null_space
+from .spd_checks import (
+    NotPositiveDefinite,
+    eigenpairs,
+    not_positive_definite,
+    wide,
+    with_null_space,
+)
 from .spd_newton import riemann_newton
 
 __all__ = [
@@ -314,6 +320,8 @@ def wasserstein_barycentre(
     # What is null in the mean is null in all: left out, or rounding there would grow step by step.
     values, vectors = eigenpairs(mean, A, "semidefinite")
     rank = int(xp.sum(xp.astype(with_null_space(values, A) > 0, xp.int64)))
+    if rank == 0:
+        raise NotPositiveDefinite("All matrices are zero: they have no mean that is positive.")
     basis = vectors[:, values.shape[0] - rank :] if rank < values.shape[0] else None
     if basis is not None:
         rows = xp.matrix_transpose(basis)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
+import numpy as np
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace
 from .._base import SubspaceEstimator
+from .._magnitude import check_magnitude, finite_result
 from .._validation import check_samples
 from ..functional.gaussian_model import GaussianModel, covariance_matrix, log_densities
 
@@ -49,7 +51,9 @@ class CovarianceModel(SubspaceEstimator):
             Natural logarithms.
         """
         X = self._checked(X, method="score_samples")
-        return self._given(log_densities(X, self._invertible()))
+        with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
+            densities = self._given(log_densities(X, self._invertible()))
+        return finite_result(densities, name=type(self).__name__, method="score_samples")
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean of `score_samples`: comparable with scikit-learn's covariance estimators.
@@ -98,7 +102,7 @@ class CovarianceModel(SubspaceEstimator):
         """Validate rows; against the fitted ones unless ``reset``."""
         if not reset:
             check_is_fitted(self)
-        return check_samples(
+        X = check_samples(
             self,
             X,
             reset=reset,
@@ -107,6 +111,9 @@ class CovarianceModel(SubspaceEstimator):
             accept_sparse=("csr", "csc"),
             min_samples=min_samples,
         )
+        # the checks of the noise square eigenvalues
+        check_magnitude(X, power=4, name=type(self).__name__, smallest=False, like=np.float64)
+        return X
 
     def _given(self, values: Array) -> Array:
         """Float64 results in the float width of the data of the fit."""

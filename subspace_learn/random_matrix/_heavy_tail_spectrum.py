@@ -12,6 +12,7 @@ from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, as_float, detached, is_array, is_complex
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
+from .._magnitude import check_magnitude
 from ..functional.heavy_tail_spectrum import hill_exponent, pooled_eigenvalues
 
 __all__ = ["HeavyTailSpectrum"]
@@ -198,6 +199,11 @@ def _checked_matrix(name: str, matrix: Any) -> Array:
             "are decomposed. Use '.toarray()'."
         )
     matrix = detached(matrix) if is_array(matrix) else np.asarray(matrix)
+    if isinstance(matrix, np.ndarray) and matrix.dtype.kind not in "biufc":
+        try:
+            matrix = matrix.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"Matrix {name!r} is not numeric: {error}") from error
     if 0 in matrix.shape[1:2]:
         raise ValueError(
             f"Matrix {name!r} has 0 feature(s) (shape={tuple(matrix.shape)}) while a minimum of 1 "
@@ -213,6 +219,9 @@ def _checked_matrix(name: str, matrix: Any) -> Array:
     matrix, xp = as_float(matrix), array_namespace(matrix)
     if not bool(xp.all(xp.isfinite(matrix))):
         raise ValueError(f"Matrix {name!r} contains NaN or infinity. Was the network diverging?")
+    check_magnitude(
+        matrix, name="HeavyTailSpectrum", input_name=f"Matrix {name!r}", like=np.float64
+    )
     if matrix.ndim == 2:
         return matrix
     positions = matrix.shape[2] * matrix.shape[3]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace
+from .._magnitude import finite_result
 from .._validation import check_scores
 from ..functional.grassmann_pca import projection_scores
 from ._covariance_model import CovarianceModel
@@ -37,8 +39,10 @@ class SignalProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Covari
             ``((X - mean_) / scale_) @ components_.T``.
         """
         X = self._checked(X, method="transform")
-        mean, analysis, _ = self._maps(X)
-        return projection_scores(X, mean, analysis)
+        with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
+            mean, analysis, _ = self._maps(X)
+            scores = projection_scores(X, mean, analysis)
+        return finite_result(scores, name=type(self).__name__, method="transform")
 
     def inverse_transform(self, X: Any) -> Array:
         """Points of the input space with the given coordinates.
@@ -61,8 +65,10 @@ class SignalProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Covari
             like=self.components_,
             method="inverse_transform",
         )
-        mean, _, synthesis = self._maps(X)
-        return X @ synthesis + mean
+        with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
+            mean, _, synthesis = self._maps(X)
+            rows = X @ synthesis + mean
+        return finite_result(rows, name=type(self).__name__, method="inverse_transform")
 
     def filter(self, X: Any) -> Array:
         """Project rows onto the kept directions, in the input space.
@@ -78,8 +84,10 @@ class SignalProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Covari
             Dense; filtering again changes nothing.
         """
         X = self._checked(X, method="filter")
-        mean, analysis, synthesis = self._maps(X)
-        return projection_scores(X, mean, analysis) @ synthesis + mean
+        with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
+            mean, analysis, synthesis = self._maps(X)
+            rows = projection_scores(X, mean, analysis) @ synthesis + mean
+        return finite_result(rows, name=type(self).__name__, method="filter")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

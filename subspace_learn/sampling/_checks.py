@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from .._array import is_array, to_numpy
+from .._magnitude import check_magnitude
 
 __all__ = ["check_targets"]
 
@@ -46,4 +47,6 @@ def check_targets(
         )
     if n_samples is not None:
         check_consistent_length(np.empty(n_samples), targets)
+    known = targets[np.isfinite(targets)]
+    check_magnitude(known, name=type(estimator).__name__, input_name="y", smallest=False)
     return targets

@@ -11,12 +11,16 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
+from .._magnitude import finite_result
 from .._validation import check_on_host, check_samples
 from ..functional.product_bases import KINDS, basis_values, multi_indices
 
 __all__ = ["ProductBasis"]
 
 _MOST_PRODUCTS = 100_000
+# An interval narrower than this is rounding of one number, or has no inverse in floats.
+_ROUNDING = 4 * np.finfo(np.float64).eps
+_NO_WIDTH = np.finfo(np.float64).tiny / np.finfo(np.float64).eps
 
 
 class ProductBasis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEstimator):
@@ -147,8 +151,10 @@ class ProductBasis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
         """
         check_is_fitted(self)
         X = check_samples(self, X, reset=False, like=self.domain_, method="transform")
-        values = basis_values(self._standard(X), self.kind, self.multi_indices_)
-        return values.astype(X.dtype, copy=False)
+        with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
+            values = basis_values(self._standard(X), self.kind, self.multi_indices_)
+            values = values.astype(X.dtype, copy=False)
+        return finite_result(values, name=type(self).__name__, method="transform")
 
     @property
     def _n_features_out(self) -> int:
@@ -166,9 +172,12 @@ class ProductBasis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
                 low, width = X.mean(axis=0, dtype=np.float64), X.std(axis=0, dtype=np.float64)
                 return np.column_stack([low, np.where(width > 0, width, 1.0)])
             low, high = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
-            # a constant input is put in the middle of an interval of width 2
-            flat = high <= low
-            return np.column_stack([np.where(flat, low - 1, low), np.where(flat, high + 1, high)])
+            # a constant input is put in the middle of an interval of width 2 or more
+            flat = high - low <= np.maximum(_ROUNDING * np.abs(low), _NO_WIDTH)
+            half = np.maximum(1.0, np.abs(low))  # 1 is lost beside a constant of 1e16
+            return np.column_stack(
+                [np.where(flat, low - half, low), np.where(flat, high + half, high)]
+            )
         domain = np.asarray(self.domain, dtype=np.float64)
         if domain.shape == (2,):
             domain = np.tile(domain, (n_inputs, 1))

@@ -221,7 +221,7 @@ def test_hooks_and_modes_are_as_before_also_after_an_error(images):
 
     with pytest.raises(RuntimeError, match="of the user"):
         EigenCAM(module, "relu", reshape=fail).fit(images)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError, match="failed on a batch of shape"):
         cam.transform(images[:, :, :4])  # too small for the last layer
     assert hooks(module) == 0
     assert [part.training for part in module.modules()] == modes
