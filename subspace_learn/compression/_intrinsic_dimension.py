@@ -28,6 +28,7 @@ def intrinsic_dimension(
     n_repeats: int = 3,
     scoring: Any = None,
     random_state: Any = 0,
+    verbose: int = 0,
 ) -> Bunch:
     r"""Smallest dimension of a random subspace that does nearly as well as all parameters.
 
@@ -53,6 +54,8 @@ def intrinsic_dimension(
         As in scikit-learn; None is the estimator's own. Larger must be better, and 0 no skill.
     random_state : int, RandomState, Generator or None, default=0
         Of the seeds and of the split.
+    verbose : int, default=0
+        Above 0, one line for each dimension is printed.
 
     Returns
     -------
@@ -89,15 +92,7 @@ def intrinsic_dimension(
     >>> found.dimension in (2, 4, 8)
     True
     """
-    if "subspace_dim" not in estimator.get_params():
-        raise ValueError(
-            f"{type(estimator).__name__} has no parameter subspace_dim. Give an estimator that is "
-            "trained in a subspace, such as RandomSubspaceClassifier."
-        )
-    if isinstance(dims, str) and dims != "auto":
-        raise ValueError(f"dims={dims!r} is not known here. Use 'auto' or a list of dimensions.")
-    if not 0 < threshold <= 1:
-        raise ValueError(f"threshold={threshold} must lie in (0, 1]: a share of the baseline.")
+    _check_question(estimator, dims, threshold)
     rng = random_generator(random_state)
     seeds = [int(seed) for seed in rng.integers(2**31, size=n_repeats)]
     if cv is None:
@@ -111,6 +106,9 @@ def intrinsic_dimension(
             scores[dim] = np.array(
                 [cross_val_score(m, X, y, cv=cv, scoring=scoring).mean() for m in models]
             )
+            if verbose:
+                name = "all parameters" if dim is None else f"dimension {dim}"
+                print(f"[intrinsic_dimension] {name}: {np.median(scores[dim]):.4f}", flush=True)
         return float(np.median(scores[dim]))
 
     target = threshold * median_score(None)
@@ -138,6 +136,18 @@ def intrinsic_dimension(
         baseline=baseline,
         target=target,
     )
+
+
+def _check_question(estimator: Any, dims: str | Sequence[int], threshold: float) -> None:
+    if "subspace_dim" not in estimator.get_params():
+        raise ValueError(
+            f"{type(estimator).__name__} has no parameter subspace_dim. Give an estimator that is "
+            "trained in a subspace, such as RandomSubspaceClassifier."
+        )
+    if isinstance(dims, str) and dims != "auto":
+        raise ValueError(f"dims={dims!r} is not known here. Use 'auto' or a list of dimensions.")
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold={threshold} must lie in (0, 1]: a share of the baseline.")
 
 
 def _searched(median_score: Any, target: float, largest: int) -> int | None:

@@ -6,6 +6,7 @@ goes to the host once, where :mod:`~subspace_learn.functional.noise_model` decid
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -356,7 +357,11 @@ def leading_directions(spectrum: Spectrum, n_directions: int) -> Array:
 
 
 def permuted_edges(
-    table: CentredTable, n_samples: float, n_permutations: int, rng: np.random.Generator
+    table: CentredTable,
+    n_samples: float,
+    n_permutations: int,
+    rng: np.random.Generator,
+    report: Callable[[str], None] = lambda message: None,
 ) -> np.ndarray:
     """Largest eigenvalues of tables whose columns are permuted, each by itself.
 
@@ -373,6 +378,8 @@ def permuted_edges(
         How many tables.
     rng : numpy.random.Generator
         Draws the permutations.
+    report : callable, default does nothing
+        Gets a line of text now and then.
 
     Returns
     -------
@@ -388,9 +395,11 @@ def permuted_edges(
     xp = array_namespace(rows)
     order = np.tile(np.arange(rows.shape[0])[:, None], (1, rows.shape[1]))
     edges = []
-    for _ in range(n_permutations):
+    for done in range(1, n_permutations + 1):
         index = xp.asarray(rng.permuted(order, axis=0), device=device_of(rows))
         mixed = xp.take_along_axis(rows, index, axis=0)
         gram = mixed.T @ mixed if mixed.shape[1] <= mixed.shape[0] else mixed @ mixed.T
         edges.append(float(xp.linalg.eigvalsh(gram)[-1]) / n_samples)
+        if done % 10 == 0 or done == n_permutations:
+            report(f"permuted tables: {done} of {n_permutations}, largest edge {max(edges):.4g}")
     return np.array(edges)

@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, as_float, detached, is_array, is_complex
-from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
+from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, progress
 from .._magnitude import check_magnitude
 from ..functional.heavy_tail_spectrum import hill_exponent, pooled_eigenvalues
 
@@ -37,6 +37,8 @@ class HeavyTailSpectrum(SubspaceEstimator):
         all. An axis along which the window fits exactly has one.
     xmin : {"median", "ks"}, default="median"
         Where the tail begins: at the median of the pooled eigenvalues, or where the fit is best.
+    verbose : int, default=0
+        Above 0, one line for each matrix is printed.
 
     Attributes
     ----------
@@ -101,13 +103,15 @@ class HeavyTailSpectrum(SubspaceEstimator):
         "ratio": [Interval(Real, 0, None, closed="neither")],
         "n_windows": [Interval(Integral, 1, None, closed="left")],
         "xmin": [StrOptions({"median", "ks"})],
+        "verbose": ["verbose"],
     }
 
-    def __init__(self, window=None, *, ratio=1.0, n_windows=3, xmin="median"):
+    def __init__(self, window=None, *, ratio=1.0, n_windows=3, xmin="median", verbose=0):
         self.window = window
         self.ratio = ratio
         self.n_windows = n_windows
         self.xmin = xmin
+        self.verbose = verbose
 
     @fit_method
     def fit(self, W: Any, y: Any = None) -> HeavyTailSpectrum:
@@ -131,7 +135,8 @@ class HeavyTailSpectrum(SubspaceEstimator):
         matrices = _named_matrices(W)
         window = self._window_for(matrices)
         pooled, fits = [], []
-        for name, matrix in matrices.items():
+        for number, (name, matrix) in enumerate(matrices.items(), 1):
+            progress(self, f"matrix {number} of {len(matrices)}: {name!r}, {tuple(matrix.shape)}")
             rows, columns = matrix.shape[-2:]
             counts = tuple(
                 1 if side == part else self.n_windows

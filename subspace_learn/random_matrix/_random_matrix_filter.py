@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
 from sklearn.utils import Tags
 
 from .._array import array_namespace, device_of
-from .._base import Interval, StrOptions, fit_method, random_generator
+from .._base import Interval, StrOptions, fit_method, progress, random_generator
 from .._validation import check_sample_weight
 from ..functional.random_matrix_filter import gram_spectrum, permuted_edges, prepared
 from ._direction_selection import selected
@@ -80,6 +82,8 @@ class RandomMatrixFilter(SumStream):
         mean.
     random_state : int, RandomState, Generator or None, default=None
         Draws permutations and disturbances.
+    verbose : int, default=0
+        Above 0, one line for every tenth table of the "permutation" edge is printed.
 
     Attributes
     ----------
@@ -210,7 +214,8 @@ class RandomMatrixFilter(SumStream):
         "solver": [StrOptions({"auto", "covariance", "gram"})],
         "n_permutations": [Interval(Integral, 1, None, closed="left")],
         "on_empty": [StrOptions({"warn", "raise", "ignore"})],
-        "random_state": "no_validation",
+        "random_state": ["random_state", np.random.Generator],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -230,6 +235,7 @@ class RandomMatrixFilter(SumStream):
         n_permutations=99,
         on_empty="warn",
         random_state=None,
+        verbose=0,
     ):
         self.noise = noise
         self.edge = edge
@@ -245,6 +251,7 @@ class RandomMatrixFilter(SumStream):
         self.n_permutations = n_permutations
         self.on_empty = on_empty
         self.random_state = random_state
+        self.verbose = verbose
 
     @fit_method
     def fit(
@@ -293,7 +300,8 @@ class RandomMatrixFilter(SumStream):
             spectrum = self._covariance_spectrum(ready.sums, ready.n_samples, scale)
         null = None
         if self.edge == "permutation":
-            null = permuted_edges(ready.table, ready.n_samples, self.n_permutations, rng)
+            say = partial(progress, self)
+            null = permuted_edges(ready.table, ready.n_samples, self.n_permutations, rng, say)
         self._sums = None if rows_are_equalised(self) else ready.sums
         self.n_samples_seen_ = ready.table.n_samples
         self._store(spiked_fit(self, spectrum, ready.table.mean, ready.scale, null))

@@ -104,9 +104,12 @@ def test_doubling_and_bisection_find_what_a_full_search_finds(rng):
         np.testing.assert_array_equal(scores, full.scores[d - 1])
 
 
-def test_dimensions_that_are_too_few_give_none(iris):
-    found = intrinsic_dimension(model(), *iris, dims=[1], threshold=1.0, n_repeats=2)
+def test_dimensions_that_are_too_few_give_none(iris, capsys):
+    found = intrinsic_dimension(model(), *iris, dims=[1], threshold=1.0, n_repeats=2, verbose=1)
     assert found.dimension is None
+    baseline, first = capsys.readouterr().out.splitlines()
+    assert baseline.startswith("[intrinsic_dimension] all parameters: ")
+    assert first.startswith("[intrinsic_dimension] dimension 1: ")
     assert found.scores.shape == (1, 2)
 
 

@@ -185,3 +185,11 @@ def test_bad_matrices_are_refused_in_every_library(xp, rng):
     for bad in (broken, W[:, 0], W[:0], W[:, :0], W.astype(complex)):
         with pytest.raises(ValueError, match=r"Matrix '0'|Complex"):
             HeavyTailSpectrum(16).fit(xp.asarray(bad))
+
+
+def test_verbose_tells_which_matrix_it_is_at(rng, capsys):
+    layers = {"first": rng.normal(size=(40, 40)), "last": rng.normal(size=(40, 80))}
+    HeavyTailSpectrum(20, verbose=1).fit(layers)
+    assert capsys.readouterr().out.splitlines()[1] == (
+        "[HeavyTailSpectrum] matrix 2 of 2: 'last', (40, 80)"
+    )

@@ -374,3 +374,15 @@ def test_permutations_in_every_library(xp):
     assert model.n_spikes_ == 1
     assert xp.owns(model.filter(xp.asarray(X)))
     assert given == pytest.approx(model.fit(X).upper_edge_)
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_verbose_tells_how_many_tables_were_permuted(verbose, capsys):
+    model = RandomMatrixFilter(
+        edge="permutation", significance=0.1, n_permutations=15, random_state=0, verbose=verbose
+    )
+    model.fit(make_spiked_samples(60, 10, random_state=0))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines] == [
+        f"[RandomMatrixFilter] permuted tables: {done} of 15" for done in (10, 15) if verbose
+    ]
