@@ -52,7 +52,7 @@ for name, score in scores.items():
 
 both = models["both"]
 print(f"components {both.n_components_found_}, share of words {both.attribute_weight_}")
-for (share, n_vectors), bound in sorted(both.vector_trials_.items()):
+for share, n_vectors, bound in sorted(both.vector_trials_):
     print(f"  start at share {share}, {n_vectors} vectors: bound {bound:,.0f}")
 
 # %%

@@ -121,9 +121,9 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         Number of clusters.
     n_vectors_ : int
         Number of vectors kept.
-    vector_trials_ : dict
-        By (shift, number of vectors): what the cluster of one end of an edge says of the other end,
-        in nats. With attributes, bound by (share, number). Empty if no trials were needed.
+    vector_trials_ : list of (shift, n_vectors, information)
+        What the cluster of one end of an edge says of the other end, in nats. With attributes:
+        (share, n_vectors, bound). Empty if no trials were needed.
     degree_shift_ : float
         What was added to the degrees: 0, or their mean.
     eigengap_ : EigengapProposal or None
@@ -289,7 +289,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
             )
         found = partition_graph(graph, self._options(), rng=rng, solver=solver, progress=say)
         self._store(found, graph, dtype)
-        self.n_vectors_, self.degree_shift_, self.vector_trials_ = found.choice
+        self.n_vectors_, self.degree_shift_, trials = found.choice
+        self.vector_trials_ = _as_rows(trials)
         self.attribute_weight_, self.block_model_ = None, found.model
         self._graph, self._columns, self._values = None, None, None
         self._center_clusters()
@@ -327,7 +328,7 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
             progress=partial(progress, self),
         )
         self._store(found, graph, dtype)
-        self.n_vectors_, self.vector_trials_ = found.vectors.shape[1], found.bounds
+        self.n_vectors_, self.vector_trials_ = found.vectors.shape[1], _as_rows(found.bounds)
         self.degree_shift_ = 0.0
         self.attribute_weight_, self.block_model_ = found.weight, found.model
         self._graph, self._columns, self._fit_X = found.graph, columns, None
@@ -405,3 +406,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         tags.input_tags.pairwise = self.affinity == "precomputed"
         tags.input_tags.sparse = True
         return tags
+
+
+def _as_rows(trials: dict[tuple[float, int], float]) -> list[tuple[float, int, float]]:
+    """Trials as plain rows, which every format of models can hold."""
+    return [(float(a), int(d), float(value)) for (a, d), value in trials.items()]
