@@ -6,12 +6,14 @@ not an estimator: AugmentedCovarianceClassifier is, and shows what its head hold
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.svm import SVC
@@ -25,8 +27,8 @@ from ._geometry import CovarianceGeometry
 __all__ = ["Head", "MeansHead", "Split", "TangentHead", "head_of", "prototype_of"]
 
 Split = tuple[np.ndarray, np.ndarray]
-# The bound of LIBSVM itself, which scikit-learn lifts: some problems have no end in float32.
-_SVM_STEPS = 10_000_000
+# The bound and tolerance of LIBSVM itself. scikit-learn lifts the bound: some problems have no end.
+_SVM_STEPS, _SVM_TOL = 10_000_000, 1e-3
 
 
 class TangentHead:
@@ -112,13 +114,13 @@ class TangentHead:
             like=like,
         )
         if weight is None:
-            return classifier.fit(features, y)
+            return _fitted(classifier, features, y)
         if not has_fit_parameter(classifier, "sample_weight"):
             raise TypeError(
                 f"sample_weight was given, but {type(classifier).__name__}.fit does not take it. "
                 "Leave it out, or use classifier='svm', 'lr' or 'mdm'."
             )
-        return classifier.fit(features, y, sample_weight=weight)
+        return _fitted(classifier, features, y, sample_weight=weight)
 
 
 class MeansHead:
@@ -187,6 +189,18 @@ class MeansHead:
 
 
 Head = TangentHead | MeansHead
+
+
+def _fitted(classifier: Any, features: np.ndarray, y: np.ndarray, **weights: Any) -> Any:
+    """Fit; our SVM to the tolerance of LIBSVM, where float32 keeps it from its own."""
+    if not (isinstance(classifier, SVC) and classifier.max_iter == _SVM_STEPS):
+        return classifier.fit(features, y, **weights)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        classifier.fit(features, y, **weights)
+    if classifier.fit_status_:
+        classifier.set_params(tol=_SVM_TOL).fit(features, y, **weights)
+    return classifier
 
 
 def prototype_of(choice: Any, random_state: Any = None) -> BaseEstimator:

@@ -10,6 +10,7 @@ from pyriemann.estimation import Covariances
 from pyriemann.tangentspace import TangentSpace
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
@@ -17,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
 from subspace_learn import AugmentedCovarianceClassifier
+from subspace_learn.covariance import _heads
 from subspace_learn.covariance._augmented_search import candidate_cells, simplest_of_the_best
 from tests.common_checks.epochs import make_epochs
 from tests.covariance.test_augmented_covariances import mne_epochs
@@ -316,3 +318,16 @@ def test_verbose_tells_how_far_the_search_is(noisy, capsys):
     X, y = noisy
     AugmentedCovarianceClassifier(orders=(1, 2), lags=(1,), cv=2, verbose=True).fit(X, y)
     assert "cell 2 of 2: order=2, lag=1, accuracy" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("n_steps", [1, 10_000_000])
+def test_svm_that_does_not_end_is_fitted_to_a_larger_tolerance(n_steps, monkeypatch):
+    monkeypatch.setattr(_heads, "_SVM_STEPS", n_steps)
+    X, y = make_epochs()
+    model = AugmentedCovarianceClassifier(1, 1)
+    if n_steps == 1:
+        with pytest.warns(ConvergenceWarning, match="terminated early"):
+            model.fit(X, y)
+    else:
+        model.fit(X, y)
+    assert model.classifier_.tol == (1e-3 if n_steps == 1 else 1e-7)
