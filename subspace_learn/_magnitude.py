@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from ._array import Array, array_namespace, double, is_complex, is_numpy, real
+from ._array import Array, array_namespace, double, is_complex, real
 
-__all__ = ["check_magnitude", "finite_result"]
+__all__ = ["check_magnitude", "finite_result", "surely_within"]
 
 _SLACK = 2.0**20  # for sums, weights of rows and the factors of a formula
 
@@ -48,13 +48,11 @@ def check_magnitude(
         If the largest value is outside the range.
     """
     data = X.data if sp.issparse(X) else X
-    size = int(np.prod(data.shape))
-    if size == 0:
+    if int(np.prod(data.shape)) == 0:
         return
     info = np.finfo(_name_of(data.dtype) if like is None else like)
-    highest = (float(info.max) / _SLACK / size) ** (1 / power)
-    lowest = (float(info.tiny) / float(info.eps)) ** (1 / power) if smallest else 0.0
-    if _surely_within(data, lowest, highest):
+    lowest, highest = _range(data, info, power, smallest)
+    if _within(data, lowest, highest):
         return
     largest = _largest(data)
     if largest > highest:
@@ -69,6 +67,29 @@ def check_magnitude(
             f"{_POWERS.get(power, f'power {power}')}, which vanish in {info.dtype} below about "
             f"{lowest:.0e}. Multiply {input_name} by a constant."
         )
+
+
+def surely_within(X: Any, *, power: int, smallest: bool) -> bool:
+    """Whether one pass in BLAS shows that X is finite and passes `check_magnitude`.
+
+    Parameters
+    ----------
+    X : object
+        Whatever the user gave.
+    power : int
+        As in `check_magnitude`.
+    smallest : bool
+        As in `check_magnitude`.
+
+    Returns
+    -------
+    within : bool
+        False if that is not so, or is not to be had in one pass: X must be a NumPy array of
+        float32 or float64 without gaps.
+    """
+    if type(X) is not np.ndarray or X.dtype.char not in "fd" or X.size == 0:
+        return False
+    return _within(X, *_range(X, np.finfo(X.dtype), power, smallest))
 
 
 def finite_result(result: Array, *, name: str, method: str) -> Array:
@@ -94,7 +115,7 @@ def finite_result(result: Array, *, name: str, method: str) -> Array:
         If it is infinite or NaN.
     """
     xp = array_namespace(result)
-    if not bool(xp.all(xp.isfinite(result))):
+    if not (np.isfinite(_length(result)) or bool(xp.all(xp.isfinite(result)))):
         raise ValueError(
             f"{name}.{method}() leaves the range of {_name_of(result.dtype)}: X is too far from "
             "what was fitted, or too large. Divide X by a constant, before fit too."
@@ -109,14 +130,28 @@ def _name_of(dtype: Any) -> str:
     return str(dtype).rpartition(".")[2]  # torch.float32
 
 
-def _surely_within(data: Array, lowest: float, highest: float) -> bool:
-    """Whether the sum of squares, one pass in BLAS, settles the question already."""
-    if not (is_numpy(data) and data.flags.forc and data.dtype.kind == "f"):
-        return False
+def _range(data: Array, info: Any, power: int, smallest: bool) -> tuple[float, float]:
+    """Least and largest size that the largest value may have."""
+    highest = (float(info.max) / _SLACK / int(np.prod(data.shape))) ** (1 / power)
+    lowest = (float(info.tiny) / float(info.eps)) ** (1 / power) if smallest else 0.0
+    return lowest, highest
+
+
+def _within(data: Array, lowest: float, highest: float) -> bool:
+    """Whether the length of the data settles the question already."""
+    return lowest * int(np.prod(data.shape)) ** 0.5 < _length(data) < highest
+
+
+def _length(data: Array) -> float:
+    """Root of the sum of squares, one pass in BLAS; NaN if the data are not made for that.
+
+    It lies between the largest value and sqrt(n) times it, and is not finite if a value is not.
+    """
+    if type(data) is not np.ndarray or not data.flags.forc or data.dtype.char not in "fd":
+        return float("nan")
     flat = data.ravel(order="K")
-    with np.errstate(over="ignore", under="ignore"):
-        length = float(np.dot(flat, flat)) ** 0.5  # between the largest value and sqrt(n) times it
-    return lowest * data.size**0.5 < length < highest
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return float(np.dot(flat, flat)) ** 0.5
 
 
 def _largest(data: Array) -> float:

@@ -37,7 +37,7 @@ from ._array import (
     move_like,
     to_numpy,
 )
-from ._magnitude import check_magnitude
+from ._magnitude import check_magnitude, surely_within
 
 __all__ = [
     "check_groups",
@@ -105,6 +105,8 @@ def check_samples(
     name = type(estimator).__name__
     if like is not None:
         check_like(X, like, where=f"{name}.{method}()")
+    # one pass instead of two where it settles both questions, which is nearly always
+    settled = power is not None and surely_within(X, power=power, smallest=reset)
     if is_numpy(X) or not is_array(X):
         X = validate_data(
             estimator,
@@ -112,6 +114,7 @@ def check_samples(
             reset=reset,
             dtype=_FLOATS,
             accept_sparse=accept_sparse,
+            ensure_all_finite=not settled,
             ensure_min_samples=min_samples,
         )
     elif is_complex(X):
@@ -121,7 +124,7 @@ def check_samples(
     if sp.issparse(X) and X.format in ("csr", "csc") and not X.has_canonical_format:
         X = X.copy()  # SciPy would sort the user's own, or fail where that is read-only
         X.sum_duplicates()
-    if power is not None:
+    if power is not None and not settled:
         check_magnitude(X, power=power, name=name, smallest=reset)
     return X
 
