@@ -22,6 +22,7 @@ from sklearn.utils.validation import has_fit_parameter
 from .._array import Array, array_namespace, move_like, to_numpy
 from .._base import random_seed
 from .._magnitude import check_magnitude
+from ..linalg.spd_batches import ONE_BLAS_THREAD
 from ._geometry import CovarianceGeometry
 
 __all__ = ["Head", "MeansHead", "Split", "TangentHead", "head_of", "prototype_of"]
@@ -193,6 +194,11 @@ Head = TangentHead | MeansHead
 
 def _fitted(classifier: Any, features: np.ndarray, y: np.ndarray, **weights: Any) -> Any:
     """Fit; our SVM to the tolerance of LIBSVM, where float32 keeps it from its own."""
+    if isinstance(classifier, LogisticRegression):
+        # L-BFGS is SciPy's, the loss NumPy's: each step would wait for the idle threads of the
+        # other's BLAS, which takes ten times as long as the step
+        with ONE_BLAS_THREAD:
+            return classifier.fit(features, y, **weights)
     if not (isinstance(classifier, SVC) and classifier.max_iter == _SVM_STEPS):
         return classifier.fit(features, y, **weights)
     with warnings.catch_warnings():

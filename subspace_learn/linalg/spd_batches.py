@@ -20,7 +20,7 @@ from threadpoolctl import ThreadpoolController
 from .._array import Array, array_namespace, device_of, is_numpy
 from .spd_checks import NotPositiveDefinite, not_positive_definite
 
-__all__ = ["in_pieces", "naming_the_matrix", "pieces", "threads"]
+__all__ = ["ONE_BLAS_THREAD", "in_pieces", "naming_the_matrix", "pieces", "threads"]
 
 # Entries of one piece: eight 84 x 84 matrices, whose six work arrays stay in a 2 MiB cache.
 _PIECE_ENTRIES = 1 << 16
@@ -58,7 +58,8 @@ class _OneBlasThread:
                 self._limits.restore_original_limits()
 
 
-_ONE_BLAS_THREAD = _OneBlasThread()
+ONE_BLAS_THREAD = _OneBlasThread()
+"""Context in which BLAS has one thread; it may be entered from several threads at a time."""
 
 
 def pieces(A: Array) -> list[slice]:
@@ -102,7 +103,7 @@ def threads(A: Array, n_jobs: int | None) -> Iterator[Map]:
     if n_threads <= 1:
         yield lambda function, items: [function(item) for item in items]
         return
-    with _ONE_BLAS_THREAD, ThreadPoolExecutor(n_threads) as pool:
+    with ONE_BLAS_THREAD, ThreadPoolExecutor(n_threads) as pool:
         yield lambda function, items: list(pool.map(function, items))
 
 
