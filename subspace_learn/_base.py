@@ -33,6 +33,7 @@ __all__ = [
     "random_seed",
     "routed_fit_params",
     "tags_of_wrapped",
+    "tell",
 ]
 
 
@@ -141,7 +142,12 @@ def as_container(transformer: BaseEstimator, output: Any, X: Any) -> Any:
 def progress(estimator: BaseEstimator, message: str) -> None:
     """Tell the user how far a long fit is, if ``estimator.verbose`` asks for it."""
     if estimator.verbose:
-        print(f"[{type(estimator).__name__}] {message}", flush=True)
+        tell(type(estimator).__name__, message)
+
+
+def tell(name: str, message: str) -> None:
+    """Print one line of progress, of an estimator or a function of this name."""
+    print(f"[{name}] {message}", flush=True)
 
 
 def tags_of_wrapped(tags: Tags, estimator: BaseEstimator) -> Tags:

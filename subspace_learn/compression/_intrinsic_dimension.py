@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit, cross_val_score
 from sklearn.utils import Bunch, get_tags
 
-from .._base import random_generator
+from .._base import random_generator, tell
 
 __all__ = ["intrinsic_dimension"]
 
@@ -108,7 +108,7 @@ def intrinsic_dimension(
             )
             if verbose:
                 name = "all parameters" if dim is None else f"dimension {dim}"
-                print(f"[intrinsic_dimension] {name}: {np.median(scores[dim]):.4f}", flush=True)
+                tell("intrinsic_dimension", f"{name}: {np.median(scores[dim]):.4f}")
         return float(np.median(scores[dim]))
 
     target = threshold * median_score(None)
