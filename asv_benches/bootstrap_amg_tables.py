@@ -24,8 +24,8 @@ from scipy.sparse.linalg import cg
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+from subspace_learn.functional.graph import aggregation
 from subspace_learn.graph import BootstrapAMG
-from subspace_learn.linalg import aggregation
 
 OUTPUT = Path(__file__).resolve().parents[1] / "doc" / "_tables" / "bootstrap_amg.rst"
 # Ruge-Stuben fills in on graphs without geometry (operator complexity 6 with 1e4 vertices, more

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.feature_extraction.image import extract_patches_2d
 from tables import spread, write_page
 
-from subspace_learn.functional.eigen_cam import eigen_cam, mean_activation_map
+from subspace_learn.functional.activations.eigen_cam import eigen_cam, mean_activation_map
 
 SIDE = 24
 

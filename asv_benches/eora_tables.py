@@ -14,7 +14,7 @@ from sklearn.neural_network import MLPClassifier
 from tables import spread, write_page
 
 from subspace_learn.compression import EoRACompensator
-from subspace_learn.functional.eora import activation_error, eora_factors, quantized
+from subspace_learn.functional.compression.eora import activation_error, eora_factors, quantized
 
 SEEDS = range(10)
 

@@ -22,9 +22,9 @@ from threadpoolctl import threadpool_limits
 from subspace_learn import GrassmannPCA, KoopmanEDMD, RandomMatrixFilter
 from subspace_learn._array import to_library, to_numpy
 from subspace_learn.covariance import AugmentedCovariances
-from subspace_learn.functional.leverage import leverage_scores
+from subspace_learn.functional.covariance.spd_mean import mean_spd
+from subspace_learn.functional.sampling.leverage import leverage_scores
 from subspace_learn.grassmann import FederatedGrassmannPCA, NearestSubspaceClassifier
-from subspace_learn.linalg.spd_mean import mean_spd
 
 N_THREADS, ROUNDS = 2, 5
 NOT_RUN = "not run on a GPU"

@@ -15,9 +15,9 @@ from tables import write_page
 
 from subspace_learn import HiPPOTransformer
 from subspace_learn.datasets import fetch_ssvep
-from subspace_learn.functional.approximate_diagonalization import perturb_then_diagonalize
-from subspace_learn.functional.hippo import hippo_legs, normal_part
-from subspace_learn.functional.state_space import (
+from subspace_learn.functional.sequence.approximate_diagonalization import perturb_then_diagonalize
+from subspace_learn.functional.sequence.hippo import hippo_legs, normal_part
+from subspace_learn.functional.sequence.state_space import (
     diagonal_init,
     transfer_function,
 )

@@ -15,9 +15,9 @@ from sklearn.neural_network import MLPClassifier
 from tables import spread, write_page
 from threadpoolctl import threadpool_limits
 
-from subspace_learn.functional.curvature import mlp_hvp
-from subspace_learn.functional.heavy_tail_spectrum import hill_exponent
-from subspace_learn.functional.hessian_spectrum import hessian_spectrum, top_gap
+from subspace_learn.functional.random_matrix.curvature import mlp_hvp
+from subspace_learn.functional.random_matrix.heavy_tail_spectrum import hill_exponent
+from subspace_learn.functional.random_matrix.hessian_spectrum import hessian_spectrum, top_gap
 from subspace_learn.random_matrix import HeavyTailSpectrum
 
 

@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 
 from subspace_learn import SpectralPositionalEncoding
 from subspace_learn.datasets import fetch_attributed_graph
-from subspace_learn.functional.positional_encoding import normalized_adjacency
+from subspace_learn.functional.graph.positional_encoding import normalized_adjacency
 
 SEEDS = range(5)
 OUTPUT = Path(__file__).resolve().parents[1] / "doc" / "_tables" / "positional_encoding.rst"
@@ -96,7 +96,7 @@ def stability():
 
 def hard_cut_change(A, B, d):
     """As published: the same filters and statistics, cut at d whatever the gap there."""
-    from subspace_learn.functional import positional_encoding as pe
+    from subspace_learn.functional.graph import positional_encoding as pe
 
     tables = []
     for X in (A, B):

@@ -24,12 +24,12 @@ from threadpoolctl import threadpool_limits
 
 from subspace_learn import RandomMatrixFilter
 from subspace_learn.datasets import make_spiked_samples
-from subspace_learn.functional.marchenko_pastur import (
+from subspace_learn.functional.random_matrix.marchenko_pastur import (
     marchenko_pastur_cdf,
     marchenko_pastur_density,
     marchenko_pastur_quantile,
 )
-from subspace_learn.functional.tracy_widom import (
+from subspace_learn.functional.random_matrix.tracy_widom import (
     tracy_widom_cdf,
     tracy_widom_determinant,
     tracy_widom_quantile,

@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from tables import spread, write_page
 
 from subspace_learn.compression import RandomSubspaceClassifier, intrinsic_dimension
-from subspace_learn.functional.random_subspace import PROJECTIONS, random_projection
+from subspace_learn.functional.compression.random_subspace import PROJECTIONS, random_projection
 
 DIMS = (5, 10, 20, 40, 60, 80, 120, 200)
 MODELS = {"softmax": (), "32 hidden": (32,), "100 hidden": (100,)}

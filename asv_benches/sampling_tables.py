@@ -10,10 +10,14 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_diabetes
 
-from subspace_learn.functional.dpp_least_squares import design_rows, feature_space, fit_from_indices
-from subspace_learn.functional.lp_sensitivity import lp_sensitivities
-from subspace_learn.functional.product_bases import basis_values, multi_indices
-from subspace_learn.functional.row_sampling import (
+from subspace_learn.functional.sampling.dpp_least_squares import (
+    design_rows,
+    feature_space,
+    fit_from_indices,
+)
+from subspace_learn.functional.sampling.lp_sensitivity import lp_sensitivities
+from subspace_learn.functional.sampling.product_bases import basis_values, multi_indices
+from subspace_learn.functional.sampling.row_sampling import (
     SCORES,
     embedding_error,
     row_scores,

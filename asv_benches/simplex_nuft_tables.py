@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.svm import SVC
 from tables import spread, write_page
 
-from subspace_learn.functional.simplex_nuft import cone, simplex_nuft
+from subspace_learn.functional.geometry.simplex_nuft import cone, simplex_nuft
 from subspace_learn.geometry import SimplexRasterizer
 
 

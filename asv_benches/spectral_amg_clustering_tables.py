@@ -30,9 +30,9 @@ from sklearn.preprocessing import StandardScaler
 
 from subspace_learn import SpectralAMGClustering
 from subspace_learn.datasets import fetch_attributed_graph
-from subspace_learn.functional.affinity_graph import neighbor_affinity
-from subspace_learn.functional.attribute_graph import attribute_entropy
-from subspace_learn.functional.graph_laplacian import modularity
+from subspace_learn.functional.graph.affinity_graph import neighbor_affinity
+from subspace_learn.functional.graph.attribute_graph import attribute_entropy
+from subspace_learn.functional.graph.graph_laplacian import modularity
 
 SEEDS = range(5)
 OUTPUT = Path(__file__).resolve().parents[1] / "doc" / "_tables" / "spectral_amg_clustering.rst"

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from subspace_learn import AugmentedCovarianceClassifier
 from subspace_learn.datasets import fetch_ssvep
 from subspace_learn.deep import SSMClassifier
-from subspace_learn.functional.state_space import diagonal_init
+from subspace_learn.functional.sequence.state_space import diagonal_init
 
 INITS = ("legs", "lin", "inv", "ptd")
 

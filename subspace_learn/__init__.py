@@ -33,6 +33,7 @@ _HEADLINE = {
     "ToDevice": "_to_device",
 }
 _ROOMS = (
+    "activations",
     "compression",
     "covariance",
     "datasets",
@@ -48,6 +49,8 @@ _ROOMS = (
     "sampling",
     "sequence",
 )
+# Building blocks: their modules are found by walking the folders, and their names may change.
+_PROVISIONAL = ("functional", "linalg")
 
 __all__ = [*_HEADLINE, *_ROOMS, "__version__"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import import_module
 from inspect import isabstract, isclass, isfunction
+from pkgutil import iter_modules
 from types import ModuleType
 from typing import NamedTuple
 
@@ -50,19 +51,18 @@ def public_names() -> list[PublicName]:
 
 
 def _names_in(module: ModuleType) -> Iterator[PublicName]:
-    for name in module.__all__:
+    for name in getattr(module, "__all__", ()):
         try:
             value = getattr(module, name, None)
         except ImportError as error:
             if error.name in _OPTIONAL:
                 continue
             raise
-        if value is None:  # a module that nobody has imported yet
-            value = import_module(f"{module.__name__}.{name}")
-        if isinstance(value, ModuleType):
-            yield from _names_in(value)
-        elif isclass(value) or isfunction(value):
+        if isclass(value) or isfunction(value):
             yield PublicName(module.__name__, name, value)
+    if module.__name__.split(".")[1] in subspace_learn._PROVISIONAL:
+        for found in iter_modules(getattr(module, "__path__", ())):
+            yield from _names_in(import_module(f"{module.__name__}.{found.name}"))
 
 
 def estimators() -> dict[str, type]:

@@ -9,7 +9,7 @@ from sklearn.utils import Tags
 
 from ._array import Array, to_library
 from ._base import StrOptions, SubspaceEstimator, fit_method
-from ._validation import check_samples
+from ._checks.table import check_samples
 
 __all__ = ["ToDevice"]
 

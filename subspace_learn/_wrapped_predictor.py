@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import SubspaceEstimator, tags_of_wrapped
-from ._validation import check_samples
+from ._checks.table import check_samples
 
 __all__ = ["WrappedPredictor"]
 

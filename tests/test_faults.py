@@ -23,7 +23,7 @@ from subspace_learn import (
     SubspaceDetector,
 )
 from subspace_learn.deep import BaseDeepEstimator
-from subspace_learn.functional.hessian_spectrum import hessian_spectrum
+from subspace_learn.functional.random_matrix.hessian_spectrum import hessian_spectrum
 from subspace_learn.sampling import SubsampledEstimator
 from tests.common_checks.good_input import good_input, settings_of_every_estimator
 from tests.common_checks.robust import answers, is_supervised

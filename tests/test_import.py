@@ -64,7 +64,9 @@ def test_headline_name_is_the_object_of_its_room(name):
     assert getattr(subspace_learn, name) is getattr(room, name)
 
 
-@pytest.mark.parametrize("room", subspace_learn._ROOMS)
+@pytest.mark.parametrize(
+    "room", sorted(set(subspace_learn._ROOMS) - set(subspace_learn._PROVISIONAL))
+)
 def test_room_lists_its_names_once_and_each_resolves(room):
     if room == "deep":
         pytest.importorskip("torch", reason="the classes that inherit from torch's need it")

@@ -11,8 +11,8 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.neural_network import MLPClassifier
 
-from subspace_learn.functional.curvature import mlp_hvp
-from subspace_learn.functional.hessian_spectrum import hessian_spectrum
+from subspace_learn.functional.random_matrix.curvature import mlp_hvp
+from subspace_learn.functional.random_matrix.hessian_spectrum import hessian_spectrum
 
 
 def spectrum(n_classes, width, seed, gauss_newton=False):

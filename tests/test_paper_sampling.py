@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes
 
-from subspace_learn.functional.dpp_least_squares import (
+from subspace_learn.functional.sampling.dpp_least_squares import (
     christoffel_function,
     design_rows,
     feature_space,
     fit_from_indices,
 )
-from subspace_learn.functional.product_bases import basis_values, multi_indices
+from subspace_learn.functional.sampling.product_bases import basis_values, multi_indices
 
 M = 10
 

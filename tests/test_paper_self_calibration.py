@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from subspace_learn.functional.self_calibration import Request, calibrated, error_after_best_scalar
-from tests.functional.self_calibration_cases import case, mean, noisy
+from subspace_learn.functional.inverse.self_calibration.calibration import (
+    Request,
+    calibrated,
+    error_after_best_scalar,
+)
+from tests.functional.inverse.self_calibration.cases import case, mean, noisy
 
 # Median errors (gains, signals) at 20 and 40 dB for 128 sensors, 32 atoms, 8 snapshots, Gaussian
 # maps, |d| in [0.5, 1.5], phases in [0, 0.4 pi]: measured once with independent code (the

@@ -30,7 +30,7 @@ from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from subspace_learn._base import Interval, SubspaceEstimator, fit_method
-from subspace_learn._validation import check_samples
+from subspace_learn._checks.table import check_samples
 
 
 class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimator):

@@ -7,8 +7,8 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import cg
 from sklearn.neighbors import kneighbors_graph
 
-from subspace_learn.functional.bootstrap_amg import ground_laplacian
-from subspace_learn.functional.bootstrap_amg_solve import remove_component_means
+from subspace_learn.functional.graph.bootstrap_amg import ground_laplacian
+from subspace_learn.functional.graph.bootstrap_amg_solve import remove_component_means
 from subspace_learn.graph import BootstrapAMG
 
 from .common import PeerBenchmark

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from subspace_learn.functional.dpp import projection_dpp, row_law
+from subspace_learn.functional.sampling.dpp import projection_dpp, row_law
 
 from .common import PeerBenchmark
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from subspace_learn.functional.eigen_cam import eigen_cam
+from subspace_learn.functional.activations.eigen_cam import eigen_cam
 
 from .common import PeerBenchmark
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from subspace_learn.functional.eora import activation_error, eora_factors, quantized
+from subspace_learn.functional.compression.eora import activation_error, eora_factors, quantized
 
 from .common import PeerBenchmark
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from subspace_learn import GrassmannClassifier, NearestSubspaceClassifier
-from subspace_learn.functional.grassmann_classifier import Labelled, rsgd_epoch
+from subspace_learn.functional.grassmann.grassmann_classifier import Labelled, rsgd_epoch
 from subspace_learn.linalg.grassmann import random_point
 
 from .common import PeerBenchmark, interleaved_medians

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from subspace_learn.functional.heavy_tail_spectrum import pooled_eigenvalues
+from subspace_learn.functional.random_matrix.heavy_tail_spectrum import pooled_eigenvalues
 
 from .common import PeerBenchmark
 

@@ -17,10 +17,10 @@ from scipy.sparse.linalg import eigsh
 from threadpoolctl import threadpool_limits
 
 from subspace_learn import KoopmanEDMD
-from subspace_learn.functional.edmd import koopman_eigenpairs, koopman_fit, koopman_matrix
-from subspace_learn.functional.kernel_edmd import kernel_matrix, mean_distance
-from subspace_learn.functional.pair_factors import pair_factors
-from subspace_learn.functional.resdmd import eigenpair_residuals
+from subspace_learn.functional.dynamics.edmd import koopman_eigenpairs, koopman_fit, koopman_matrix
+from subspace_learn.functional.dynamics.kernel_edmd import kernel_matrix, mean_distance
+from subspace_learn.functional.dynamics.pair_factors import pair_factors
+from subspace_learn.functional.dynamics.resdmd import eigenpair_residuals
 
 from .common import PeerBenchmark
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from subspace_learn.functional.leverage import leverage_scores
+from subspace_learn.functional.sampling.leverage import leverage_scores
 
 from .common import PeerBenchmark
 

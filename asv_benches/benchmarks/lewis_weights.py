@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from subspace_learn.functional.leverage import leverage_scores
-from subspace_learn.functional.lewis_weights import lewis_weights
+from subspace_learn.functional.sampling.leverage import leverage_scores
+from subspace_learn.functional.sampling.lewis_weights import lewis_weights
 
 from .common import PeerBenchmark
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from subspace_learn.functional.lp_sensitivity import _by_linear_programme, lp_sensitivities
+from subspace_learn.functional.sampling.lp_sensitivity import _by_linear_programme, lp_sensitivities
 
 from .common import PeerBenchmark
 

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import eigsh
 
 from subspace_learn import SpectralPositionalEncoding
-from subspace_learn.functional.positional_encoding import (
+from subspace_learn.functional.graph.positional_encoding import (
     low_frequencies,
     normalized_adjacency,
     taper_weights,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from subspace_learn.functional.random_subspace import random_projection
+from subspace_learn.functional.compression.random_subspace import random_projection
 
 from .common import PeerBenchmark
 

@@ -11,7 +11,7 @@ import time
 import numpy as np
 
 from subspace_learn import SelfCalibrationLS
-from subspace_learn.functional.self_calibration import error_after_best_scalar
+from subspace_learn.functional.inverse.self_calibration.calibration import error_after_best_scalar
 from subspace_learn.inverse import FourierSensing
 
 from .common import PeerBenchmark, extra_memory

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from subspace_learn.functional.simplex_nuft import mode_grid, simplex_contents, simplex_nuft
+from subspace_learn.functional.geometry.simplex_nuft import (
+    mode_grid,
+    simplex_contents,
+    simplex_nuft,
+)
 from subspace_learn.geometry import SimplexRasterizer
 
 from .common import PeerBenchmark

@@ -16,9 +16,9 @@ from threadpoolctl import threadpool_limits
 
 from subspace_learn.covariance import AugmentedCovariances, GBWNormalizer
 from subspace_learn.datasets import fetch_motor_imagery, fetch_ssvep
-from subspace_learn.linalg.spd import distance_riemann, pairwise_distance
-from subspace_learn.linalg.spd_mean import mean_spd
-from subspace_learn.linalg.spd_tangent import tangent_vectors
+from subspace_learn.functional.covariance.spd import distance_riemann, pairwise_distance
+from subspace_learn.functional.covariance.spd_mean import mean_spd
+from subspace_learn.functional.covariance.spd_tangent import tangent_vectors
 
 from .common import PeerBenchmark
 

@@ -11,9 +11,9 @@ from sklearn.manifold import spectral_embedding
 from sklearn.metrics import normalized_mutual_info_score
 
 from subspace_learn import SpectralAMGClustering
-from subspace_learn.functional.affinity_graph import neighbor_affinity
-from subspace_learn.functional.graph_laplacian import component_labels, walk_operator
-from subspace_learn.functional.spectral_clustering import low_vectors
+from subspace_learn.functional.graph.affinity_graph import neighbor_affinity
+from subspace_learn.functional.graph.graph_laplacian import component_labels, walk_operator
+from subspace_learn.functional.graph.spectral_clustering import low_vectors
 
 from .common import PeerBenchmark
 from .positional_encoding import grid_graph, stochastic_blocks

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.fft
 
 from subspace_learn import HiPPOTransformer
-from subspace_learn.functional.state_space import (
+from subspace_learn.functional.sequence.state_space import (
     causal_convolution,
     diagonal_init,
     discretized,

@@ -16,7 +16,7 @@ from sklearn.model_selection import LeaveOneGroupOut
 
 from subspace_learn.covariance import AugmentedCovariances, GBWNormalizer
 from subspace_learn.datasets import DatasetUnavailableError, fetch_ssvep
-from subspace_learn.linalg.spd import logm, upper_vector
+from subspace_learn.functional.covariance.spd import logm, upper_vector
 
 try:
     data = fetch_ssvep(9)

@@ -21,8 +21,8 @@ from scipy.sparse.linalg import cg, lobpcg
 from sklearn.neighbors import kneighbors_graph
 
 from subspace_learn import BootstrapAMG
-from subspace_learn.functional.bootstrap_amg import ground_laplacian
-from subspace_learn.functional.bootstrap_amg_solve import remove_component_means
+from subspace_learn.functional.graph.bootstrap_amg import ground_laplacian
+from subspace_learn.functional.graph.bootstrap_amg_solve import remove_component_means
 from subspace_learn.graph import HierarchyDisplay
 
 # %%

@@ -12,8 +12,8 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.neural_network import MLPClassifier
 
-from subspace_learn.functional.curvature import mlp_hvp
-from subspace_learn.functional.hessian_spectrum import hessian_spectrum
+from subspace_learn.functional.random_matrix.curvature import mlp_hvp
+from subspace_learn.functional.random_matrix.hessian_spectrum import hessian_spectrum
 from subspace_learn.random_matrix import SpectralDensityDisplay
 
 X, y = load_digits(return_X_y=True)

@@ -13,9 +13,9 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.utils.extmath import safe_sparse_dot
 
 from .._base import HasMethods, Interval, StrOptions, fit_method
-from .._validation import check_on_host, check_samples
+from .._checks.table import check_on_host, check_samples
 from .._wrapped_predictor import WrappedPredictor
-from ..functional.eora import METHODS, activation_error, compressed, eora_factors
+from ..functional.compression.eora import METHODS, activation_error, compressed, eora_factors
 
 __all__ = ["EoRACompensator"]
 
@@ -84,7 +84,7 @@ class EoRACompensator(WrappedPredictor):
 
     See Also
     --------
-    subspace_learn.functional.eora.eora_factors : The factors for a weight of any model.
+    subspace_learn.functional.compression.eora.eora_factors : The factors for a weight of any model.
 
     Notes
     -----

@@ -23,8 +23,8 @@ from .._base import (
     progress,
     random_seed,
 )
-from .._validation import check_labels, check_on_host, check_sample_weight, check_samples
-from ..functional.random_subspace import (
+from .._checks.table import check_labels, check_on_host, check_sample_weight, check_samples
+from ..functional.compression.random_subspace import (
     PROJECTIONS,
     NetworkShape,
     initial_parameters,

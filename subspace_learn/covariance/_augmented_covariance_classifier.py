@@ -15,13 +15,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, to_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, progress
-from .._validation import check_groups, check_labels
-from ..functional.augmented_covariance import (
+from .._checks.table import check_groups, check_labels
+from ..functional.covariance.augmented_covariance import (
     LaggedTrials,
     lagged_trials,
     mean_power,
 )
-from ..functional.embedding_selection import afnn_order_and_lag, mdop_order_and_lag
+from ..functional.covariance.embedding_selection import afnn_order_and_lag, mdop_order_and_lag
 from ._augmented_covariances import warn_if_singular
 from ._augmented_search import (
     Cell,

@@ -12,8 +12,8 @@ from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, device_of, is_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
-from .._validation import check_like
-from ..functional.augmented_covariance import augmented_covariances, embedded_length
+from .._checks.table import check_like
+from ..functional.covariance.augmented_covariance import augmented_covariances, embedded_length
 from ._epochs import checked_epochs, lag_in_samples
 
 __all__ = ["AugmentedCovariances"]

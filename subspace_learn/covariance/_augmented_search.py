@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 
-from ..functional.augmented_covariance import LaggedTrials
+from ..functional.covariance.augmented_covariance import LaggedTrials
 from ._epochs import lag_in_samples
 from ._heads import Head, Split
 

@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from .._checks.table import check_groups, check_labels
 from .._drawing import COLOURS, Display, fitted_step
-from .._validation import check_groups, check_labels
 
 __all__ = ["OrderLagDisplay", "TangentSpaceDisplay"]
 

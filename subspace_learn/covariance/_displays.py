@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import is_array, to_numpy
-from .._validation import check_labels
-from ..functional.augmented_covariance import augmented_covariances
+from .._checks.table import check_labels
+from ..functional.covariance.augmented_covariance import augmented_covariances
 from ._epochs import checked_epochs, lag_in_samples
 
 __all__ = ["CovarianceDisplay"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._array import Array, array_namespace, is_array, move_like
-from .._validation import check_groups
+from .._checks.table import check_groups
 
 __all__ = ["EVERYTHING", "by_group", "given_matrix", "rows_of"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from .._array import Array, array_namespace, move_like, to_numpy
-from .._magnitude import check_magnitude
-from .._stack_validation import check_epochs
-from .._validation import check_sample_weight
+from .._checks.magnitude import check_magnitude
+from .._checks.stack import check_epochs
+from .._checks.table import check_sample_weight
 
 __all__ = ["checked_epochs", "lag_in_samples", "weighted_rows"]
 

@@ -14,9 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
-from .._stack_validation import check_spd
-from .._validation import check_groups, check_like, check_sample_weight
-from ..functional.gbw_normalization import (
+from .._checks.stack import check_spd
+from .._checks.table import check_groups, check_like, check_sample_weight
+from ..functional.covariance.gbw_normalization import (
     Domain,
     Geometry,
     domain_statistics,

@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import Protocol
 
 from .._array import Array, array_namespace
-from ..functional.augmented_covariance import LaggedTrials, block_toeplitz
-from ..functional.siegel import (
+from ..functional.covariance.augmented_covariance import LaggedTrials, block_toeplitz
+from ..functional.covariance.siegel import (
     autocovariances,
     siegel_distances,
     siegel_mean,
     siegel_tangent_vectors,
     verblunsky_coefficients,
 )
-from ..linalg.spd import pairwise_distance
-from ..linalg.spd_mean import SPDMean, mean_spd
-from ..linalg.spd_tangent import tangent_vectors
+from ..functional.covariance.spd import pairwise_distance
+from ..functional.covariance.spd_mean import SPDMean, mean_spd
+from ..functional.covariance.spd_tangent import tangent_vectors
 
 __all__ = [
     "CovarianceGeometry",

@@ -21,8 +21,8 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .._array import Array, array_namespace, move_like, to_numpy
 from .._base import random_seed
-from .._magnitude import check_magnitude
-from ..linalg.spd_batches import ONE_BLAS_THREAD
+from .._checks.magnitude import check_magnitude
+from ..functional.covariance.spd_batches import ONE_BLAS_THREAD
 from ._geometry import CovarianceGeometry
 
 __all__ = ["Head", "MeansHead", "Split", "TangentHead", "head_of", "prototype_of"]

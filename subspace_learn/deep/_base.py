@@ -13,9 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, library_name, to_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, random_seed
-from .._magnitude import finite_result
-from .._validation import check_sample_weight, check_samples
-from ..functional.grassmann_training import stratified_split
+from .._checks.magnitude import finite_result
+from .._checks.table import check_sample_weight, check_samples
+from ..functional.grassmann.grassmann_training import stratified_split
 from ._documentation import with_training_parameters
 from ._requirements import require_torch
 

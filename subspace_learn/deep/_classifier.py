@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 
 from .._base import fit_method
-from .._validation import check_labels
-from ..functional.grassmann_classifier import log_probabilities, probabilities
+from .._checks.table import check_labels
+from ..functional.grassmann.grassmann_classifier import log_probabilities, probabilities
 from ._base import BaseDeepEstimator, Rows
 from ._documentation import with_training_parameters
 from ._module_parameters import ModuleEstimator

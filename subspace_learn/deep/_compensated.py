@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from ..functional.eora import METHODS, compressed, eora_factors
+from ..functional.compression.eora import METHODS, compressed, eora_factors
 from ._training import as_tensor
 from ._watching import evaluated, found_parts, precision, rows_for, trained_module, watched
 
@@ -173,7 +173,7 @@ def compensated(
     See Also
     --------
     subspace_learn.compression.EoRACompensator : The same for perceptrons of scikit-learn.
-    subspace_learn.functional.eora.eora_factors : The factors of one layer.
+    subspace_learn.functional.compression.eora.eora_factors : The factors of one layer.
 
     Notes
     -----

@@ -11,7 +11,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 
 from .._base import Interval, StrOptions
-from ..functional.nearest_subspace import row_directions
+from ..functional.grassmann.nearest_subspace import row_directions
 from ._base import BaseDeepEstimator
 from ._classifier import BaseDeepClassifier
 from ._documentation import with_training_parameters

@@ -11,8 +11,8 @@ from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, is_array, library_name, to_numpy
 from .._base import Interval, StrOptions
-from .._stack_validation import check_epochs
-from .._validation import check_samples
+from .._checks.stack import check_epochs
+from .._checks.table import check_samples
 from ._base import BaseDeepEstimator
 from ._classifier import BaseDeepClassifier
 from ._documentation import with_training_parameters
@@ -220,7 +220,7 @@ class SSMClassifier(BaseDeepClassifier):
 
 
 def checked_sequences(estimator: Any, X: Any, *, reset: bool, method: str) -> Array:
-    """Check sequences as :func:`~subspace_learn._validation.check_epochs` does epochs.
+    """Check sequences as :func:`~subspace_learn._checks.table.check_epochs` does epochs.
 
     Raises
     ------

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
-from ..functional.state_space import causal_convolution, discretized, s4d_kernel
-from ..functional.state_space_init import INITIALIZATIONS, s4d_init, s5_init
+from ..functional.sequence.state_space import causal_convolution, discretized, s4d_kernel
+from ..functional.sequence.state_space_init import INITIALIZATIONS, s4d_init, s5_init
 
 __all__ = ["S4DLayer", "S5Layer", "linear_scan"]
 
@@ -66,7 +66,7 @@ class S4DLayer(torch.nn.Module):
     init : {"legs", "lin", "inv", "ptd"}, default="legs"
         Where the modes start. "legs": normal part of the scaled Legendre memory. "ptd": the whole
         memory, perturbed and then diagonalised. "lin", "inv": formulas that resemble the first.
-        See :func:`~subspace_learn.functional.state_space_init.s4d_init`.
+        See :func:`~subspace_learn.functional.sequence.state_space_init.s4d_init`.
     eps : float, default=0.1
         Norm of the perturbation of "ptd".
     dt_min, dt_max : float, default=1e-3, 1e-1
@@ -95,7 +95,7 @@ class S4DLayer(torch.nn.Module):
     --------
     S5Layer : One system for all channels.
     SSMClassifier : Stacks these layers.
-    subspace_learn.functional.state_space.s4d_kernel : The kernel, without torch.
+    subspace_learn.functional.sequence.state_space.s4d_kernel : The kernel, without torch.
 
     Notes
     -----

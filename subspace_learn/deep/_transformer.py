@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import fit_method
-from .._validation import check_scores
+from .._checks.table import check_scores
 from ._base import Rows
 from ._documentation import with_training_parameters
 from ._module_parameters import ModuleEstimator

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace
 from .._base import Interval, SubspaceEstimator, fit_method
-from .._validation import check_samples
+from .._checks.table import check_samples
 from ._observables import fitted_on, observables, supports_arrays
 
 __all__ = ["DelayDictionary"]

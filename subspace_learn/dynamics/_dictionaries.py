@@ -14,9 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, device_of, double, is_complex, move_like, to_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, random_seed
-from .._magnitude import finite_result
-from .._validation import check_samples
-from ..functional.kernel_edmd import kernel_matrix, mean_distance
+from .._checks.magnitude import finite_result
+from .._checks.table import check_samples
+from ..functional.dynamics.kernel_edmd import kernel_matrix, mean_distance
 
 __all__ = ["FourierDictionary", "HermiteDictionary", "RBFDictionary"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, double, is_array, move_like, to_numpy
-from ..functional.resdmd import (
+from ..functional.dynamics.resdmd import (
     LocalSpectrum,
     autocorrelation_measure,
     local_spectrum,

@@ -9,9 +9,9 @@ from typing import Any, TypedDict, Unpack
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import Interval, StrOptions, fit_method
-from .._validation import check_like
-from ..functional.kernel_edmd import KERNELS
-from ..functional.pair_factors import merged_factors
+from .._checks.table import check_like
+from ..functional.dynamics.kernel_edmd import KERNELS
+from ..functional.dynamics.pair_factors import merged_factors
 from ._delay_dictionary import DelayDictionary
 from ._koopman_solver import KoopmanSolver, weight_of
 from ._lifting import lifted_pairs

@@ -21,9 +21,9 @@ from .._array import (
     real,
 )
 from .._base import SubspaceEstimator
-from .._magnitude import finite_result
-from .._validation import check_samples, check_scores
-from ..functional.edmd import complex_product, explained_variance, real_columns
+from .._checks.magnitude import finite_result
+from .._checks.table import check_samples, check_scores
+from ..functional.dynamics.edmd import complex_product, explained_variance, real_columns
 from ._lifting import LiftedPairs, lifted, lifted_pairs
 from ._observables import states_of, supports_arrays
 from ._snapshots import checked_inputs, consecutive, segments_of, stacked

@@ -8,9 +8,9 @@ import numpy as np
 
 from .._array import Array, array_namespace, device_of, double, move_like
 from .._base import random_generator
-from ..functional.edmd import complex_product, koopman_eigenpairs, koopman_fit, modes
-from ..functional.pair_factors import PairFactors, pair_factors, side_by_side
-from ..functional.resdmd import eigenpair_residuals
+from ..functional.dynamics.edmd import complex_product, koopman_eigenpairs, koopman_fit, modes
+from ..functional.dynamics.pair_factors import PairFactors, pair_factors, side_by_side
+from ..functional.dynamics.resdmd import eigenpair_residuals
 from ._koopman_diagnostics import KoopmanDiagnostics
 from ._lifting import KernelFeatures, LiftedPairs, fitted_dictionary
 from ._snapshots import Segment

@@ -10,7 +10,7 @@ from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, double, is_array, to_numpy
 from .._base import SubspaceEstimator
-from ..functional.kernel_edmd import kernel_features, kernel_matrix, mean_distance
+from ..functional.dynamics.kernel_edmd import kernel_features, kernel_matrix, mean_distance
 from ._delay_dictionary import DelayDictionary
 from ._observables import fitted_on, observables
 from ._snapshots import Segment

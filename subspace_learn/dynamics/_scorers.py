@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import array_namespace, double, to_numpy
-from ..functional.edmd import explained_variance
+from ..functional.dynamics.edmd import explained_variance
 from ._snapshots import is_pairs, segments_of
 
 __all__ = ["multi_step_score", "residual_score"]

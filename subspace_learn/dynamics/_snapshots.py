@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._array import Array, array_namespace, device_of, double, is_array, move_like, to_numpy
-from .._validation import check_groups, check_sample_weight, check_samples, check_table
+from .._checks.table import check_groups, check_sample_weight, check_samples, check_table
 
 __all__ = [
     "Segment",

@@ -11,8 +11,8 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
-from .._magnitude import finite_result
-from ..functional.simplex_nuft import band_limited_image, mode_grid, simplex_nuft
+from .._checks.magnitude import finite_result
+from ..functional.geometry.simplex_nuft import band_limited_image, mode_grid, simplex_nuft
 from ._meshes import Mesh, checked_meshes
 
 __all__ = ["SimplexRasterizer"]
@@ -46,7 +46,7 @@ class SimplexRasterizer(TransformerMixin, SubspaceEstimator):
         volume of the box, which do not depend on the resolution.
     signed : bool, default=False
         Count simplices of negative orientation negatively; with
-        :func:`subspace_learn.functional.simplex_nuft.cone` this fills closed outlines.
+        :func:`subspace_learn.functional.geometry.simplex_nuft.cone` this fills closed outlines.
     flatten : bool, default=True
         Return a table. If False, an array with one axis for each axis of the grid.
 
@@ -67,7 +67,7 @@ class SimplexRasterizer(TransformerMixin, SubspaceEstimator):
 
     See Also
     --------
-    subspace_learn.functional.simplex_nuft.simplex_nuft : The coefficients alone.
+    subspace_learn.functional.geometry.simplex_nuft.simplex_nuft : The coefficients alone.
 
     Notes
     -----

@@ -13,17 +13,17 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, progress, random_generator
-from .._magnitude import finite_result
-from .._system_validation import check_right_hand_side, check_symmetric_matrix
-from ..functional.bootstrap_amg import COMPOSITIONS, SYMMETRIC_COMPOSITIONS, bootstrap_amg
-from ..functional.bootstrap_amg_solve import (
+from .._checks.magnitude import finite_result
+from .._checks.system import check_right_hand_side, check_symmetric_matrix
+from ..functional.graph.bootstrap_amg import COMPOSITIONS, SYMMETRIC_COMPOSITIONS, bootstrap_amg
+from ..functional.graph.bootstrap_amg_solve import (
     MovedPreconditioner,
     grounded_system,
     moved_preconditioner,
     precondition,
     solve_system,
 )
-from ..linalg.polynomial_cycle import SMOOTHERS
+from ..functional.graph.polynomial_cycle import SMOOTHERS
 
 __all__ = ["BootstrapAMG"]
 
@@ -70,8 +70,8 @@ class BootstrapAMG(SubspaceEstimator):
     Attributes
     ----------
     hierarchies_ : tuple of Hierarchy
-        Matrices and prolongators, :class:`subspace_learn.linalg.aggregation.Hierarchy`, of A with
-        Laplacian parts grounded and rows in another order, which is faster.
+        Matrices and prolongators, :class:`subspace_learn.functional.graph.aggregation.Hierarchy`,
+        of A with Laplacian parts grounded and rows in another order, which is faster.
     hierarchy_ : Hierarchy
         The first of them.
     smooth_vectors_ : ndarray of shape (n, n_hierarchies + 1)
@@ -111,9 +111,9 @@ class BootstrapAMG(SubspaceEstimator):
     -----
     Singular Laplacians: components whose rows sum to zero (isolated vertices too) are recognised,
     and one diagonal entry of each is raised a little inside the preconditioner (see
-    :func:`subspace_learn.functional.bootstrap_amg.ground_laplacian`). `solve` then gives the least
-    squares solution of least norm, :math:`A^+ b`. Other singular matrices, such as a normalised
-    Laplacian, need a small multiple of the identity added.
+    :func:`subspace_learn.functional.graph.bootstrap_amg.ground_laplacian`). `solve` then gives the
+    least squares solution of least norm, :math:`A^+ b`. Other singular matrices, such as a
+    normalised Laplacian, need a small multiple of the identity added.
 
     Rows are numbered anew inside, so that a graph numbered at random is nearly as fast as one whose
     neighbours lie together in memory. Work is done in float64; float32 comes back where A and b are

@@ -8,8 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_array, validate_data
 
-from .._graph_validation import check_graph
-from .._validation import check_samples
+from .._checks.graph import check_graph
+from .._checks.table import check_samples
 
 __all__ = ["AttributeColumns", "check_adjacency", "check_attributes", "check_edges"]
 

@@ -9,9 +9,14 @@ import scipy.sparse as sp
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import check_samples
-from ..functional.affinity_graph import neighbor_weights, rbf_affinity
-from ..functional.new_vertices import attributed_new_rows, model_labels, nearest_center, new_rows
+from .._checks.table import check_samples
+from ..functional.graph.affinity_graph import neighbor_weights, rbf_affinity
+from ..functional.graph.new_vertices import (
+    attributed_new_rows,
+    model_labels,
+    nearest_center,
+    new_rows,
+)
 from ._cluster_input import check_attributes, check_edges
 
 __all__ = ["NewVerticesMixin"]

@@ -10,8 +10,8 @@ from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
 
 from .._base import Interval, StrOptions, SubspaceEstimator, as_container, fit_method, progress
-from .._graph_validation import check_graphs
-from ..functional.positional_encoding import STATISTICS, positional_encoding, spectral_filters
+from .._checks.graph import check_graphs
+from ..functional.graph.positional_encoding import STATISTICS, positional_encoding, spectral_filters
 
 __all__ = ["SpectralPositionalEncoding"]
 

@@ -19,13 +19,13 @@ from .._base import (
     progress,
     random_generator,
 )
-from .._validation import check_samples
-from ..functional.affinity_graph import neighbor_affinity, rbf_affinity
-from ..functional.attribute_partition import partition_attributed
-from ..functional.bootstrap_vectors import bootstrap_vectors
-from ..functional.graph_laplacian import modularity
-from ..functional.graph_partition import PartitionOptions, partition_graph
-from ..functional.new_vertices import cluster_centers
+from .._checks.table import check_samples
+from ..functional.graph.affinity_graph import neighbor_affinity, rbf_affinity
+from ..functional.graph.attribute_partition import partition_attributed
+from ..functional.graph.bootstrap_vectors import bootstrap_vectors
+from ..functional.graph.graph_laplacian import modularity
+from ..functional.graph.graph_partition import PartitionOptions, partition_graph
+from ..functional.graph.new_vertices import cluster_centers
 from ._cluster_input import check_adjacency, check_attributes
 from ._new_vertices import NewVerticesMixin
 

@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, device_of, is_array, is_numpy, move_like, to_numpy
 from .._base import SubspaceEstimator
-from .._validation import check_labels, check_sample_weight, check_samples
-from ..functional.nearest_subspace import gaps, row_directions, weighted_mean
+from .._checks.table import check_labels, check_sample_weight, check_samples
+from ..functional.grassmann.nearest_subspace import gaps, row_directions, weighted_mean
 
 __all__ = ["ClassSubspaceModel", "Table"]
 

@@ -14,15 +14,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, device_of, is_numpy
 from .._base import Interval, StrOptions, fit_method, progress, random_generator
-from .._validation import check_groups, check_sample_weight, check_samples
-from ..functional.federated_client import client_update
-from ..functional.federated_pca import (
+from .._checks.table import check_groups, check_sample_weight, check_samples
+from ..functional.grassmann.federated_client import client_update
+from ..functional.grassmann.federated_pca import (
     AGGREGATIONS,
     FederatedRequest,
     initial_state,
     server_aggregate,
 )
-from ..functional.grassmann_pca import PrincipalSubspace
+from ..functional.grassmann.grassmann_pca import PrincipalSubspace
 from ..linalg.eig import with_fixed_signs
 from ..linalg.lowrank import LowRankMoments
 from ._subspace_model import SubspaceModel
@@ -41,8 +41,9 @@ class FederatedGrassmannPCA(SubspaceModel):
     .. math:: \max_{U \in \mathrm{Gr}(k, d)} \sum_i \operatorname{tr}(U^T S_i U),
 
     from messages smaller than the rows. The fit here runs all clients in one process, one per value
-    of ``groups``; `subspace_learn.functional.federated_client.client_update` and
-    `subspace_learn.functional.federated_pca.server_aggregate` are the two halves to deploy.
+    of ``groups``; `subspace_learn.functional.grassmann.federated_client.client_update` and
+    `subspace_learn.functional.grassmann.federated_pca.server_aggregate` are the two halves to
+    deploy.
 
     Parameters
     ----------

@@ -13,20 +13,20 @@ from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, device_of, is_numpy, library_name, move_like, to_numpy
 from .._base import Interval, StrOptions, fit_method, progress, random_generator
-from ..functional.grassmann_classifier import (
+from ..functional.grassmann.grassmann_classifier import (
     Labelled,
     labelled_rows,
     log_probabilities,
     probabilities,
 )
-from ..functional.grassmann_training import (
+from ..functional.grassmann.grassmann_training import (
     Plan,
     Trained,
     class_starts,
     stratified_split,
     trained,
 )
-from ..functional.nearest_subspace import projection_norms
+from ..functional.grassmann.nearest_subspace import projection_norms
 from ..linalg.grassmann import random_point
 from ._class_subspaces import ClassSubspaceModel
 from ._grassmann_stream import StreamOfBatches

@@ -13,8 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import array_namespace
 from .._base import Interval, StrOptions, fit_method, random_seed
-from .._validation import check_sample_weight
-from ..functional.grassmann_pca import (
+from .._checks.table import check_sample_weight
+from ..functional.grassmann.grassmann_pca import (
     PrincipalSubspace,
     Request,
     condensed,

@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 
 from .._array import Array, array_namespace, to_numpy
 from .._base import fit_method, progress, random_generator, random_seed
-from ..functional.grassmann_training import Stream, absorbed
+from ..functional.grassmann.grassmann_training import Stream, absorbed
 
 __all__ = ["StreamOfBatches"]
 

@@ -9,7 +9,7 @@ from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, device_of, move_like
 from .._base import Interval, StrOptions, fit_method
-from ..functional.nearest_subspace import (
+from ..functional.grassmann.nearest_subspace import (
     class_means,
     class_subspaces,
     gaps,

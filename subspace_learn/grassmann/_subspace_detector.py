@@ -21,9 +21,13 @@ from .._base import (
     fit_method,
     routed_fit_params,
 )
-from .._magnitude import finite_result
-from .._validation import check_sample_weight, check_samples
-from ..functional.subspace_detector import combined_index, hotelling_statistic, weighted_quantile
+from .._checks.magnitude import finite_result
+from .._checks.table import check_sample_weight, check_samples
+from ..functional.grassmann.subspace_detector import (
+    combined_index,
+    hotelling_statistic,
+    weighted_quantile,
+)
 from ..linalg.moments import row_blocks, table_moments
 from ._grassmann_pca import GrassmannPCA
 

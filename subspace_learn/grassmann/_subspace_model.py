@@ -11,13 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace
 from .._base import SubspaceEstimator
-from .._validation import check_samples, check_scores
-from ..functional.grassmann_pca import (
+from .._checks.table import check_samples, check_scores
+from ..functional.grassmann.grassmann_pca import (
     PrincipalSubspace,
     Summary,
-    projection_scores,
-    squared_residuals,
 )
+from ..linalg.projection import projection_scores, squared_residuals
 
 __all__ = ["SubspaceModel"]
 

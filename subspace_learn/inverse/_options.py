@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._array import Array, array_namespace, double, is_array, is_complex, move_like
-from ..functional.self_calibration import Calibration, Request
-from ..functional.sensing import SensingStack
+from ..functional.inverse.self_calibration.calibration import Calibration, Request
+from ..functional.inverse.sensing import SensingStack
 
 __all__ = ["check_stack_suits_model", "default_atoms", "in_width_of", "request_for", "warn_about"]
 

@@ -19,11 +19,15 @@ from .._array import (
     to_numpy,
 )
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, progress
-from .._complex_validation import check_measurements, check_target_is_not_complex
-from ..functional import self_calibration_filter as fourier
-from ..functional.self_calibration import Calibration, calibrated, resolved_solver
-from ..functional.self_calibration_misfit import LeastSquaresHow, recovered_signals
-from ..functional.sensing import LiveSensors, SensingStack, TransformedStack
+from .._checks.complex import check_measurements, check_target_is_not_complex
+from ..functional.inverse.self_calibration import fourier
+from ..functional.inverse.self_calibration.calibration import (
+    Calibration,
+    calibrated,
+    resolved_solver,
+)
+from ..functional.inverse.self_calibration.misfit import LeastSquaresHow, recovered_signals
+from ..functional.inverse.sensing import LiveSensors, SensingStack, TransformedStack
 from ._options import check_stack_suits_model, default_atoms, in_width_of, request_for, warn_about
 from ._sensing import sensing_stack
 

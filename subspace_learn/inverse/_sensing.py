@@ -17,7 +17,7 @@ from .._array import (
     library_name,
     move_like,
 )
-from ..functional.sensing import (
+from ..functional.inverse.sensing import (
     ConvolutionStack,
     FourierStack,
     HadamardStack,

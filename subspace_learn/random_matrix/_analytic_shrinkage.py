@@ -8,9 +8,9 @@ import numpy as np
 
 from .._array import array_namespace, device_of
 from .._base import fit_method
-from ..functional.analytic_shrinkage import analytic_eigenvalues
-from ..functional.gaussian_model import GaussianModel
-from ..functional.random_matrix_filter import (
+from ..functional.random_matrix.analytic_shrinkage import analytic_eigenvalues
+from ..functional.random_matrix.gaussian_model import GaussianModel
+from ..functional.random_matrix.random_matrix_filter import (
     covariance_spectrum,
     gram_spectrum,
     leading_directions,

@@ -11,9 +11,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace
 from .._base import SubspaceEstimator
-from .._magnitude import check_magnitude, finite_result
-from .._validation import check_samples
-from ..functional.gaussian_model import GaussianModel, covariance_matrix, log_densities
+from .._checks.magnitude import check_magnitude, finite_result
+from .._checks.table import check_samples
+from ..functional.random_matrix.gaussian_model import (
+    GaussianModel,
+    covariance_matrix,
+    log_densities,
+)
 
 __all__ = ["CovarianceModel"]
 

@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._array import array_namespace, is_array, to_numpy
-from .._validation import check_labels, check_samples
-from ..functional.grassmann_pca import projection_scores
-from ..functional.rbns import (
+from .._checks.table import check_labels, check_samples
+from ..functional.random_matrix.rbns import (
     conformal_support,
     robustness_scores,
     rotated_directions,
     same_class_rows,
 )
+from ..linalg.projection import projection_scores
 
 __all__ = ["Selection", "selected"]
 

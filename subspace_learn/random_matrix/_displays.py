@@ -8,8 +8,11 @@ import numpy as np
 
 from .._array import to_numpy
 from .._drawing import BLUE, GREEN, VERMILION, Display, fitted_step
-from ..functional.marchenko_pastur import marchenko_pastur_density, marchenko_pastur_support
-from ..functional.noise_model import SampleSize, debiased_spikes, shrunk_spectrum
+from ..functional.random_matrix.marchenko_pastur import (
+    marchenko_pastur_density,
+    marchenko_pastur_support,
+)
+from ..functional.random_matrix.noise_model import SampleSize, debiased_spikes, shrunk_spectrum
 
 __all__ = ["ScreeDisplay", "ShrinkageDisplay", "SpectrumDisplay"]
 

@@ -8,7 +8,7 @@ from typing import Any
 from scipy.sparse import issparse
 
 from .._array import array_namespace
-from ..functional.random_matrix_filter import ColumnSums
+from ..functional.random_matrix.random_matrix_filter import ColumnSums
 
 __all__ = [
     "check_mergeable",

@@ -12,8 +12,8 @@ from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, as_float, detached, is_array, is_complex
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, progress
-from .._magnitude import check_magnitude
-from ..functional.heavy_tail_spectrum import hill_exponent, pooled_eigenvalues
+from .._checks.magnitude import check_magnitude
+from ..functional.random_matrix.heavy_tail_spectrum import hill_exponent, pooled_eigenvalues
 
 __all__ = ["HeavyTailSpectrum"]
 

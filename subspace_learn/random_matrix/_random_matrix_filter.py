@@ -11,8 +11,8 @@ from sklearn.utils import Tags
 
 from .._array import array_namespace, device_of
 from .._base import Interval, StrOptions, fit_method, progress, random_generator
-from .._validation import check_sample_weight
-from ..functional.random_matrix_filter import gram_spectrum, permuted_edges, prepared
+from .._checks.table import check_sample_weight
+from ..functional.random_matrix.random_matrix_filter import gram_spectrum, permuted_edges, prepared
 from ._direction_selection import selected
 from ._filter_options import check_table_options, resolved_solver, rows_are_equalised
 from ._spiked_fit import SpikedFit, spiked_fit, warn_if_empty, warn_of_departures
@@ -64,8 +64,8 @@ class RandomMatrixFilter(SumStream):
         one score for each direction, small for those to keep, or a boolean mask.
     quantile : float, default=0.8
         A direction is dropped if its score is among the ``1 - quantile`` largest (conformal
-        p-value, see :func:`~subspace_learn.functional.rbns.conformal_support`): that share is
-        dropped whether it is fragile or not, so choose it by cross-validation.
+        p-value, see :func:`~subspace_learn.functional.random_matrix.rbns.conformal_support`): that
+        share is dropped whether it is fragile or not, so choose it by cross-validation.
     perturbation : {None, "resample"}, float or callable, default=None
         How to disturb rows when `fit` is given no ``X_perturbed``. A number: Gaussian noise of this
         size relative to the root mean square of a feature; None means 0.1. "resample": another row

@@ -10,9 +10,9 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace
-from .._magnitude import finite_result
-from .._validation import check_scores
-from ..functional.grassmann_pca import projection_scores
+from .._checks.magnitude import finite_result
+from .._checks.table import check_scores
+from ..linalg.projection import projection_scores
 from ._covariance_model import CovarianceModel
 
 __all__ = ["SignalProjection"]

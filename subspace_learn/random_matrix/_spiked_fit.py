@@ -9,9 +9,9 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .._array import Array, array_namespace, device_of
-from ..functional.gaussian_model import GaussianModel
-from ..functional.noise_checks import findings, residual_statistics
-from ..functional.noise_model import (
+from ..functional.random_matrix.gaussian_model import GaussianModel
+from ..functional.random_matrix.noise_checks import findings, residual_statistics
+from ..functional.random_matrix.noise_model import (
     NoiseModel,
     NoiseRule,
     SampleSize,
@@ -21,7 +21,7 @@ from ..functional.noise_model import (
     noise_model,
     shrunk_spectrum,
 )
-from ..functional.random_matrix_filter import Spectrum, leading_directions
+from ..functional.random_matrix.random_matrix_filter import Spectrum, leading_directions
 from ..linalg.lowrank import CentredTable
 
 __all__ = ["SpikedFit", "spiked_fit", "warn_if_empty", "warn_of_departures"]
@@ -68,7 +68,7 @@ def spiked_fit(
     mean, scale : array of shape (n_features,)
         Centre in the units of the standardized data, and what features were divided by.
     null : ndarray or None
-        See :func:`~subspace_learn.functional.noise_model.noise_model`.
+        See :func:`~subspace_learn.functional.random_matrix.noise_model.noise_model`.
 
     Returns
     -------

@@ -10,8 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace
 from .._base import fit_method
-from .._validation import check_sample_weight
-from ..functional.random_matrix_filter import (
+from .._checks.table import check_sample_weight
+from ..functional.random_matrix.random_matrix_filter import (
     ColumnSums,
     Spectrum,
     column_sums,

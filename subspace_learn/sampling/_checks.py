@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from .._array import is_array, to_numpy
-from .._magnitude import check_magnitude
+from .._checks.magnitude import check_magnitude
 
 __all__ = ["check_targets"]
 

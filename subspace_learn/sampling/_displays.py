@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import is_array, to_numpy
 from .._drawing import COLOURS, MARKERS, Display, fitted_step
-from ..functional.row_sampling import embedding_error
+from ..functional.sampling.row_sampling import embedding_error
 
 __all__ = ["DesignDisplay", "EmbeddingErrorDisplay", "SampleScoreDisplay"]
 

@@ -12,19 +12,19 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import HasMethods, Interval, StrOptions, fit_method, random_generator
-from .._validation import check_on_host, check_sample_weight, check_samples
-from ..functional.continuous_design import (
+from .._checks.table import check_on_host, check_sample_weight, check_samples
+from ..functional.sampling.continuous_design import (
     CONTINUOUS_SCHEMES,
     BasisLaw,
     design_points,
     orthonormal_space,
 )
-from ..functional.dpp_least_squares import (
+from ..functional.sampling.dpp_least_squares import (
     SCHEMES,
     LinearFit,
     weighted_fit,
 )
-from ..functional.product_bases import KINDS, multi_indices
+from ..functional.sampling.product_bases import KINDS, multi_indices
 from ._label_design import LabelDesign
 from ._labels import asked, chosen_targets
 

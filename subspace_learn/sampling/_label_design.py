@@ -11,8 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array
 
 from .._base import SubspaceEstimator, progress, random_generator
-from .._validation import check_samples
-from ..functional.dpp_least_squares import (
+from .._checks.table import check_samples
+from ..functional.sampling.dpp_least_squares import (
     Design,
     FeatureSpace,
     design_rows,

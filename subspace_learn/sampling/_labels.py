@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._validation import rows_of
+from .._checks.table import rows_of
 from ._checks import check_targets
 
 __all__ = ["OracleError", "asked", "chosen_targets"]

@@ -11,9 +11,9 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
-from .._magnitude import finite_result
-from .._validation import check_on_host, check_samples
-from ..functional.product_bases import KINDS, basis_values, multi_indices
+from .._checks.magnitude import finite_result
+from .._checks.table import check_on_host, check_samples
+from ..functional.sampling.product_bases import KINDS, basis_values, multi_indices
 
 __all__ = ["ProductBasis"]
 

@@ -11,9 +11,9 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import Interval, StrOptions, fit_method, random_generator
-from .._validation import rows_of
-from ..functional.row_sampling import SCORES
-from ..functional.row_stream import absorbed, joined, shifted
+from .._checks.table import rows_of
+from ..functional.sampling.row_sampling import SCORES
+from ..functional.sampling.row_stream import absorbed, joined, shifted
 from ._weighted_blocks import WeightedBlocks, taken
 
 __all__ = ["SensitivitySampler"]

@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.utils.validation import has_fit_parameter
 
 from .._base import HasMethods, fit_method
-from .._validation import check_labels, check_on_host, check_samples, rows_of
+from .._checks.table import check_labels, check_on_host, check_samples, rows_of
 from .._wrapped_predictor import WrappedPredictor
 from ._checks import check_targets
 from ._sensitivity_sampler import SensitivitySampler

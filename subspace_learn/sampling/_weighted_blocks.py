@@ -8,10 +8,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from .._base import SubspaceEstimator
-from .._validation import check_on_host, check_sample_weight, check_samples
-from ..functional.dpp import own_order
-from ..functional.row_sampling import RowSample, embedding_error, row_scores, sample_rows
-from ..functional.row_stream import Coreset
+from .._checks.table import check_on_host, check_sample_weight, check_samples
+from ..functional.sampling.dpp import own_order
+from ..functional.sampling.row_sampling import RowSample, embedding_error, row_scores, sample_rows
+from ..functional.sampling.row_stream import Coreset
 from ._checks import check_targets
 
 __all__ = ["WeightedBlocks", "taken"]

@@ -12,9 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, move_like, to_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
-from .._stack_validation import check_epochs
-from .._validation import check_like, check_scores
-from ..functional.hippo import MEASURES, hippo_operator, hippo_trajectory
+from .._checks.stack import check_epochs
+from .._checks.table import check_like, check_scores
+from ..functional.sequence.hippo import MEASURES, hippo_operator, hippo_trajectory
 
 __all__ = ["HiPPOTransformer"]
 
@@ -63,8 +63,9 @@ class HiPPOTransformer(TransformerMixin, SubspaceEstimator):
 
     See Also
     --------
-    subspace_learn.functional.state_space.ptd_legs : The same memory as independent complex modes.
-    sklearn.decomposition.PCA : The best linear projection of series that resemble those of fit.
+    subspace_learn.functional.sequence.state_space.ptd_legs : The same memory as independent complex
+    modes. sklearn.decomposition.PCA : The best linear projection of series that resemble those of
+    fit.
 
     Notes
     -----

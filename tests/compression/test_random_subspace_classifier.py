@@ -13,7 +13,7 @@ from sklearn.preprocessing import scale
 
 from subspace_learn.compression import RandomSubspaceClassifier, intrinsic_dimension
 from subspace_learn.compression._random_subspace_classifier import subspace
-from subspace_learn.functional.random_subspace import NetworkShape
+from subspace_learn.functional.compression.random_subspace import NetworkShape
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from subspace_learn.covariance import GBWNormalizer
-from subspace_learn.functional.gbw_normalization import Geometry, domain_statistics
-from subspace_learn.linalg import spd
-from subspace_learn.linalg.spd_mean import mean_spd
-from subspace_learn.linalg.spd_tangent import tangent_vectors
+from subspace_learn.functional.covariance import spd
+from subspace_learn.functional.covariance.gbw_normalization import Geometry, domain_statistics
+from subspace_learn.functional.covariance.spd_mean import mean_spd
+from subspace_learn.functional.covariance.spd_tangent import tangent_vectors
 
 N = 4
 

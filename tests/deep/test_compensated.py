@@ -17,7 +17,7 @@ from sklearn.neural_network import MLPRegressor
 
 from subspace_learn.compression import EoRACompensator
 from subspace_learn.deep import CompensatedLinear, DeepClassifier, Perceptron, compensated
-from subspace_learn.functional.eora import activation_error, quantized
+from subspace_learn.functional.compression.eora import activation_error, quantized
 
 RANK = 3
 

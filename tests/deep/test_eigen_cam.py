@@ -22,7 +22,7 @@ from subspace_learn.deep import (
     EigenCAMDisplay,
     SSMClassifier,
 )
-from subspace_learn.functional.eigen_cam import eigen_cam, mean_activation_map
+from subspace_learn.functional.activations.eigen_cam import eigen_cam, mean_activation_map
 from tests.common_checks.sequences import Epochs, make_sequences
 from tests.deep.modules import OneHidden
 

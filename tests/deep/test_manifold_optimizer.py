@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: the deep ex
 from pymanopt.manifolds import Stiefel
 
 from subspace_learn.deep import GrassmannHead, GrassmannParameter, RiemannianSGD, StiefelParameter
-from subspace_learn.functional.grassmann_classifier import Labelled, loss_and_gradient
+from subspace_learn.functional.grassmann.grassmann_classifier import Labelled, loss_and_gradient
 from subspace_learn.linalg.grassmann import (
     exponential,
     principal_angles,

@@ -14,7 +14,7 @@ from sklearn.base import clone
 
 from subspace_learn.deep import S4DLayer, S5Layer, SSMClassifier
 from subspace_learn.deep._state_space_layers import linear_scan
-from subspace_learn.functional.state_space import s4d_kernel, s4d_recurrence
+from subspace_learn.functional.sequence.state_space import s4d_kernel, s4d_recurrence
 from tests.common_checks.sequences import Epochs, make_sequences
 
 INITS = ("legs", "lin", "inv", "ptd")

@@ -9,7 +9,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
-from subspace_learn.functional.simplex_nuft import cone
+from subspace_learn.functional.geometry.simplex_nuft import cone
 from subspace_learn.geometry import SimplexRasterizer
 
 

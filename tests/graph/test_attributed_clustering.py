@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from subspace_learn import SpectralAMGClustering
 from subspace_learn.datasets import DatasetUnavailableError, fetch_attributed_graph
-from subspace_learn.functional.attribute_graph import attribute_entropy
+from subspace_learn.functional.graph.attribute_graph import attribute_entropy
 
 
 def planted(n=300, K=3, inner=0.15, outer=0.01, seed=0):

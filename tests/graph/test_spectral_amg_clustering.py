@@ -11,7 +11,7 @@ from sklearn.model_selection import ParameterGrid
 from sklearn.utils import get_tags
 
 from subspace_learn import SpectralAMGClustering
-from subspace_learn.functional.block_model import edge_information
+from subspace_learn.functional.graph.block_model import edge_information
 
 
 def planted(n=300, K=3, inner=0.15, outer=0.01, seed=0):

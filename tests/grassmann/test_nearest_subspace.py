@@ -7,7 +7,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestCentroid
 
 from subspace_learn import NearestSubspaceClassifier
-from subspace_learn.functional.nearest_subspace import row_directions
+from subspace_learn.functional.grassmann.nearest_subspace import row_directions
 
 N, D, C, K = 90, 6, 3, 2
 

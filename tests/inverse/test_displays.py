@@ -7,7 +7,7 @@ import pytest
 
 from subspace_learn import SelfCalibrationLS
 from subspace_learn.inverse import GainDisplay, NoiseErrorDisplay, SingularGapDisplay
-from tests.functional.self_calibration_cases import case, noisy
+from tests.functional.inverse.self_calibration.cases import case, noisy
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")

@@ -16,10 +16,10 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from subspace_learn import SelfCalibrationLS
-from subspace_learn.functional.self_calibration import error_after_best_scalar
-from subspace_learn.functional.sensing import cosine_basis
+from subspace_learn.functional.inverse.self_calibration.calibration import error_after_best_scalar
+from subspace_learn.functional.inverse.sensing import cosine_basis
 from subspace_learn.inverse import ConvolutionSensing, FourierSensing, HadamardSensing
-from tests.functional.self_calibration_cases import case, gaussian, noisy
+from tests.functional.inverse.self_calibration.cases import case, gaussian, noisy
 
 MODELS = ("repeated", "diverse", "snapshots", "blind_deconvolution")
 

@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.neighbors import kneighbors_graph
 
-from subspace_learn.functional.affinity_graph import (
+from subspace_learn.functional.graph.affinity_graph import (
     neighbor_affinity,
     rbf_affinity,
     symmetric_neighbors,

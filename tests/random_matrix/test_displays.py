@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 
 from subspace_learn import RandomMatrixFilter
 from subspace_learn.datasets import make_spiked_samples
-from subspace_learn.functional.hessian_spectrum import hessian_spectrum
+from subspace_learn.functional.random_matrix.hessian_spectrum import hessian_spectrum
 from subspace_learn.random_matrix import (
     ScreeDisplay,
     ShrinkageDisplay,

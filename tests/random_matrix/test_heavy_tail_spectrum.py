@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from subspace_learn.functional.heavy_tail_spectrum import hill_exponent
+from subspace_learn.functional.random_matrix.heavy_tail_spectrum import hill_exponent
 from subspace_learn.random_matrix import HeavyTailSpectrum
 from tests.common_checks.table import check_rejected_parameter_leaves_the_others_alone
 

@@ -7,7 +7,7 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LinearRegression
 
 from subspace_learn import SensitivitySampler
-from subspace_learn.functional.row_sampling import SCORES
+from subspace_learn.functional.sampling.row_sampling import SCORES
 from subspace_learn.sampling import embedding_error, lewis_weights
 
 

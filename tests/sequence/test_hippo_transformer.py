@@ -9,7 +9,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from subspace_learn import HiPPOTransformer
-from subspace_learn.functional.hippo import hippo_operator
+from subspace_learn.functional.sequence.hippo import hippo_operator
 
 
 @pytest.fixture

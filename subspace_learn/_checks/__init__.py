@@ -1,0 +1,1 @@
+"""What X may be: one file for each kind of input, and what leaves the range of floats."""

@@ -1,0 +1,1 @@
+"""Maps of the activations of a network: formulas of the activations family."""

@@ -1,0 +1,1 @@
+"""Low-rank corrections and random subspaces: formulas of the compression family."""

@@ -1,0 +1,1 @@
+"""Covariance matrices of signals and their geometry: formulas of the covariance family."""

@@ -1,0 +1,1 @@
+"""Koopman operators from snapshots: formulas of the dynamics family."""

@@ -1,0 +1,333 @@
+"""Koopman matrices and their eigenpairs from compressed snapshot pairs.
+
+Rows are observables at one time: ``psi(y) ~ psi(x) K + u B``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg
+
+from ..._array import Array, array_namespace, double, is_complex, is_numpy
+from .pair_factors import PairFactors, pair_factors
+
+__all__ = [
+    "KoopmanFit",
+    "complex_product",
+    "explained_variance",
+    "koopman_eigenpairs",
+    "koopman_fit",
+    "koopman_matrix",
+    "modes",
+    "real_columns",
+]
+
+
+class KoopmanFit(NamedTuple):
+    """A Koopman matrix, and the same in an orthonormal dictionary ``psi(x) basis``."""
+
+    matrix: np.ndarray
+    """K with ``psi(y) ~ psi(x) K``, (n_observables, n_observables)."""
+    input_matrix: np.ndarray
+    """B with ``psi(y) ~ psi(x) K + u B``, (n_inputs, n_observables)."""
+    readout: np.ndarray
+    """Least squares map from observables to states, (n_observables, n_features)."""
+    basis: np.ndarray
+    """Columns that make the dictionary orthonormal on the data, (n_observables, rank)."""
+    inverse_basis: np.ndarray
+    """Observables in the orthonormal dictionary, (rank, n_observables)."""
+    operator: np.ndarray
+    """K in the orthonormal dictionary, after regularisation or projection, (rank, rank)."""
+    projected: np.ndarray
+    """What the data say, ``Q^* psi(y) basis``, (rank, rank)."""
+    complement: np.ndarray
+    """The part of ``psi(y) basis`` that Q does not span, (n_rows, rank) with n_rows <= rank."""
+    singular_values: np.ndarray
+    """Of the lifted data with columns scaled to length 1, descending."""
+
+
+def koopman_matrix(
+    left: Array, right: Array, weights: Array | None = None, *, solver: str = "qr"
+) -> np.ndarray:
+    """Koopman matrix of lifted pairs, and nothing else: the least squares solution.
+
+    Parameters
+    ----------
+    left, right : array of shape (n_pairs, n_observables)
+        Observables of x and of its successor y.
+    weights : array of shape (n_pairs,), optional
+        Nonnegative quadrature weights.
+    solver : {"qr", "gram"}, default="qr"
+        As in `pair_factors`.
+
+    Returns
+    -------
+    matrix : ndarray of shape (n_observables, n_observables)
+        K with ``psi(y) ~ psi(x) K``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    >>> koopman_matrix(X, X @ np.array([[0.5, 1.0], [0.0, 0.25]])).round(12) + 0.0
+    array([[0.5 , 1.  ],
+           [0.  , 0.25]])
+    """
+    factors = pair_factors(left, right, weights=weights, solver=solver, residuals=False)
+    upper = factors.left
+    if upper.shape[0] == upper.shape[1] and solver == "qr":
+        return scipy.linalg.solve_triangular(upper, factors.right, check_finite=False)
+    return koopman_fit(factors).matrix
+
+
+def koopman_fit(
+    factors: PairFactors,
+    *,
+    n_inputs: int = 0,
+    rcond: float = 1e-12,
+    alpha: float = 0.0,
+    n_components: int | None = None,
+    measure_preserving: bool = False,
+) -> KoopmanFit:
+    r"""Koopman matrix from compressed pairs, with its orthonormal dictionary.
+
+    Parameters
+    ----------
+    factors : PairFactors
+        From `pair_factors`.
+    n_inputs : int, default=0
+        How many of the first columns of ``left`` are inputs.
+    rcond : float, default=1e-12
+        Singular values below this share of the largest are dropped, columns scaled to length 1.
+    alpha : float, default=0.0
+        Ridge relative to the mean squared length of the scaled columns.
+    n_components : int, optional
+        Most singular directions to keep.
+    measure_preserving : bool, default=False
+        Whether the operator is replaced by the nearest unitary one (the polar factor).
+
+    Returns
+    -------
+    fit : KoopmanFit
+        Of rank at most n_observables.
+
+    Notes
+    -----
+    Inputs are projected out of both sides first (Frisch and Waugh), so eigenpairs are those of K
+    alone. ``K = W F Q^* psi(y)`` with ``psi(x) W = Q`` and ridge factors
+    :math:`F = s^2 / (s^2 + \alpha)`.
+
+    References
+    ----------
+    M. O. Williams, I. G. Kevrekidis, C. W. Rowley, "A data-driven approximation of the Koopman
+    operator: extending dynamic mode decomposition", J. Nonlinear Sci. 25 (2015), section 2.2.
+    M. J. Colbrook, "The mpEDMD algorithm for data-driven computations of measure-preserving
+    dynamical systems", SIAM J. Numer. Anal. 61 (2023), algorithm 4.1.
+    """
+    inputs, observables = factors.left[:, :n_inputs], factors.left[:, n_inputs:]
+    known, to_inputs, _ = _orthonormal(inputs, rcond, None)
+    X = observables - known @ (known.conj().T @ observables)
+    Y = factors.right - known @ (known.conj().T @ factors.right)
+    Q, W, values = _orthonormal(X, rcond, n_components, triangular=alpha == 0)
+    inner = Q.conj().T @ Y
+    projected = inner @ W
+    complement = _complement(Y, Q, inner, factors.outside) @ W
+    if complement.shape[0] > complement.shape[1]:
+        complement = np.asarray(np.linalg.qr(complement, mode="r"))
+    inverse_basis = Q.conj().T @ X
+    kept = values[: W.shape[1]]
+    shrink = (kept**2 / (kept**2 + alpha))[:, None] if alpha > 0 else 1.0
+    operator, matrix = shrink * projected, W @ (shrink * inner)
+    if measure_preserving and W.shape[1]:
+        left_vectors, _, right_vectors = np.linalg.svd(projected)
+        operator = left_vectors @ right_vectors
+        matrix = W @ operator @ inverse_basis
+    input_matrix = np.zeros((0, matrix.shape[1]), dtype=matrix.dtype)
+    if n_inputs:
+        input_matrix = to_inputs @ (known.conj().T @ (factors.right - observables @ matrix))
+        Qx, Wx, _ = _orthonormal(observables, rcond, n_components, triangular=True)
+        readout = Wx @ (Qx.conj().T @ factors.state)
+    else:
+        readout = W @ (Q.conj().T @ factors.state)
+    return KoopmanFit(
+        matrix,
+        input_matrix,
+        readout,
+        W,
+        inverse_basis,
+        operator,
+        projected,
+        complement,
+        values,
+    )
+
+
+def _complement(Y: np.ndarray, Q: np.ndarray, inner: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """Rows that hold what Q does not span: of Y, unless Q is square, and what was kept apart."""
+    return outside if Q.shape[0] == Q.shape[1] else np.vstack([Y - Q @ inner, outside])
+
+
+def _orthonormal(
+    X: np.ndarray, rcond: float, n_components: int | None, *, triangular: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Q and W with ``X W = Q`` orthonormal, and the singular values of X with unit columns."""
+    lengths = np.linalg.norm(X, axis=0)
+    scale = np.where(lengths > 0, lengths, 1.0)
+    if X.shape[1] == 0:
+        return X[:, :0], np.zeros((0, 0)), np.zeros(0)
+    unit = X / scale
+    # compressed pairs are triangular already, unless inputs were taken out
+    square = X.shape[0] == X.shape[1] and not np.tril(unit, -1).any()
+    Q, R = (np.eye(len(unit)), unit) if square else np.linalg.qr(unit)
+    values = np.linalg.svd(R, compute_uv=False)
+    rank = int(np.sum(values > rcond * values[0])) if values[0] > 0 else 0
+    rank = rank if n_components is None else min(rank, n_components)
+    if triangular and rank == X.shape[1]:
+        # Householder's basis keeps the order of the observables, and with it the block triangular
+        # form of K in polynomials, which its eigenvalues owe their last digits to.
+        return Q, scipy.linalg.solve_triangular(R, np.eye(len(R))) / scale[:, None], values
+    left_vectors, values, right_vectors = np.linalg.svd(R, full_matrices=False)
+    W = right_vectors[:rank, :].conj().T / values[:rank] / scale[:, None]
+    return Q @ left_vectors[:, :rank], W, values
+
+
+def koopman_eigenpairs(operator: np.ndarray, *, normal: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues by falling modulus and unit eigenvectors, conjugate pairs exact for real K.
+
+    Parameters
+    ----------
+    operator : ndarray of shape (rank, rank)
+        In an orthonormal dictionary.
+    normal : bool
+        Whether it is unitary: then a Schur form gives orthonormal eigenvectors.
+
+    Returns
+    -------
+    eigenvalues : ndarray of shape (rank,)
+        Complex.
+    eigenvectors : ndarray of shape (rank, rank)
+        Columns of length 1, entry of largest modulus real and positive.
+    """
+    # LAPACK balances a matrix by the size of its entries; where those are rounding it loses digits.
+    rounding = 8 * np.finfo(np.float64).eps * np.abs(operator).max(initial=0.0)
+    exact = np.where(np.abs(operator) > rounding, operator, 0.0)
+    values, vectors = _normal_eig(operator) if normal else np.linalg.eig(exact)
+    values, vectors = values.astype(np.complex128), vectors.astype(np.complex128)
+    # Rounded, lest the last bit of a unitary matrix, or of a complex one with pairs, decide.
+    angles, moduli = np.round(np.abs(np.angle(values)), 12), np.round(np.abs(values), 12)
+    keys = (-np.sign(values.imag), angles, -moduli)
+    order = np.lexsort(keys)
+    values, vectors = values[order], vectors[:, order]
+    if vectors.shape[0] == 0:
+        return values, vectors
+    largest = np.argmax(np.round(np.abs(vectors), 12), axis=0)
+    entry = vectors[largest, np.arange(len(values))]
+    phase = np.conj(entry) / np.where(np.abs(entry) > 0, np.abs(entry), 1.0)
+    return values, vectors * phase / np.linalg.norm(vectors, axis=0)
+
+
+def explained_variance(truth: Array, predicted: Array) -> float:
+    """Coefficient of determination R^2 of a table, columns weighted by their variance.
+
+    Parameters
+    ----------
+    truth, predicted : array of shape (n_rows, n_features)
+        Of any array library, in one float width.
+
+    Returns
+    -------
+    score : float
+        1 is perfect, 0 as good as the mean. Where the truth is constant: 1 if it is met, else 0.
+    """
+    xp = array_namespace(truth, predicted)
+    error = float(xp.sum((predicted - truth) ** 2))
+    spread = float(xp.sum((truth - xp.mean(truth, axis=0)) ** 2))
+    if spread == 0:
+        return float(error == 0)
+    return 1.0 - error / spread
+
+
+def complex_product(A: Array, V: Array) -> Array:
+    """``A @ V`` in double precision, in real arithmetic where A alone is real: half the flops.
+
+    Parameters
+    ----------
+    A : array of shape (n, m)
+        Real or complex, of any array library and float width.
+    V : array of shape (m, k)
+        Double precision, of the same library.
+
+    Returns
+    -------
+    product : array of shape (n, k)
+        In double precision.
+    """
+    A = double(A)
+    if is_complex(A) or not is_complex(V):
+        return A @ V
+    parts = A @ real_columns(V)
+    if is_numpy(A):
+        return parts.view(V.dtype)
+    xp = array_namespace(A, V)
+    return xp.astype(parts[:, ::2], V.dtype) + 1j * xp.astype(parts[:, 1::2], V.dtype)
+
+
+def real_columns(V: Array) -> Array:
+    """Real and imaginary part of each complex column, one beside the other.
+
+    Parameters
+    ----------
+    V : array of shape (n, k)
+        Complex, of any array library.
+
+    Returns
+    -------
+    columns : array of shape (n, 2 * k)
+        Real.
+    """
+    xp = array_namespace(V)
+    parts = xp.stack([xp.real(V), xp.imag(V)], axis=2)
+    return xp.reshape(parts, (V.shape[0], 2 * V.shape[1]))
+
+
+def modes(vectors: np.ndarray, states: np.ndarray) -> np.ndarray:
+    """Coefficients of states in eigenvectors, ``vectors @ modes ~ states``.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (rank, n_eigenvalues)
+        Eigenvectors in the orthonormal dictionary, all or some.
+    states : ndarray of shape (rank, n_features)
+        States in the orthonormal dictionary.
+
+    Returns
+    -------
+    modes : ndarray of shape (n_eigenvalues, n_features)
+        Complex; of least norm where eigenvectors coincide (a defective matrix).
+    """
+    states = states.astype(np.complex128)
+    if vectors.shape[0] == vectors.shape[1] > 0:
+        factor, pivots = scipy.linalg.lapack.zgetrf(vectors)[:2]
+        reciprocal, _ = scipy.linalg.lapack.zgecon(factor, np.abs(vectors).sum(axis=0).max())
+        if reciprocal > 1e-10:
+            return np.asarray(scipy.linalg.lu_solve((factor, pivots), states, check_finite=False))
+    return np.asarray(np.linalg.lstsq(vectors, states, rcond=None)[0])
+
+
+def _normal_eig(operator: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenpairs of a unitary matrix from its Schur form; real ones by their 2 x 2 rotations."""
+    if np.iscomplexobj(operator):
+        triangle, vectors = scipy.linalg.schur(operator, output="complex")
+        return np.diagonal(triangle).copy(), vectors
+    triangle, vectors = scipy.linalg.schur(operator, output="real")
+    values, columns = np.diagonal(triangle).astype(complex), vectors.astype(complex)
+    for j in np.flatnonzero(np.abs(np.diagonal(triangle, -1)) > 1e-14):
+        turn = np.sqrt(complex(triangle[j, j + 1] * triangle[j + 1, j]))
+        sign = np.sign(triangle[j, j + 1])
+        values[j : j + 2] += np.array([1j, -1j]) * abs(turn)
+        plane = columns[:, j].copy(), columns[:, j + 1].copy()
+        columns[:, j] = (plane[0] + 1j * sign * plane[1]) / 2**0.5
+        columns[:, j + 1] = (plane[0] - 1j * sign * plane[1]) / 2**0.5
+    return values, columns

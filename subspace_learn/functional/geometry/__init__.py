@@ -1,0 +1,1 @@
+"""Fourier transforms of simplices: formulas of the geometry family."""

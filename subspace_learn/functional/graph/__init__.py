@@ -1,0 +1,1 @@
+"""Laplacians, multigrid and partitions: formulas of the graph family."""

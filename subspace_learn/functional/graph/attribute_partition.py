@@ -1,0 +1,286 @@
+"""Clusters of an attributed graph: spectral starts at several weights, one model that judges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from .attribute_graph import AttributedGraph, attributed_graph, value_block
+from .belief_propagation import propagate_beliefs
+from .block_model import BlockModel, fit_block_model, renumbered_clusters
+from .graph_laplacian import WalkOperator, component_labels, walk_operator
+from .graph_partition import MOST_PROPOSED, PartitionOptions
+from .spectral_clustering import (
+    LowVectors,
+    canonical_labels,
+    cluster_rows,
+    diffusion_rows,
+    low_vectors,
+    oriented,
+)
+from .vector_selection import EigengapProposal, eigengap_clusters
+
+__all__ = ["AttributedPartition", "attributed_rows", "partition_attributed"]
+
+WEIGHTS = (0.1, 0.3, 0.5, 0.7, 1.0)
+"""Shares of attribute steps from which the model is started: near the graph to attributes alone."""
+
+
+class AttributedPartition(NamedTuple):
+    """A partition of the nodes of an attributed graph, and what led to it."""
+
+    labels: np.ndarray
+    """Cluster of each node, heaviest first, (n,)."""
+    rows: np.ndarray
+    """Embedding, (n, d) or (n, 2 d)."""
+    vectors: np.ndarray
+    """Vectors kept, (n, d)."""
+    low: LowVectors
+    """All vectors found."""
+    graph: AttributedGraph
+    """With the weight that was kept."""
+    weight: float
+    """Share of attribute steps."""
+    bounds: dict[tuple[float, int], float]
+    """Bound of the model by weight and number of vectors; empty if the weight was given."""
+    model: BlockModel | None
+    """Fit by belief propagation, clusters numbered as in the labels; its bound is that of the
+    mean-field fit. None if the weight was given."""
+    n_components: int
+    """Components of the graph with its value vertices."""
+    proposal: EigengapProposal | None
+    """If the number of clusters was left to the eigengap."""
+    projector: np.ndarray
+    """``D^{-1/2} V``, (n, d)."""
+
+
+def partition_attributed(
+    adjacency: sp.csr_array,
+    attributes: sp.csr_array,
+    options: PartitionOptions,
+    *,
+    weight: float | str = "auto",
+    block: str = "self",
+    rng: np.random.Generator,
+    progress: Callable[[str], None] | None = None,
+) -> AttributedPartition:
+    """Cluster the nodes by edges and attributes.
+
+    Parameters
+    ----------
+    adjacency : csr_array of shape (n, n)
+        Symmetric, nonnegative, float64.
+    attributes : csr_array of shape (n, m)
+        Nonnegative, float64.
+    options : PartitionOptions
+        With "eigengap" the number of clusters is that of the augmented graph with this share, or
+        a half.
+    weight : float in (0, 1] or "auto", default="auto"
+        A number: labels are those of 2 K vectors with this share of attributes. "auto": rows
+        of five shares, from K and 2 K vectors, start the model of
+        :mod:`~subspace_learn.functional.graph.block_model`; from the start of the largest bound
+        :func:`~subspace_learn.functional.graph.belief_propagation.propagate_beliefs` finds the
+        labels.
+    block : {"self", "all"}, default="self"
+        "all" appends :func:`~subspace_learn.functional.graph.attribute_graph.value_block`.
+    rng : numpy.random.Generator
+        Of random starts.
+    progress : callable, default=None
+        Gets lines of text.
+
+    Returns
+    -------
+    partition : AttributedPartition
+        Nodes that neither edges nor attributes join to others end in the most populous cluster.
+    """
+    proposal = None
+    if options.n_clusters == "eigengap":
+        proposal = _proposed(adjacency, attributes, options, weight, rng)
+        options = options._replace(n_clusters=proposal.n_clusters)
+        if progress is not None:
+            progress(proposal.reason)
+    if weight != "auto":
+        tried = _candidates(adjacency, attributes, options, float(weight), block, rng, progress)
+        found = next(tried)
+    else:
+        starts = (
+            candidate
+            for share in WEIGHTS
+            for candidate in _candidates(
+                adjacency, attributes, options, share, block, rng, progress
+            )
+        )
+        bounds: dict[tuple[float, int], float] = {}
+        fitted = (
+            _judged(start, adjacency, attributes, options, bounds, say=progress) for start in starts
+        )
+        start, mean_field = max(fitted, key=lambda fit: fit[1].bound)
+        labels, model = _refined(start.labels, mean_field, adjacency, attributes)
+        found = start._replace(labels=labels, model=model, bounds=bounds)
+    degree = np.asarray(adjacency.sum(axis=1)).ravel()
+    return _renumbered(found._replace(proposal=proposal), degree)
+
+
+def _candidates(
+    adjacency: sp.csr_array,
+    attributes: sp.csr_array,
+    options: PartitionOptions,
+    weight: float,
+    block: str,
+    rng: np.random.Generator,
+    progress: Callable[[str], None] | None,
+) -> Iterator[AttributedPartition]:
+    """Spectral partitions of the augmented graph with this share: from K vectors, and from 2 K."""
+    graph = attributed_graph(adjacency, attributes, weight)
+    operator = walk_operator(graph.adjacency, graph.factor)
+    n_components, components = component_labels(graph.adjacency, graph.factor)
+    K, n = int(options.n_clusters), operator.shape[0]
+    counts = _vector_counts(options, K, n)
+    low = low_vectors(
+        operator,
+        components,
+        max(counts),
+        strategy=_strategy(options.strategy, n_components, max(counts)),
+        fine=True,
+        rng=rng,
+        progress=progress,
+    )
+    V = oriented(low.vectors)
+    known = (np.diff(graph.adjacency.indptr) > 0) | (np.diff(graph.factor.indptr) > 0)
+    for d in counts:
+        rows = attributed_rows(operator, graph, attributes, V[:, :d], options, block)
+        labels = np.full(n, -1)
+        labels[known] = cluster_rows(
+            rows[known],
+            min(K, int(known.sum())),
+            method=options.assign_labels,
+            n_init=options.n_init,
+            seed=int(rng.integers(2**31)),
+        )
+        labels[~known] = np.bincount(labels[known]).argmax()
+        yield AttributedPartition(
+            labels=labels,
+            rows=rows,
+            vectors=V[:, :d],
+            low=low,
+            graph=graph,
+            weight=weight,
+            bounds={},
+            model=None,
+            n_components=n_components,
+            proposal=None,
+            projector=V[:, :d] / operator.root_degree[:, None],
+        )
+
+
+def _judged(
+    start: AttributedPartition,
+    adjacency: sp.csr_array,
+    attributes: sp.csr_array,
+    options: PartitionOptions,
+    bounds: dict[tuple[float, int], float],
+    *,
+    say: Callable[[str], None] | None,
+) -> tuple[AttributedPartition, BlockModel]:
+    """The model fitted from a partition, and a line in the table of bounds."""
+    model = fit_block_model(adjacency, attributes, start.labels, int(options.n_clusters))
+    d = start.vectors.shape[1]
+    bounds[start.weight, d] = model.bound
+    if say is not None:
+        say(f"attribute share {start.weight}, {d} vectors: bound {model.bound:.6g}")
+    return start, model
+
+
+def _refined(
+    start: np.ndarray,
+    mean_field: BlockModel,
+    adjacency: sp.csr_array,
+    attributes: sp.csr_array,
+) -> tuple[np.ndarray, BlockModel]:
+    """Labels by belief propagation, or by the mean field if beliefs leave more clusters empty."""
+    model = propagate_beliefs(adjacency, attributes, start, len(mean_field.prior))
+    labels, others = (m.memberships.argmax(axis=1) for m in (model, mean_field))
+    if len(np.unique(labels)) < len(np.unique(others)):
+        return others, mean_field
+    return labels, model._replace(bound=mean_field.bound)
+
+
+def _proposed(
+    adjacency: sp.csr_array,
+    attributes: sp.csr_array,
+    options: PartitionOptions,
+    weight: float | str,
+    rng: np.random.Generator,
+) -> EigengapProposal:
+    graph = attributed_graph(adjacency, attributes, 0.5 if weight == "auto" else float(weight))
+    operator = walk_operator(graph.adjacency, graph.factor)
+    components = component_labels(graph.adjacency, graph.factor)[1]
+    k = min(MOST_PROPOSED, operator.shape[0])
+    low = low_vectors(operator, components, k, strategy="filter", rng=rng)
+    return eigengap_clusters(1 - low.values)
+
+
+def _vector_counts(options: PartitionOptions, K: int, n: int) -> list[int]:
+    if options.n_vectors != "auto":
+        return [min(int(options.n_vectors), n)]
+    if options.assign_labels == "cluster_qr":
+        return [min(K, n)]
+    return sorted({min(K, n), min(2 * K, n)}, reverse=True)
+
+
+def _strategy(strategy: str, n_components: int, n_vectors: int) -> str:
+    """Words join all nodes at a distance of two: such a graph is an expander, whatever its edges.
+
+    The block strategy needs an exact vector for each component, so it must have room for them.
+    """
+    return "block" if strategy == "block" and n_components < n_vectors else "filter"
+
+
+def attributed_rows(
+    operator: WalkOperator,
+    graph: AttributedGraph,
+    attributes: sp.csr_array,
+    V: np.ndarray,
+    options: PartitionOptions,
+    block: str,
+) -> np.ndarray:
+    """Embedding of the nodes, with the block of their values if it is asked for.
+
+    Parameters
+    ----------
+    operator : WalkOperator
+        Walk with eliminated values.
+    graph : AttributedGraph
+        What it was made of.
+    attributes : csr_array of shape (n, m)
+        Nonnegative.
+    V : ndarray of shape (n, d)
+        Vectors.
+    options : PartitionOptions
+        ``row_normalize`` is read.
+    block : {"self", "all"}
+        See :func:`partition_attributed`.
+
+    Returns
+    -------
+    rows : ndarray of shape (n, d) or (n, 2 d)
+        See :func:`~subspace_learn.functional.graph.spectral_clustering.diffusion_rows`.
+    """
+    rows = diffusion_rows(operator @ V, row_normalize=options.row_normalize)
+    if block == "self":
+        return rows
+    values = (graph.factor.T @ rows) / np.sqrt(graph.value_weight)[:, None]
+    return value_block(rows, attributes, values)
+
+
+def _renumbered(found: AttributedPartition, degree: np.ndarray) -> AttributedPartition:
+    """Clusters in their final order, in labels and model alike."""
+    labels = canonical_labels(found.labels, degree)
+    if found.model is None:
+        return found._replace(labels=labels)
+    return found._replace(
+        labels=labels, model=renumbered_clusters(found.model, found.labels, labels)
+    )

@@ -1,0 +1,323 @@
+"""Spectral clustering: low vectors by the solver that suits the graph, rows, labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
+
+from .filtered_subspace import filtered_eigenpairs
+from .graph_laplacian import WalkOperator
+from .nested_subspace import coarsening_growth, nested_eigenpairs
+
+__all__ = [
+    "HierarchySummary",
+    "LowVectors",
+    "canonical_labels",
+    "cluster_rows",
+    "diffusion_rows",
+    "low_vectors",
+    "oriented",
+    "resolved_strategy",
+]
+
+_DENSE_NODES = 600
+_FILLS_IN = 2.5  # growth of the mean degree by one aggregation: beyond it, a filter is faster
+# Residual over 1 - (last value). After a clear gap the first is far inside what K-means needs;
+# where the values of communities lie close together, far from 1, it is not: hence the second.
+_RTOL_ROUGH, _RTOL_FINE = 0.1, 0.01
+_ATOL = 1e-10  # of residuals, where there are more components than vectors
+_GROWTH = 12.0
+_ROUNDS = 200
+_DENSE_BYTES = 4 * 2**30
+
+
+class HierarchySummary(NamedTuple):
+    """Sizes of the graphs that a solver worked on, finest first."""
+
+    sizes: tuple[int, ...]
+    """Vertices of each level."""
+    nonzeros: tuple[int, ...]
+    """Stored entries of each level."""
+
+    @property
+    def n_levels(self) -> int:
+        """How many graphs there are."""
+        return len(self.sizes)
+
+    @property
+    def operator_complexity(self) -> float:
+        """Stored entries of all levels over those of the first."""
+        return sum(self.nonzeros) / max(self.nonzeros[0], 1)
+
+
+class LowVectors(NamedTuple):
+    """Low end of the spectrum of a normalised Laplacian, and how it was found."""
+
+    values: np.ndarray
+    """Eigenvalues of the walk matrix, descending from 1, (d,)."""
+    vectors: np.ndarray
+    """Orthonormal columns, (n, d)."""
+    strategy: str
+    """"dense", "filter", "block" or "bootstrap"."""
+    convergence_rates: np.ndarray
+    """Largest residual (filter) or relative change of a value (block) by round; of bootstrap, the
+    rate of the composite after each hierarchy; empty for "dense"."""
+    hierarchy: HierarchySummary
+    """Graphs worked on; one for "dense" and "filter"."""
+    growth: float
+    """Growth of the mean degree by one aggregation; NaN if not measured."""
+
+
+def resolved_strategy(strategy: str, operator: WalkOperator) -> tuple[str, float]:
+    """Choose between the multigrid block and the polynomial filter.
+
+    Parameters
+    ----------
+    strategy : {"auto", "block", "filter", "bootstrap"}
+        What the user asked for.
+    operator : WalkOperator
+        The graph.
+
+    Returns
+    -------
+    strategy : str
+        "dense" up to 600 vertices, unless "bootstrap" was asked for. "auto" is "filter" where
+        coarse graphs fill in, else "block".
+    growth : float
+        What "auto" measured,
+        :func:`~subspace_learn.functional.graph.nested_subspace.coarsening_growth`; else NaN.
+    """
+    if strategy != "bootstrap" and operator.shape[0] <= _DENSE_NODES:
+        return "dense", np.nan
+    if strategy != "auto":
+        return strategy, np.nan
+    growth = coarsening_growth(operator.edges)
+    return ("filter" if growth > _FILLS_IN else "block"), growth
+
+
+def low_vectors(
+    operator: WalkOperator,
+    components: np.ndarray,
+    n_vectors: int,
+    *,
+    strategy: str = "auto",
+    fine: bool = False,
+    rng: np.random.Generator,
+    progress: Callable[[str], None] | None = None,
+) -> LowVectors:
+    """Leading eigenpairs of the walk matrix, with one exact vector for each component.
+
+    Parameters
+    ----------
+    operator : WalkOperator
+        Every vertex has edges, or is alone.
+    components : ndarray of int, shape (n,)
+        Component of each vertex, from 0; fewer than ``n_vectors``.
+    n_vectors : int
+        How many, at most n.
+    strategy : {"auto", "block", "filter"}, default="auto"
+        See :func:`resolved_strategy`.
+    fine : bool, default=False
+        Whether pairs must be told apart that lie close together: "filter" then goes on until
+        residuals are a hundredth of 1 - (last value), not a tenth.
+    rng : numpy.random.Generator
+        Of random starts.
+    progress : callable, default=None
+        Gets lines of text.
+
+    Returns
+    -------
+    found : LowVectors
+        The last pair is rough, the others have residuals within a tenth of 1 - (last value)
+        ("filter"), or values that still fall by less than 5 % a step ("block").
+
+    Raises
+    ------
+    ValueError
+        If so large a share of all vectors is wanted that dense matrices above 4 GiB are needed.
+    """
+    n = operator.shape[0]
+    strategy, growth = resolved_strategy(strategy, operator)
+    alone = HierarchySummary((n,), (operator.edges.nnz,))
+    rates: list[float] = []
+    if strategy == "dense" or 3 * n_vectors > n:
+        if 16 * n**2 > _DENSE_BYTES:
+            raise ValueError(
+                f"{n_vectors} vectors of a graph of {n} vertices are more than a third of them, "
+                f"and need dense matrices of {16 * n**2 / 2**30:.1f} GiB. Ask for fewer clusters, "
+                "or set n_vectors."
+            )
+        # the driver for a range of eigenvalues gives up on graphs with many equal ones
+        values, vectors = scipy.linalg.eigh(operator.toarray(), driver="evd", check_finite=False)
+        kept = slice(None, -1 - min(n_vectors, n), -1)
+        return LowVectors(
+            np.clip(values[kept], -1, 1), vectors[:, kept], "dense", np.zeros(0), alone, growth
+        )
+    if progress is not None:
+        progress(f"{n_vectors} vectors of {n} vertices by strategy {strategy!r}")
+    if strategy == "filter":
+        matrix = operator.edges if operator.factor is None else operator
+        values, vectors = filtered_eigenpairs(
+            matrix,
+            n_vectors,
+            rtol=_RTOL_FINE if fine else _RTOL_ROUGH,
+            atol=_ATOL,
+            damping=_all_but_the_last,
+            max_rounds=_ROUNDS,
+            seed=int(rng.integers(2**31)),
+            growth=_GROWTH,
+            n_guards=max(3, n_vectors // 4),
+            residuals_seen=rates,
+        )
+        return LowVectors(np.clip(values, -1, 1), vectors, strategy, np.array(rates), alone, growth)
+    found = nested_eigenpairs(
+        sp.csr_array(sp.eye_array(n) - operator.edges),
+        _indicators(operator.root_degree, components),
+        n_vectors,
+        factor=operator.factor,
+        rng=rng,
+        progress=progress,
+    )
+    graphs = [level.laplacian for level in found.levels]
+    summary = HierarchySummary(tuple(g.shape[0] for g in graphs), tuple(g.nnz for g in graphs))
+    values = np.clip(1 - found.values, -1, 1)
+    return LowVectors(values, found.vectors, "block", np.array(found.changes), summary, growth)
+
+
+def _all_but_the_last(values: np.ndarray) -> np.ndarray:
+    """Weights of residuals: the last pair, in the bulk behind a gap, says where that begins."""
+    weights = np.ones(len(values))
+    weights[1:][-1:] = 0
+    return weights
+
+
+def _indicators(root_degree: np.ndarray, components: np.ndarray) -> np.ndarray:
+    """Orthonormal vectors of eigenvalue 1: root degrees on one component, 0 elsewhere."""
+    n, c = len(components), int(components.max()) + 1
+    null = np.zeros((n, c))
+    null[np.arange(n), components] = root_degree
+    return null / np.linalg.norm(null, axis=0)
+
+
+def oriented(vectors: np.ndarray) -> np.ndarray:
+    """Columns with a sign that does not depend on the order of rows: the sum of cubes is positive.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n, d)
+        Eigenvectors.
+
+    Returns
+    -------
+    oriented : ndarray of shape (n, d)
+        A new array.
+    """
+    skew = np.einsum("ij,ij,ij->j", vectors, vectors, vectors)
+    return vectors * np.where(skew < 0, -1.0, 1.0)
+
+
+def diffusion_rows(image: np.ndarray, *, row_normalize: bool = True) -> np.ndarray:
+    r"""Rows to cluster: the image S V of the vectors, on the unit sphere.
+
+    :math:`S V = V \Lambda`: each vector is weighted by its eigenvalue, as after one step of the
+    walk, which quiets vectors that are mostly noise. The same formula gives the row of a new
+    vertex from its edges.
+
+    Parameters
+    ----------
+    image : ndarray of shape (n, d)
+        S V.
+    row_normalize : bool, default=True
+        Whether rows are scaled to length 1; rows of zeros stay.
+
+    Returns
+    -------
+    rows : ndarray of shape (n, d)
+        New array.
+
+    References
+    ----------
+    R. R. Coifman, S. Lafon, "Diffusion maps", Appl. Comput. Harmon. Anal. 21, 2006, section 2.
+    A. Y. Ng, M. I. Jordan, Y. Weiss, "On spectral clustering: analysis and an algorithm", NIPS
+    2001 (unit rows).
+    """
+    if not row_normalize:
+        return image.copy()
+    lengths = np.linalg.norm(image, axis=1, keepdims=True)
+    largest = lengths.max(initial=0.0)
+    return image / np.where(lengths > 1e-12 * largest, lengths, np.inf)
+
+
+def cluster_rows(
+    rows: np.ndarray, n_clusters: int, *, method: str = "kmeans", n_init: int = 10, seed: int = 0
+) -> np.ndarray:
+    """Labels of the rows of an embedding.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d)
+        Embedding.
+    n_clusters : int
+        At most n.
+    method : {"kmeans", "cluster_qr"}, default="kmeans"
+        "cluster_qr" needs no random start: it picks K rows by a pivoted QR factorisation, and gives
+        each row to the nearest of them in angle, after a rotation.
+    n_init : int, default=10
+        Starts of K-means.
+    seed : int, default=0
+        Of K-means.
+
+    Returns
+    -------
+    labels : ndarray of int, shape (n,)
+        In [0, n_clusters).
+
+    References
+    ----------
+    A. Damle, V. Minden, L. Ying, "Simple, direct and efficient multi-way spectral clustering",
+    Information and Inference 8, 2019, algorithm 1.
+    """
+    if method == "cluster_qr":
+        _, _, pivots = scipy.linalg.qr(rows.T, pivoting=True, mode="economic")
+        U, _, Vt = scipy.linalg.svd(rows[pivots[:n_clusters]].T, full_matrices=False)
+        return np.argmax(np.abs(rows @ (U @ Vt)), axis=1)
+    from sklearn.cluster import KMeans
+
+    # in an order of the rows' own, lest the starts depend on how vertices are numbered
+    order = np.argsort(rows @ np.sqrt(np.arange(2.0, rows.shape[1] + 2)), kind="stable")
+    labels = np.empty(len(rows), dtype=np.int64)
+    labels[order] = KMeans(n_clusters, n_init=n_init, random_state=seed).fit(rows[order]).labels_
+    return labels
+
+
+def canonical_labels(labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Number the clusters by falling weight, then by size: the order of rows does not matter.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n,)
+        From 0.
+    weights : ndarray of shape (n,)
+        Nonnegative, such as degrees.
+
+    Returns
+    -------
+    labels : ndarray of int32, shape (n,)
+        The same partition; without gaps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> canonical_labels(np.array([2, 0, 0]), np.ones(3))
+    array([1, 0, 0], dtype=int32)
+    """
+    names, labels = np.unique(labels, return_inverse=True)
+    weight, size = np.bincount(labels, weights=weights), np.bincount(labels)
+    order = np.lexsort((np.arange(len(names)), -size, -np.round(weight, 6)))
+    rank = np.empty(len(names), dtype=np.int32)
+    rank[order] = np.arange(len(names), dtype=np.int32)
+    return rank[labels]

@@ -1,0 +1,1 @@
+"""Subspaces as points of a Grassmann manifold: formulas of the grassmann family."""

@@ -1,0 +1,1 @@
+"""Unknown instruments and signals: formulas of the inverse family."""

@@ -1,0 +1,372 @@
+r"""Self-calibration: gains of the sensors and the signals behind them, from one linear solve.
+
+Measurements ``y_l = d A_l x_l`` (entrywise gains d, known maps A_l) are linear in (s, x) with s =
+1/d. The solution is the vector (s, x) that the system of
+:mod:`subspace_learn.functional.inverse.self_calibration.system` maps to nearly zero: with
+``method="ls"`` the best one with ``w^H s = 1``, with ``method="svd"`` the best one of unit length.
+One complex scalar is never known: (d, x) and (a d, x / a) give the same measurements.
+
+Formulas are those of Ling and Strohmer (2018), sections 2 and 3; the steps on the true misfit and
+the sparse loop are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ...._array import Array, array_namespace, conj, device_of, move_like, to_numpy
+from ..sensing import LiveSensors, SensingStack
+from .dense import DenseSolver
+from .lsqr import LsqrSolver
+from .misfit import LeastSquaresHow, refined
+from .schur import SchurSolver
+from .system import BalancedSystem, Solver, balanced_system
+
+__all__ = [
+    "Calibration",
+    "Request",
+    "calibrated",
+    "error_after_best_scalar",
+    "live_sensors",
+    "resolved_solver",
+]
+
+_SPARSE_STEPS = 50
+# Elimination up to this order of its eigenproblem, and this many numbers in the matrices A_l.
+_SCHUR_ORDER = 1024
+_SCHUR_NUMBERS = 2**24
+# A map with a fast transform is applied rather than formed from this many unknowns on.
+_FAST_UNKNOWNS = 256
+
+
+class Request(NamedTuple):
+    """What is asked of a calibration."""
+
+    method: str = "ls"
+    """"ls" or "svd"."""
+    solver: str = "schur"
+    """"dense", "schur" or "lsqr": see :func:`resolved_solver`."""
+    w: Array | None = None
+    """Normalisation ``w^H s = 1``, (m,); None with method "svd" means unit mean of ``|s|^2``."""
+    gain_basis: Array | None = None
+    """B of ``d = B h``, (m, k)."""
+    sparsity: float = 0.0
+    """Weight of ``sum |x|``, as a share of ``max |A^H y|``."""
+    refine: int = 0
+    """Alternating steps on the true misfit."""
+    damp: float = 0.0
+    """Weight of ``|x|``, relative to the columns of the system."""
+    tol: float = 1e-10
+    """Where iterations stop."""
+    max_iter: int = 1000
+    """Most steps of one run of LSQR."""
+
+
+class Calibration(NamedTuple):
+    """What a calibration found."""
+
+    gains: Array
+    """d, (m,); NaN for dead sensors."""
+    signals: Array
+    """(q, n): one row for a shared signal, else one for each snapshot."""
+    residual_norm: float
+    """Norm of ``y_l - d A_l x_l`` over all snapshots."""
+    singular_values: np.ndarray
+    """The smallest few of the balanced system, ascending."""
+    null_dim: int
+    """Dimension of the space of solutions; above 1 the answer is one of many."""
+    n_iter: int
+    """Steps of LSQR, 1 for a direct solver."""
+    converged: bool
+    """Whether every iteration reached its tolerance."""
+
+
+def resolved_solver(solver: str, stack: SensingStack, n_snapshots: int, shared_signal: bool) -> str:
+    """Turn ``solver="auto"`` into a solver by the size of the problem.
+
+    Parameters
+    ----------
+    solver : {"auto", "dense", "schur", "lsqr"}
+        As given by the user.
+    stack : SensingStack
+        The maps.
+    n_snapshots : int
+        Number of rows of measurements.
+    shared_signal : bool
+        Whether they measure one signal.
+
+    Returns
+    -------
+    solver : {"dense", "schur", "lsqr"}
+        "schur", or "lsqr" where the maps are fast or elimination would be too large.
+    """
+    if solver != "auto":
+        return solver
+    k, m, n = stack.shape
+    order = n if shared_signal else m
+    n_unknowns = m + n * (1 if shared_signal else n_snapshots)
+    # signals of their own behind one map are eliminated together, at the price of one
+    one_map = k == 1 and not shared_signal and order <= _SCHUR_ORDER // 2
+    if stack.is_fast and n_unknowns > _FAST_UNKNOWNS and not one_map:
+        return "lsqr"
+    return "schur" if order <= _SCHUR_ORDER and k * m * n <= _SCHUR_NUMBERS else "lsqr"
+
+
+def live_sensors(Y: Array) -> np.ndarray:
+    """Tell which sensors measured anything.
+
+    Parameters
+    ----------
+    Y : array of shape (p, m)
+        Measurements.
+
+    Returns
+    -------
+    live : ndarray of shape (m,) of bool
+        False where all measurements are zero, up to the rounding of a transform of this length.
+    """
+    size = to_numpy(array_namespace(Y).linalg.vector_norm(Y, axis=0))
+    return size > 8 * 2.0**-52 * len(size) ** 0.5 * size.max()
+
+
+def calibrated(
+    Y: Array,
+    stack: SensingStack,
+    request: Request,
+    *,
+    shared_signal: bool,
+    report: Callable[[str], None] = lambda message: None,
+) -> Calibration:
+    """Find gains and signals behind measurements.
+
+    Parameters
+    ----------
+    Y : array of shape (p, m)
+        Measurements in double precision, not all zero.
+    stack : SensingStack
+        The maps A_l: one for all snapshots, or p.
+    request : Request
+        How.
+    shared_signal : bool
+        Whether all snapshots measure the same signal.
+    report : callable, default does nothing
+        Gets a line of text now and then.
+
+    Returns
+    -------
+    calibration : Calibration
+        Gains and signals, with what tells whether to trust them.
+
+    Raises
+    ------
+    ValueError
+        If ``w^H s = 1`` excludes the solution.
+    """
+    xp = array_namespace(Y)
+    live = live_sensors(Y)
+    if not live.any():
+        raise ValueError(
+            "All measurements are zero: there is nothing to calibrate. Give snapshots with a "
+            "signal."
+        )
+    if not live.all():
+        Y, stack, request = _of_live_sensors(Y, stack, request, live)
+    w, basis = request.w, request.gain_basis
+    make = _SOLVERS[request.solver]
+    plain = balanced_system(Y, stack, shared_signal=shared_signal)
+    solver = make(plain, request)
+    penalty = _damping(plain, request.damp)
+    steps = 0
+    z = _solution(solver, plain, request) if penalty is None and not request.sparsity else None
+    if z is None:
+        z, penalty, steps = _penalised(Y, plain, penalty, make, request, report)
+    spectrum = solver.spectrum(z)
+    report(f"smallest singular values {spectrum.values}, null dimension {spectrum.null_dim}")
+    if request.method == "ls" and penalty is None and spectrum.null_dim == 1:
+        if int(xp.sum(xp.astype(w != 0, xp.int64))) > 1:  # a reference sensor excludes nothing
+            _check_normalisation(plain, z, spectrum.values, request.tol)
+    s, x = _normalised(*plain.unscaled(z), w)
+    d = 1.0 / _nonzero(s)
+    n_steps = max(request.refine, 0 if basis is None else 1)
+    if n_steps:
+        d, x = refined(
+            Y,
+            x,
+            stack,
+            n_steps,
+            shared_signal=shared_signal,
+            gain_basis=basis,
+            penalty=penalty,
+            how=LeastSquaresHow(request.solver, request.tol, request.max_iter),
+            report=report,
+        )
+        s, x = _normalised(1.0 / _nonzero(d), x, w)
+        d = 1.0 / _nonzero(s)
+    misfit = xp.linalg.vector_norm(Y - d * stack.apply(x))
+    return Calibration(
+        _with_dead(d, live),
+        x,
+        float(misfit),
+        spectrum.values,
+        spectrum.null_dim,
+        max(solver.n_iter + steps, 1),
+        solver.converged,
+    )
+
+
+def _of_live_sensors(
+    Y: Array, stack: SensingStack, request: Request, live: np.ndarray
+) -> tuple[Array, LiveSensors, Request]:
+    """The problem without the sensors that measured nothing."""
+    xp, kept = array_namespace(Y), move_like(np.flatnonzero(live), Y)
+    w, basis = (
+        None if values is None else xp.take(values, kept, axis=0)
+        for values in (request.w, request.gain_basis)
+    )
+    request = request._replace(w=w, gain_basis=basis)
+    return xp.take(Y, kept, axis=1), LiveSensors(stack, live), request
+
+
+_SOLVERS: dict[str, Callable[[BalancedSystem, Request], Solver]] = {
+    "dense": lambda system, request: DenseSolver(system),
+    "schur": lambda system, request: SchurSolver(system, tol=request.tol),
+    "lsqr": lambda system, request: LsqrSolver(system, tol=request.tol, max_iter=request.max_iter),
+}
+
+
+def _solution(solver: Solver, system: BalancedSystem, request: Request) -> Array:
+    """Balanced unknowns up to a factor."""
+    if request.method == "svd":
+        return solver.smallest()
+    return solver.constrained(request.w / system.s_scale)
+
+
+def _check_normalisation(system: BalancedSystem, z: Array, values: np.ndarray, tol: float) -> None:
+    """Raise ValueError where the data have a clear solution that ``w^H s = 1`` excludes."""
+    xp = array_namespace(z)
+    first = float(xp.linalg.vector_norm(system.image(z)) / xp.linalg.vector_norm(z))
+    second = float(values[min(1, len(values) - 1)])
+    fits = values[0] < min(0.1, 0.5 * second)  # else the data have no clear solution to exclude
+    if fits and first > 2 * values[0] + 1e3 * tol:
+        raise ValueError(
+            f"The normalisation does not suit these gains: it forces a misfit of {first:.2g} where "
+            f"{values[0]:.2g} is possible (balanced system). The mean of 1 / gains, or the "
+            "weighted mean given, is nearly zero, as happens with phases all over the circle. Use "
+            "method='svd', or reference=<index of a sensor of known gain>."
+        )
+
+
+def _normalised(s: Array, x: Array, w: Array | None) -> tuple[Array, Array]:
+    """Fix the scalar: ``w^H s = 1``, else unit mean of ``|s|^2`` and the first s positive."""
+    xp = array_namespace(x)
+    if w is not None:
+        factor = xp.sum(conj(w) * s)
+    else:
+        first = s[0] / xp.abs(s[0])
+        factor = first * xp.mean(xp.abs(s) ** 2) ** 0.5
+    return s / factor, x / factor
+
+
+def _nonzero(values: Array) -> Array:
+    """Keep quotients finite: zeros become rounding of the largest."""
+    xp = array_namespace(values)
+    size = xp.abs(values)
+    floor = 2.0**-52 * xp.max(size)
+    return xp.where(size > floor, values, xp.full_like(values, float(floor)))
+
+
+def _with_dead(d: Array, live: np.ndarray) -> Array:
+    """Gains of all sensors, NaN where dead."""
+    if live.all():
+        return d
+    xp = array_namespace(d)
+    place = move_like(np.where(live, np.cumsum(live) - 1, int(live.sum())), d)
+    return xp.take(xp.concat([d, xp.full_like(d[:1], xp.nan)]), place)
+
+
+# --- penalties ------------------------------------------------------------------------------------
+
+
+def _damping(system: BalancedSystem, damp: float) -> Array | None:
+    """Weights of ``sum r^2 |x|^2`` for ``damp``; None for none."""
+    if damp == 0.0:
+        return None
+    xp = array_namespace(system.Y)
+    shape = (system.n_signals, system.n_atoms)
+    weights = xp.ones(shape, dtype=xp.float64, device=device_of(system.Y))
+    return weights * (damp * system.x_scale) ** 2
+
+
+def _penalised(
+    Y: Array,
+    plain: BalancedSystem,
+    damping: Array | None,
+    make: Callable[[BalancedSystem, Request], Solver],
+    request: Request,
+    report: Callable[[str], None],
+) -> tuple[Array, Array, int]:
+    """Solve with penalties: once for ``damp``, reweighted until it settles for ``sparsity``.
+
+    ``lam |x_j|`` is majorised by ``lam |x_j|^2 / (2 |x_j'|)`` at the last iterate x' (iteratively
+    reweighted least squares; Daubechies et al. 2010), so each step is the same linear solve.
+    """
+    xp = array_namespace(Y)
+    images = plain.stack.adjoint(xp.astype(Y, plain.Y.dtype))
+    if plain.shared_signal:
+        images = xp.sum(images, axis=0, keepdims=True)
+    lam = request.sparsity * float(xp.max(xp.abs(images)))
+    zeros = xp.zeros(images.shape, dtype=xp.float64, device=device_of(Y))
+    damping = zeros if damping is None else damping
+    # the start: as if every atom had the size of the largest in a plain correlation
+    size = xp.full_like(zeros, float(xp.max(xp.abs(images))) / plain.x_scale**2)
+    weights, before, n_iter = damping, None, 0
+    for step in range(_SPARSE_STEPS if lam > 0.0 else 1):
+        if lam > 0.0:
+            weights = damping + lam / (size + 1e-6 * xp.max(size))
+        system = balanced_system(Y, plain.stack, shared_signal=plain.shared_signal, penalty=weights)
+        solver = make(system, request)
+        z = _solution(solver, system, request)
+        n_iter += solver.n_iter
+        x = _normalised(*plain.unscaled(z), request.w)[1]
+        size = xp.abs(x)
+        if before is not None:
+            length = float(xp.linalg.vector_norm(x))
+            if length == 0.0:
+                raise ValueError(
+                    f"sparsity={request.sparsity:.3g} leaves no signal at all. Lower it."
+                )
+            change = float(xp.linalg.vector_norm(x - before)) / length
+            report(f"sparse step {step}: signal changed by {change:.2g}")
+            if change <= 1e-6:
+                break
+        before = x
+    return z, weights, n_iter
+
+
+def error_after_best_scalar(estimate: Array, truth: Array) -> float:
+    """Relative error of an estimate that is known up to one scalar.
+
+    Parameters
+    ----------
+    estimate, truth : array
+        Of one shape.
+
+    Returns
+    -------
+    error : float
+        ``min over a of |a estimate - truth| / |truth|``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> error_after_best_scalar(np.array([2j, 4j]), np.array([1.0, 2.0]))
+    0.0
+    """
+    xp = array_namespace(estimate, truth)
+    estimate, truth = xp.reshape(estimate, (-1,)), xp.reshape(truth, (-1,))
+    factor = xp.sum(conj(estimate) * truth) / xp.sum(xp.abs(estimate) ** 2)
+    gap = xp.linalg.vector_norm(factor * estimate - truth)
+    return float(gap / xp.linalg.vector_norm(truth))

@@ -1,0 +1,1 @@
+"""Laws of random matrices: formulas of the random_matrix family."""

@@ -1,0 +1,143 @@
+"""A normal law that is told by a few directions: densities, covariance and precision of it."""
+
+from __future__ import annotations
+
+from math import log, pi
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..._array import Array, array_namespace, device_of
+from ...linalg.moments import row_blocks
+from ...linalg.projection import projection_scores
+
+__all__ = ["GaussianModel", "covariance_matrix", "divided", "log_densities", "squared_lengths"]
+
+
+class GaussianModel(NamedTuple):
+    """A normal law whose covariance is a multiple of the identity but for some directions."""
+
+    mean: Array
+    """(n_features,), float64."""
+    scale: Array | None
+    """Features are divided by it first, (n_features,); None for 1."""
+    components: Array
+    """Orthonormal rows in the space of divided features, (n_directions, n_features)."""
+    leading: Array
+    """Variance along them, (n_directions,)."""
+    rest: float
+    """Variance along every other direction."""
+
+
+def divided(X: Array, scale: Array | None) -> Array:
+    """Divide columns by their scales, in a copy of the same float width.
+
+    Parameters
+    ----------
+    X : array or sparse matrix of shape (n_samples, n_features)
+        Rows.
+    scale : array of shape (n_features,), or None
+        Divisors; None returns ``X`` itself.
+
+    Returns
+    -------
+    X : array or sparse matrix
+        Divided.
+    """
+    if scale is None:
+        return X
+    if sp.issparse(X):
+        return X.multiply(1 / scale[None, :]).asformat(X.format).astype(X.dtype)
+    return X / array_namespace(X).astype(scale, X.dtype, copy=False)
+
+
+def log_densities(X: Array, model: GaussianModel) -> Array:
+    """Logarithm of the Gaussian density of each row, at ``2 p r`` flops a row.
+
+    Parameters
+    ----------
+    X : array or sparse matrix of shape (n_samples, n_features)
+        Rows.
+    model : GaussianModel
+        With positive variances.
+
+    Returns
+    -------
+    log_density : array of shape (n_samples,)
+        In float64 of the library of ``X``.
+    """
+    xp = array_namespace(model.mean)
+    X, mean = divided(X, model.scale), model.mean
+    log_det = 0.0
+    if model.scale is not None:
+        mean = mean / model.scale
+        log_det = 2 * float(xp.sum(xp.log(model.scale)))
+    n_rest = mean.shape[0] - model.components.shape[0]
+    log_det += float(xp.sum(xp.log(model.leading))) + (n_rest * log(model.rest) if n_rest else 0.0)
+    scores = projection_scores(_double(X), mean, model.components)
+    squares = scores * scores
+    inside = xp.sum(squares / model.leading[None, :], axis=1)
+    outside = 0.0 * inside
+    if n_rest:
+        left = xp.clip(squared_lengths(X, mean) - xp.sum(squares, axis=1), min=0.0)
+        outside = left / model.rest
+    return -0.5 * (inside + outside + log_det + mean.shape[0] * log(2 * pi))
+
+
+def _double(X: Any) -> Any:
+    if sp.issparse(X):
+        return X.astype(np.float64)
+    xp = array_namespace(X)
+    return xp.astype(X, xp.float64, copy=False)
+
+
+def squared_lengths(X: Array, mean: Array) -> Array:
+    """Squared distances of the rows to a point.
+
+    Parameters
+    ----------
+    X : array or sparse matrix of shape (n_samples, n_features)
+        Rows.
+    mean : array of shape (n_features,)
+        The point, float64.
+
+    Returns
+    -------
+    lengths : array of shape (n_samples,)
+        Nonnegative, float64; for sparse rows exact to ``eps |x|^2``.
+    """
+    if sp.issparse(X):
+        energy = np.asarray(X.multiply(X).sum(axis=1), dtype=float).reshape(-1)
+        return np.clip(energy - 2 * (X @ mean) + mean @ mean, 0.0, None)
+    xp = array_namespace(X)
+    gaps = (_double(X[rows, :]) - mean for rows in row_blocks(X))
+    return xp.concat([xp.sum(gap * gap, axis=1) for gap in gaps])
+
+
+def covariance_matrix(model: GaussianModel, *, inverse: bool = False) -> Array:
+    """Covariance of a model, or its inverse, in the units of the data.
+
+    Parameters
+    ----------
+    model : GaussianModel
+        Of p features.
+    inverse : bool, default=False
+        Whether the inverse is wanted (positive variances only).
+
+    Returns
+    -------
+    matrix : array of shape (p, p)
+        Symmetric; ``8 p^2`` bytes.
+    """
+    xp = array_namespace(model.components)
+    leading, rest, scale = model.leading, model.rest, model.scale
+    if inverse:
+        leading, scale = 1 / leading, None if scale is None else 1 / scale
+        rest = 1 / rest if rest > 0 else 0.0
+    n = model.components.shape[1]
+    eye = xp.eye(n, dtype=model.components.dtype, device=device_of(model.components))
+    tilted = (leading - rest)[:, None] * model.components
+    matrix = rest * eye + model.components.T @ tilted
+    matrix = (matrix + matrix.T) / 2
+    return matrix if scale is None else matrix * (scale[:, None] * scale[None, :])

@@ -1,0 +1,1 @@
+"""Choosing rows: formulas of the sampling family."""

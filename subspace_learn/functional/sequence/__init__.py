@@ -1,0 +1,1 @@
+"""Memories of sequences and state spaces: formulas of the sequence family."""
