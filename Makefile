@@ -17,7 +17,7 @@ export MPLBACKEND ?= Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-strict test-nojit test-gpu test-floors doctest lint format doc examples \
+.PHONY: help demo test test-strict test-nojit test-gpu test-floors walk doctest lint format doc examples \
 	wheel bench bench-report clean distclean
 
 help:  ## list the targets
@@ -87,6 +87,9 @@ endif
 test-floors: .venv-floors/.stamp  ## mathematics, kernels and common checks on the lowest releases
 	.venv-floors/bin/python -m pytest tests/kernels tests/linalg tests/functional tests/grassmann \
 		tests/test_common.py $(TESTARGS)
+
+walk: $(STAMPS)/test  ## follow fit of the headline estimators, write the table of ARCHITECTURE.md
+	$(PY) tests/walk.py
 
 doctest: $(STAMPS)/test  ## examples in docstrings, README, tutorials and user guide
 	$(PY) -m pytest --doctest-modules --doctest-glob='*.rst' --doctest-glob='README.md' \
