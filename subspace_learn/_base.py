@@ -20,6 +20,7 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import has_fit_parameter
 
 from ._array import array_namespace, is_array, is_complex, is_float
+from ._warnings import warn
 
 __all__ = [
     "HasMethods",
@@ -34,6 +35,7 @@ __all__ = [
     "routed_fit_params",
     "tags_of_wrapped",
     "tell",
+    "warn",
 ]
 
 
