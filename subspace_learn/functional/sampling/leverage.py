@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -141,24 +142,18 @@ def weighted_gram(A: Any, weights: Array | None = None) -> Array:
     return gram
 
 
+def whitened_blocks(A: Any, T: Array) -> Iterator[tuple[slice, Array]]:
+    """Blocks of rows of ``A T`` one after another: where they stand, and the block, dense."""
+    A = A.tocsr() if sp.issparse(A) else A
+    for rows in row_blocks(A):
+        yield rows, np.asarray(A[rows] @ T) if is_numpy(A) else _block(A, rows) @ T
+
+
 def row_energies(A: Any, T: Array) -> Array:
     """Squared length of each row of ``A T``, without storing ``A T``."""
-    if sp.issparse(A):
-        A = A.tocsr()
-        parts = [np.asarray(A[rows] @ T) for rows in row_blocks(A)]
-        return np.concatenate([np.einsum("ij,ij->i", Z, Z) for Z in parts])
-    xp = array_namespace(A)
-    if is_numpy(A):
-        energies = np.empty(A.shape[0])
-        for rows in row_blocks(A):
-            Z = A[rows] @ T
-            np.einsum("ij,ij->i", Z, Z, out=energies[rows])
-        return energies
-    parts = []
-    for rows in row_blocks(A):
-        Z = _block(A, rows) @ T
-        parts.append(xp.sum(Z * Z, axis=1))
-    return xp.concat(parts)
+    xp = array_namespace(T)
+    energies = [xp.sum(Z * Z, axis=1) for _, Z in whitened_blocks(A, T)]
+    return xp.concat(energies)
 
 
 def _block(A: Any, rows: slice, weights: Array | None = None) -> Array:
@@ -217,8 +212,7 @@ def _sketched_whitener(
     if weights is not None:
         signs = signs * np.sqrt(weights)
     buckets = rng.integers(n_buckets, size=n)
-    sketch = sp.csr_matrix((signs, (buckets, np.arange(n))), shape=(n_buckets, n)) @ A
-    return whitener(sketch.toarray() if sp.issparse(sketch) else sketch)
+    return whitener(sp.csr_matrix((signs, (buckets, np.arange(n))), shape=(n_buckets, n)) @ A)
 
 
 def _shortened_energies(A: Any, T: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
