@@ -386,12 +386,12 @@ class SensitivitySampler(SubspaceEstimator):
         try:
             return check_targets(self, y, n)
         except ValueError as error:
-            if np.asarray(y).dtype.kind in "OUS":
-                raise ValueError(
-                    f"{error} y is not numeric, so that it cannot be a column beside X. Set "
-                    "append_target=False for class labels."
-                ) from error
-            raise
+            if np.asarray(y).dtype.kind not in "OUS" or "is missing" in str(error):
+                raise
+            raise ValueError(
+                f"{error} Text cannot be a column beside X: set append_target=False for class "
+                "labels."
+            ) from error
 
     def _extend(self, stream: RowStream | None, blocks: list[Coreset], n_rows: int) -> None:
         """Add blocks that stand for ``n_rows`` rows to a stream, or begin one."""
