@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
@@ -47,24 +47,10 @@ from ..functional.sampling.dpp_least_squares import (
 from ..functional.sampling.product_bases import KINDS, multi_indices
 from ._feature_maps import basis_on_domain, fitted_feature_map
 from ._labels import bought_labels, checked_labels
+from ._plan import Plan
 from ._product_basis import ProductBasis
 
 __all__ = ["DPPLeastSquares"]
-
-
-class _Plan(NamedTuple):
-    """What a fit needs of the design made before it."""
-
-    space: FeatureSpace
-    """The maps alone, without the table."""
-    phi: np.ndarray
-    """Orthonormal features at the draws."""
-    n_rows: int
-    """Rows of the table of the design."""
-    rows: Any
-    """Those of the draws, as they were given."""
-    measure: np.ndarray | None
-    """``sample_weight`` of the table."""
 
 
 class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
@@ -298,7 +284,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         phi = space.features(self._features(points))
         self._store_design(space, drawn._replace(indices=np.arange(size)))
         self.points_ = points
-        self._plan = _Plan(space, phi, size, points, None)
+        self._plan = Plan(space, phi, size, points, None)
         return self.points_, self.sample_weight_
 
     @fit_method
@@ -321,10 +307,12 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
             Fitted.
         """
         table = self._checked(X, reset=True)
-        planned = self._was_planned(table, sample_weight)
+        plan = getattr(self, "_plan", None)
+        planned = plan is not None and plan.was_made_for(table, self.indices_, sample_weight)
         if not callable(y):  # before a design is made: bad labels need none
+            n_rows = table.shape[0] if hasattr(table, "shape") else len(table)
             rows_to_label = self.indices_ if planned else None
-            labels, flat = checked_labels(self, y, _n_rows(table), rows_to_label)
+            labels, flat = checked_labels(self, y, n_rows, rows_to_label)
         if not planned:
             self._make_design(X, table, sample_weight)
         if callable(y):
@@ -421,7 +409,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         self._store_design(space, drawn)
         phi = phi_at(space, drawn.indices)
         rows = rows_of(table, drawn.indices)
-        self._plan = _Plan(space.without_rows(), phi, len(F), rows, measure)
+        self._plan = Plan(space.without_rows(), phi, len(F), rows, measure)
 
     def _n_draws(self, m: int, n_rows: int | None, given: int | None = None) -> int:
         """Number of draws for m features."""
@@ -451,16 +439,6 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         given = self.reference_measure
         return np.asarray(given(X) if callable(given) else given, dtype=np.float64).reshape(-1)
 
-    def _was_planned(self, table: Any, sample_weight: Any) -> bool:
-        """Whether the design at hand was made for this table and these weights."""
-        plan = getattr(self, "_plan", None)
-        if plan is None or _n_rows(table) != plan.n_rows:
-            return False
-        if not _same_rows(rows_of(table, self.indices_), plan.rows):
-            return False
-        measure = check_sample_weight(sample_weight, np.empty((plan.n_rows, 1)))
-        return measure is None or np.array_equal(measure, plan.measure)
-
     def _store_design(self, space: FeatureSpace, drawn: Design) -> None:
         """Keep the design; an earlier fit goes."""
         if not drawn.condition_met:
@@ -477,21 +455,3 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         self.n_proposals_ = drawn.n_proposals
         self.n_redraws_ = drawn.n_redraws
         self.kept_features_ = space.kept
-
-
-def _n_rows(table: Any) -> int:
-    return table.shape[0] if hasattr(table, "shape") else len(table)
-
-
-def _same_rows(first: Any, second: Any) -> bool:
-    """Whether two choices of rows hold the same, missing entries included."""
-    if type(first) is not type(second):
-        return False
-    if hasattr(first, "equals"):  # DataFrames
-        return bool(first.equals(second))
-    if hasattr(first, "toarray"):
-        first, second = first.toarray(), second.toarray()
-    first, second = np.asarray(first), np.asarray(second)
-    if first.dtype.kind == "O":
-        return bool(first.tolist() == second.tolist())
-    return np.array_equal(first, second, equal_nan=first.dtype.kind == "f")
