@@ -48,7 +48,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
     ----------
     hidden_layer_sizes : tuple of int, default=(32,)
         Units of each hidden layer. () is softmax regression.
-    subspace_dim : int or None, default=100
+    n_components : int or None, default=100
         Numbers d that are trained. None trains all parameters, from the same start.
     projection : {"dense", "sparse", "fastfood"}, default="dense"
         P: Gaussian; few signs; or Hadamard products, which are not stored.
@@ -67,7 +67,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
 
     Attributes
     ----------
-    coordinates_ : ndarray of shape (subspace_dim,)
+    coordinates_ : ndarray of shape (n_components,)
         z: with `seed_` the whole model. None if all parameters were trained.
     seed_ : int
         Of start and projection.
@@ -91,7 +91,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
     Raises
     ------
     ValueError
-        If ``subspace_dim`` exceeds the number of parameters, there is one class, or X holds NaN.
+        If ``n_components`` exceeds the number of parameters, there is one class, or X holds NaN.
 
     Warns
     -----
@@ -123,7 +123,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
     >>> from sklearn.preprocessing import scale
     >>> from subspace_learn.compression import RandomSubspaceClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = RandomSubspaceClassifier((16,), subspace_dim=20, random_state=0).fit(scale(X), y)
+    >>> model = RandomSubspaceClassifier((16,), n_components=20, random_state=0).fit(scale(X), y)
     >>> len(model.coordinates_), model.n_parameters_
     (20, 131)
     >>> bool(model.score(scale(X), y) > 0.9)
@@ -132,7 +132,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
 
     _parameter_constraints: dict = {
         "hidden_layer_sizes": [tuple],
-        "subspace_dim": [Interval(Integral, 1, None, closed="left"), None],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "projection": [StrOptions(set(PROJECTIONS))],
         "activation": [StrOptions({"relu", "tanh"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
@@ -146,7 +146,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         self,
         hidden_layer_sizes=(32,),
         *,
-        subspace_dim=100,
+        n_components=100,
         projection="dense",
         activation="relu",
         alpha=1e-4,
@@ -156,7 +156,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         verbose=0,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
-        self.subspace_dim = subspace_dim
+        self.n_components = n_components
         self.projection = projection
         self.activation = activation
         self.alpha = alpha
@@ -198,7 +198,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         shape = self._shape(X.shape[1])
         self.n_parameters_ = shape.n_parameters
         self.seed_ = random_seed(self.random_state)
-        theta, P = subspace(shape, self.subspace_dim, self.projection, self.seed_)
+        theta, P = subspace(shape, self.n_components, self.projection, self.seed_)
         table = (X.astype(np.float64), labels, weights)
         found = self._minimum(theta, P, shape, *table)
         self.loss_, self.n_iter_ = float(found.fun), int(found.nit)

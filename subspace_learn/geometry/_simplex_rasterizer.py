@@ -46,7 +46,7 @@ class SimplexRasterizer(TransformerMixin, SubspaceEstimator):
         volume of the box, which do not depend on the resolution.
     signed : bool, default=False
         Count simplices of negative orientation negatively; with
-        :func:`subspace_learn.functional.geometry.simplex_nuft.cone` this fills closed outlines.
+        :func:`~subspace_learn.geometry.cone` this fills closed outlines.
     flatten : bool, default=True
         Return a table. If False, an array with one axis for each axis of the grid.
 
@@ -67,7 +67,7 @@ class SimplexRasterizer(TransformerMixin, SubspaceEstimator):
 
     See Also
     --------
-    subspace_learn.functional.geometry.simplex_nuft.simplex_nuft : The coefficients alone.
+    simplex_nuft : The coefficients alone.
 
     Notes
     -----

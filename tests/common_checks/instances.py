@@ -81,9 +81,9 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     ],
     # Quasi-Newton steps on a penalised loss: a minimum that the order of rows cannot move far.
     "EoRACompensator": lambda cls: [
-        cls(network(MLPClassifier), rank=1, bits=8),
-        cls(network(MLPRegressor), rank=2, bits=8, method="act", update_bias=True),
-        cls(network(MLPRegressor), rank=2, bits=6, calibration="sequential"),
+        cls(network(MLPClassifier), n_components=1, bits=8),
+        cls(network(MLPRegressor), n_components=2, bits=8, method="act", update_bias=True),
+        cls(network(MLPRegressor), n_components=2, bits=6, calibration="sequential"),
     ],
     "GBWNormalizer": lambda cls: [
         cls(),
@@ -228,7 +228,7 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         *(
             cls(
                 hidden,
-                subspace_dim=dim,
+                n_components=dim,
                 projection=projection,
                 activation="tanh",
                 alpha=1.0,

@@ -1,4 +1,4 @@
-"""DPPLeastSquares on tables as users have them: near copies, stamps, units, text, missing labels."""
+"""DPPLeastSquares on tables as users have them: near copies, stamps, units, text."""
 
 import numpy as np
 import pytest

@@ -70,7 +70,11 @@ def leverage_scores(
     array([0.5, 0.5, 1. ])
     """
     if method == "sketch":
-        return np.minimum(_shortened_energies(A, whitener(A, method=method, rng=rng), rng), 1.0)
+        T = whitener(A, method=method, rng=rng)
+        if T.shape[1] > _SHORTENED:  # rows of many columns are shortened by a Gaussian map
+            rng = np.random.default_rng(0) if rng is None else rng
+            T = T @ (rng.standard_normal((T.shape[1], _SHORTENED)) / np.sqrt(_SHORTENED))
+        return np.minimum(row_energies(A, T), 1.0)
     xp = array_namespace(A)
     scores = row_energies(A, whitener(A, method=method))
     return xp.clip(scores, 0.0, 1.0)
@@ -213,11 +217,3 @@ def _sketched_whitener(
         signs = signs * np.sqrt(weights)
     buckets = rng.integers(n_buckets, size=n)
     return whitener(sp.csr_matrix((signs, (buckets, np.arange(n))), shape=(n_buckets, n)) @ A)
-
-
-def _shortened_energies(A: Any, T: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-    """Row energies, of rows shortened by a Gaussian map where they are long."""
-    if T.shape[1] > _SHORTENED:
-        rng = np.random.default_rng(0) if rng is None else rng
-        T = T @ (rng.standard_normal((T.shape[1], _SHORTENED)) / np.sqrt(_SHORTENED))
-    return row_energies(A, T)
