@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from itertools import count
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import scipy.optimize
+import scipy.sparse as sp
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -16,12 +16,14 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import (
+    RANDOM_STATE,
     Interval,
     StrOptions,
     SubspaceEstimator,
     fit_method,
     progress,
     random_seed,
+    warn,
 )
 from .._checks.table import check_labels, check_on_host, check_sample_weight, check_samples
 from ..functional.compression.random_subspace import (
@@ -34,6 +36,9 @@ from ..functional.compression.random_subspace import (
 )
 
 __all__ = ["RandomSubspaceClassifier"]
+
+# Root mean squares of columns, and ratios of them, beyond which a network does not learn well.
+_FAR_FROM_ONE, _FAR_APART = 1e3, 1e4
 
 
 class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
@@ -97,6 +102,8 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
     -----
     ConvergenceWarning
         If ``max_iter`` was reached.
+    UserWarning
+        If the columns of X are far from the size of 1, or from one another: units decide then.
 
     See Also
     --------
@@ -138,7 +145,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         "alpha": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "random_state": ["random_state", np.random.Generator],
+        "random_state": RANDOM_STATE,
         "verbose": ["verbose"],
     }
 
@@ -189,6 +196,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         weights = check_sample_weight(sample_weight, X)
         if weights is not None:
             X, y, weights = X[weights > 0], y[weights > 0], weights[weights > 0]
+        _warn_of_units(X, getattr(self, "feature_names_in_", None))
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -289,11 +297,10 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
             options={"maxiter": self.max_iter, "maxfun": 20 * self.max_iter, "gtol": self.tol},
         )
         if found.nit >= self.max_iter:
-            warnings.warn(
+            warn(
                 f"L-BFGS reached max_iter={self.max_iter} with a largest gradient of "
                 f"{np.abs(found.jac).max():.1e}. Raise max_iter or tol, or scale the features.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
         return found
 
@@ -301,6 +308,25 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _warn_of_units(X: Any, names: np.ndarray | None) -> None:
+    """Say which columns are too large or too small for a network to see the others, or them."""
+    squares = X.power(2).mean(axis=0) if sp.issparse(X) else np.einsum("ij,ij->j", X, X) / len(X)
+    sizes = np.sqrt(np.asarray(squares, dtype=np.float64)).reshape(-1)
+    present = np.flatnonzero(sizes)
+    if not len(present):
+        return
+    low, high = present[sizes[present].argmin()], present[sizes[present].argmax()]
+    off = max(sizes[high], 1.0 / sizes[high]) > _FAR_FROM_ONE
+    if not off and sizes[high] <= _FAR_APART * sizes[low]:
+        return
+    low_name, high_name = (i if names is None else repr(names[i]) for i in (low, high))
+    warn(
+        f"The root mean squares of the columns of X run from {sizes[low]:.2g} (column {low_name}) "
+        f"to {sizes[high]:.2g} (column {high_name}). A network learns well from columns of the "
+        "size of 1: put StandardScaler before it."
+    )
 
 
 def subspace(

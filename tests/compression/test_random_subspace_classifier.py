@@ -148,3 +148,44 @@ def test_verbose_tells_how_far_it_is(iris, capsys):
     model(verbose=1).fit(*iris)
     first = capsys.readouterr().out.splitlines()[0]
     assert first.startswith("[RandomSubspaceClassifier] iteration 10: loss")
+
+
+@pytest.mark.parametrize(
+    ("factors", "match"),
+    [
+        ([1, 1e4, 1, 1], "column 1"),
+        ([1, 1e-6, 1, 1], "column 1"),
+        ([1e4] * 4, "size of 1"),
+        ([1e-6] * 4, "size of 1"),
+    ],
+)
+def test_units_do_not_decide_in_silence(iris, factors, match):
+    X, y = iris
+    with pytest.warns(UserWarning, match=match):
+        model(max_iter=5000).fit(X * factors, y)
+
+
+def test_columns_that_are_warned_of_have_their_names(iris):
+    pandas = pytest.importorskip("pandas")
+    X, y = iris
+    frame = pandas.DataFrame(X * [1, 1e4, 1, 1], columns=["a", "salary", "c", "d"])
+    with pytest.warns(UserWarning, match="column 'salary'"):
+        model(max_iter=5000).fit(frame, y)
+
+
+def test_float32_is_trained_in_float64(iris):
+    X = iris[0].astype(np.float32)
+    wide, narrow = (model().fit(Z, iris[1]) for Z in (X.astype(np.float64), X))
+    np.testing.assert_array_equal(narrow.coordinates_, wide.coordinates_)
+
+
+def test_defaults_train_a_hundred_numbers_of_a_hidden_layer_of_32_units(iris):
+    X, y = iris
+    plain = RandomSubspaceClassifier(random_state=0, max_iter=2000).fit(X, y)
+    assert plain.coordinates_.shape == (100,)
+    assert [W.shape for W in plain.coefs_] == [(4, 32), (32, 3)]
+    same = RandomSubspaceClassifier(
+        (32,), projection="dense", activation="relu", alpha=1e-4, max_iter=2000, random_state=0
+    )
+    np.testing.assert_array_equal(plain.coordinates_, same.fit(X, y).coordinates_)
+    assert not np.allclose(plain.coordinates_, same.set_params(alpha=0.1).fit(X, y).coordinates_)
