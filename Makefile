@@ -17,7 +17,7 @@ export MPLBACKEND ?= Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-strict test-nojit test-gpu test-floors walk doctest lint format doc examples \
+.PHONY: help demo test test-strict test-nojit test-gpu test-floors walk mutants doctest lint format doc examples \
 	wheel bench bench-report clean distclean
 
 help:  ## list the targets
@@ -90,6 +90,12 @@ test-floors: .venv-floors/.stamp  ## mathematics, kernels and common checks on t
 
 walk: $(STAMPS)/test  ## follow fit of the headline estimators, write the table of ARCHITECTURE.md
 	$(PY) tests/walk.py
+
+MUTANTS ?= 200
+SEED ?= 0
+mutants: $(STAMPS)/dev  ## change one operator at a time, see which tests notice (hours; MUTANTS=20 SEED=1)
+	$(PY) -m pip install --disable-pip-version-check -q cosmic-ray
+	$(PY) tests/mutants.py -n $(MUTANTS) --seed $(SEED)
 
 doctest: $(STAMPS)/test  ## examples in docstrings, README, tutorials and user guide
 	$(PY) -m pytest --doctest-modules --doctest-glob='*.rst' --doctest-glob='README.md' \
