@@ -193,10 +193,8 @@ def main() -> None:
         with ThreadPoolExecutor(options.jobs) as pool:
             verdicts = list(pool.map(tried, mutants))
     survived = verdicts.count("survived")
-    share = 1 - survived / len(verdicts)
-    print(
-        f"{len(verdicts)} mutants, {survived} survived: {share:.1%} noticed, before judging survivors"
-    )
+    noticed = f"{1 - survived / len(verdicts):.1%}"
+    print(f"{len(verdicts)} mutants, {survived} survived, {noticed} noticed. Judge the survivors.")
 
 
 if __name__ == "__main__":
