@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
@@ -181,8 +182,10 @@ class SimplexRasterizer(TransformerMixin, SubspaceEstimator):
             return images.reshape(len(meshes), -1)
         return images[:, 0] if self.n_channels_ == 1 else images
 
+    # images have no columns; without this method scikit-learn makes no DataFrame of them
+    @available_if(lambda self: self.flatten)
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the columns of the flat table.
+        """Names of the columns of the flat table; with ``flatten=False`` there is no such method.
 
         Parameters
         ----------

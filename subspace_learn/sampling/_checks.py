@@ -11,7 +11,7 @@ from .._array import is_array, to_numpy
 from .._checks.columns import is_missing, refuse_masked
 from .._checks.magnitude import check_magnitude
 
-__all__ = ["check_targets"]
+__all__ = ["check_targets", "numbers"]
 
 
 def check_targets(
@@ -31,7 +31,7 @@ def check_targets(
             "one number, or one row of numbers, for each row of X."
         )
     refuse_masked(y, name=type(estimator).__name__, input_name="y")
-    y = _numbers(to_numpy(y) if is_array(y) else y, allow_nan)
+    y = numbers(to_numpy(y) if is_array(y) else y, allow_nan=allow_nan)
     targets = check_array(
         y,
         dtype=np.float64,
@@ -54,26 +54,32 @@ def check_targets(
     return targets
 
 
-def _numbers(y: Any, allow_nan: bool) -> Any:
-    """Entries of object dtype as numbers, those that are missing as NaN; errors name the row."""
-    entries = np.asarray(y)
+def numbers(values: Any, *, allow_nan: bool = False, input_name: str = "y") -> Any:
+    """Objects and text as numbers, missing ones as NaN; an error names the row."""
+    entries = np.asarray(values)
+    if entries.dtype.kind in "mM":
+        raise ValueError(
+            f"{input_name} holds dates or durations. Turn them into numbers first, such as seconds "
+            "since the first."
+        )
     if entries.dtype.kind not in "OUS":
-        return y
-    numbers = np.empty(entries.shape)
+        return values
+    found = np.empty(entries.shape)
     for place, entry in np.ndenumerate(entries):
         row = place[0] if place else 0
         if is_missing(entry):
             if not allow_nan:
                 raise ValueError(
-                    f"Input y contains NaN: the target of row {row} is missing ({entry}). Give it, "
-                    "or leave that row out."
+                    f"Input {input_name} contains NaN: the number of row {row} is missing "
+                    f"({entry}). Give it, or leave that row out."
                 )
-            numbers[place] = np.nan
+            found[place] = np.nan
             continue
         try:
-            numbers[place] = entry
+            found[place] = entry
         except (TypeError, ValueError):
             raise ValueError(
-                f"y holds {str(entry)!r} at row {row}, but a number is needed for each row."
+                f"{input_name} holds {str(entry)!r} at row {row}, but a number is needed for each "
+                "row."
             ) from None
-    return numbers
+    return found

@@ -45,6 +45,7 @@ from ..functional.sampling.dpp_least_squares import (
     weighted_fit,
 )
 from ..functional.sampling.product_bases import KINDS, multi_indices
+from ._checks import numbers
 from ._feature_maps import basis_on_domain, fitted_feature_map
 from ._labels import bought_labels, checked_labels
 from ._plan import Plan
@@ -437,7 +438,8 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         if isinstance(self.reference_measure, str):
             return space.measure
         given = self.reference_measure
-        return np.asarray(given(X) if callable(given) else given, dtype=np.float64).reshape(-1)
+        given = numbers(given(X) if callable(given) else given, input_name="reference_measure")
+        return np.asarray(given, dtype=np.float64).reshape(-1)
 
     def _store_design(self, space: FeatureSpace, drawn: Design) -> None:
         """Keep the design; an earlier fit goes."""

@@ -20,7 +20,7 @@ __all__ = ["ProductBasis"]
 _MOST_PRODUCTS = 100_000
 # An interval narrower than so many roundings of its numbers is that of a constant; below the
 # second number a width has no inverse in floats.
-_ROUNDINGS = 8
+_ROUNDINGS = 4
 _NO_WIDTH = np.finfo(np.float64).tiny / np.finfo(np.float64).eps
 
 

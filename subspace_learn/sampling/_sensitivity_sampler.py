@@ -18,6 +18,7 @@ from .._base import (
     SubspaceEstimator,
     fit_method,
     random_generator,
+    warn,
 )
 from .._checks.merging import check_mergeable
 from .._checks.table import check_on_host, check_sample_weight, check_samples, rows_of
@@ -122,6 +123,11 @@ class SensitivitySampler(SubspaceEstimator):
     ValueError
         If ``n_samples`` exceeds the number of rows, all rows are zero, y is not numeric and
         ``append_target`` is set, or method and score do not go together.
+
+    Warns
+    -----
+    UserWarning
+        If there are fewer draws than columns: no sample so small keeps all norms.
 
     See Also
     --------
@@ -234,6 +240,14 @@ class SensitivitySampler(SubspaceEstimator):
         self.scores_, sample = drawn_from(block, size, rng, rule)
         self.total_ = float(self.scores_.sum())
         self.probabilities_ = sample.probabilities
+        n_columns = rule.columns(block.rows[:1], None if y is None else block.targets[:1]).shape[1]
+        if rule.row_score in ("lewis", "leverage"):  # they sum to the rank
+            n_columns = min(n_columns, round(self.total_))
+        if size < n_columns:
+            warn(
+                f"{size} draws cannot keep the norms of columns of rank {n_columns}: what lies in "
+                f"other directions is lost. Raise n_samples, to {10 * n_columns} or more."
+            )
         self._store(RowStream(rule, [block.chosen(sample)], n, rng))
         self.error_ = None
         return self

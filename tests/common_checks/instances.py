@@ -254,6 +254,8 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
 
 # What an estimator says of the tables of the checks, and is right about.
 EXPECTED_WARNINGS = {
+    "SensitivitySampler": "draws cannot keep the norms",
+    "SubsampledEstimator": "draws cannot keep the norms",
     "RandomMatrixFilter": "What is left without the spikes is not white|No direction is kept",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.spatial import Delaunay
+from sklearn import config_context
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
@@ -117,3 +118,17 @@ def test_defaults_are_an_image_of_sixteen_pixels_that_is_damped(rng):
     same = SimplexRasterizer(16, smoothing=2.0, output="image").fit_transform(meshes)
     np.testing.assert_array_equal(images, same)
     assert np.ptp(images) < np.ptp(SimplexRasterizer(smoothing=0.0).fit_transform(meshes))
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_a_global_container_holds_tables_and_leaves_images_alone(rng, container):
+    pytest.importorskip(container)
+    meshes = [polygon(n, rng) for n in (3, 5)]
+    wanted = SimplexRasterizer(6, flatten=False).fit_transform(meshes)
+    with config_context(transform_output=container):
+        np.testing.assert_array_equal(
+            SimplexRasterizer(6, flatten=False).fit_transform(meshes), wanted
+        )
+        table = SimplexRasterizer(6).fit_transform(meshes)
+    assert list(table.columns)[7] == "pixel1_1"
+    np.testing.assert_array_equal(np.asarray(table), wanted.reshape(2, 36))

@@ -18,6 +18,8 @@ METHODS = ("auto", "gram", "exact", "sketch")
 # eps / ratio of relative accuracy: 2e-12 at the first limit. Below it a second pass mends what the
 # first lost; below the second limit the rank cannot be read off a Gram matrix.
 _ONE_PASS, _TWO_PASSES = 1e-4, 1e-12
+# Roundings below which a direction counts as one.
+_ROUNDINGS = 8.0
 # Buckets of the count sketch for d columns, and columns of the Gaussian that shortens rows.
 _BUCKETS_PER_SQUARE, _SHORTENED = 4, 64
 
@@ -173,16 +175,17 @@ def _block(A: Any, rows: slice, weights: Array | None = None) -> Array:
 def _qr_whitener(A: Any, weights: Array | None, lengths: Array) -> Array:
     """T from the triangular factor, built block by block, without directions below rounding."""
     xp = array_namespace(lengths)
-    n, d = A.shape
-    factor = None
+    d = A.shape[1]
+    factor, n_blocks = None, 0
     A = A.tocsr() if sp.issparse(A) else A
     for rows in row_blocks(A, at_least=max(256, 4 * d)):
         block = _block(A, rows, weights) / lengths[None, :]
         stacked = block if factor is None else xp.concat([factor, block])
-        factor = xp.linalg.qr(stacked, mode="reduced")[1]
+        factor, n_blocks = xp.linalg.qr(stacked, mode="reduced")[1], n_blocks + 1
     _, values, vectors = xp.linalg.svd(factor, full_matrices=False)
     eps = float(xp.finfo(xp.float64).eps)
-    threshold = float(values[0]) * max(n, d) * eps
+    # columns that depend on others leave up to (columns + blocks)^(1/2) eps; rows do not count
+    threshold = float(values[0]) * _ROUNDINGS * eps * (d + n_blocks) ** 0.5
     rank = int(xp.sum(xp.astype(values > threshold, xp.int64)))
     return vectors[:rank, :].T / values[None, :rank] / lengths[:, None]
 
