@@ -162,7 +162,7 @@ class EoRACompensator(WrappedPredictor):
         """
         check_on_host(self, X)
         checked = check_samples(self, X, reset=True, accept_sparse="csr")
-        fitted = self._unfitted().fit(X if hasattr(X, "iloc") else checked, y)
+        fitted = self._unfitted().fit(X if hasattr(X, "columns") else checked, y)
         fitted = fitted.estimator if isinstance(fitted, FrozenEstimator) else fitted
         if not (hasattr(fitted, "coefs_") and hasattr(fitted, "intercepts_")):
             raise TypeError(

@@ -129,7 +129,7 @@ class SubsampledEstimator(WrappedPredictor):
                     f"{len(missing)} class(es) have no row in the sample of {len(self.indices_)} "
                     f"rows, such as {missing[0]!r}. Raise n_samples of the sampler."
                 )
-        rows = rows_of(X if hasattr(X, "iloc") else checked, self.indices_)
+        rows = rows_of(X if hasattr(X, "columns") else checked, self.indices_)
         self.estimator_ = estimator.fit(rows, targets[self.indices_], sample_weight=self.weights_)
         return self
 

@@ -247,15 +247,15 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     "SensitivitySampler": lambda cls: [
         cls(),
         cls(row_score="combined", p=3.0, law="bernoulli", random_state=0),
-        cls(row_score="sensitivity", p=1.0, append_constant=True, random_state=0),
+        cls(row_score="sensitivity", p=1.5, tol=1e-9, append_constant=True, random_state=0),
         cls(5, row_score="root_leverage", p=1.5, random_state=0, merge_repeats=False),
     ],
 }
 
 # What an estimator says of the tables of the checks, and is right about.
 EXPECTED_WARNINGS = {
-    "SensitivitySampler": "draws cannot keep the norms",
-    "SubsampledEstimator": "draws cannot keep the norms",
+    "SensitivitySampler": r"\d+ draws cannot keep the norms",
+    "SubsampledEstimator": r"\d+ draws cannot keep the norms",
     "RandomMatrixFilter": "What is left without the spikes is not white|No direction is kept",
 }
 
