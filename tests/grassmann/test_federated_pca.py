@@ -169,3 +169,19 @@ def test_a_client_whose_rows_carry_no_weight_has_no_say(clients):
         ours = FederatedGrassmannPCA(3).fit(X, sample_weight=w, groups=groups)
     reference = FederatedGrassmannPCA(3).fit(X[groups != 2], groups=groups[groups != 2])
     assert subspace_angles(ours.components_.T, reference.components_.T).max() < 1e-7
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_samples", [101, 1001])
+def test_constant_columns_have_scale_one_and_no_direction(rng, n_samples, dtype):
+    X = rng.normal(size=(n_samples, 46)).astype(dtype)
+    constants = np.r_[0.1, rng.uniform(-50, 50, size=39).round(2)]
+    X[:, 6:] = constants  # a plain mean of equal values is off by its rounding in a third of them
+    weights = rng.integers(1, 4, size=n_samples)
+    groups = rng.integers(0, 5, size=n_samples)
+    pca = FederatedGrassmannPCA(2).fit(X, sample_weight=weights, groups=groups)
+    np.testing.assert_array_equal(pca.scale_[6:], 1.0)
+    np.testing.assert_array_equal(pca.mean_[6:], X[0, 6:])
+    np.testing.assert_array_equal(pca.components_[:, 6:], 0.0)
+    spread = np.sqrt(np.cov(X[:, :6].T, fweights=weights, ddof=0).diagonal())
+    np.testing.assert_allclose(pca.scale_[:6], spread, rtol=1e-5)

@@ -13,7 +13,7 @@ from typing import Any
 from ..._array import Array, array_namespace, move_like
 from ...linalg.eig import leading_eigenpairs
 from ...linalg.grassmann import exponential, logarithm, qr_retraction, tangent_projection
-from ...linalg.moments import NO_LENGTH, table_moments
+from ...linalg.moments import NO_LENGTH, column_moments, counted, deviations, table_moments
 
 __all__ = ["client_update"]
 
@@ -78,15 +78,13 @@ def client_update(
 
 def _moments(message: Message, X: Array, weights: Array | None, memory: Memory) -> Message:
     """First round: what the server needs for the global mean and scale."""
-    xp = array_namespace(X)
-    w = xp.ones_like(X[:, 0], dtype=xp.float64) if weights is None else weights
-    weight = float(xp.sum(w))
+    count, weight = counted(weights, X.shape[0])
     if weight == 0:
         raise ValueError("This client has no row of positive weight.")
-    mean = (w @ xp.astype(X, xp.float64, copy=False)) / weight
-    gap = X - mean
-    count = int(xp.sum(xp.astype(w > 0, xp.int64)))
-    return {"moments": {"mean": mean, "squares": w @ (gap * gap)}} | _size(count, weight)
+    mean, variance = column_moments(X, weights)
+    eps = float(array_namespace(X).finfo(X.dtype).eps)
+    squares = weight * deviations(variance, mean, eps) ** 2
+    return {"moments": {"mean": mean, "squares": squares}, "eps": eps} | _size(count, weight)
 
 
 def _size(n_samples: int, weight: float) -> Message:

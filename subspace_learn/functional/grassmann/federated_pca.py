@@ -16,7 +16,7 @@ from ..._array import Array, array_namespace, move_like
 from ...linalg.eig import leading_eigenpairs
 from ...linalg.grassmann import largest_principal_angle, orthonormal_basis, tangent_projection
 from ...linalg.krylov import KrylovSpace, orthonormal_against, ritz_pairs
-from ...linalg.moments import NO_LENGTH
+from ...linalg.moments import deviations
 from .grassmann_mean import chordal_mean, karcher_mean
 
 __all__ = ["AGGREGATIONS", "FederatedRequest", "initial_state", "server_aggregate"]
@@ -114,10 +114,11 @@ def _after_moments(state: State, updates: Updates) -> State:
         squares = squares + (weight * w / (weight + w)) * delta * delta
         mean = mean + (w / (weight + w)) * delta
         weight += w
-    deviation = xp.sqrt(squares / weight)
+    # clients may hold one column in float32: the coarsest rounding says what is constant
+    deviation = deviations(squares / weight, mean, max(update["eps"] for update in updates))
     ones = xp.ones_like(deviation)
     scaling = state["request"]["scaling"]
-    scale = ones if scaling == "none" else xp.where(deviation > NO_LENGTH, deviation, ones)
+    scale = ones if scaling == "none" else xp.where(deviation > 0, deviation, ones)
     state |= {
         "mean": mean,
         "scale": scale,
