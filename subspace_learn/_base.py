@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from sklearn import get_config
@@ -20,8 +20,10 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import has_fit_parameter
 
 from ._array import array_namespace, is_array, is_complex, is_float
+from ._warnings import warn
 
 __all__ = [
+    "RANDOM_STATE",
     "HasMethods",
     "Interval",
     "StrOptions",
@@ -34,10 +36,14 @@ __all__ = [
     "routed_fit_params",
     "tags_of_wrapped",
     "tell",
+    "warn",
 ]
 
 
-def fit_method(method: Callable[..., Any]) -> Callable[..., Any]:
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def fit_method(method: Method) -> Method:
     """Validate parameters before ``method`` and, if it fails, leave the estimator as it was.
 
     For ``fit``, ``partial_fit`` and the like. A fit that leaves a number which is not finite, or in
@@ -64,7 +70,7 @@ def fit_method(method: Callable[..., Any]) -> Callable[..., Any]:
                 "in X are too far apart, or too dependent. Bring its columns to one scale."
             ) from error
 
-    return fit_or_roll_back
+    return cast(Method, fit_or_roll_back)
 
 
 def _refuse_what_is_not_finite(self: SubspaceEstimator, method: str) -> None:
@@ -73,10 +79,19 @@ def _refuse_what_is_not_finite(self: SubspaceEstimator, method: str) -> None:
         public = name.endswith("_") and not name.startswith("_") and name not in self._not_finite
         if public and not _all_finite(value):
             raise ValueError(
-                f"{type(self).__name__}.{method}() would leave {name} that is not finite: the "
-                "numbers in X are too far apart, or X has too few rows that differ. Bring the "
-                "columns of X to one scale, or give more rows."
+                f"{type(self).__name__}.{method}() would leave {name} = {_shown(value)}, from "
+                "which nothing right can follow. Look for columns of X whose scales differ by many "
+                "powers of ten, and for too few rows that differ."
             )
+
+
+def _shown(value: Any) -> str:
+    """What is wrong with a number or array, for a message."""
+    if isinstance(value, float):
+        return str(value)
+    xp = array_namespace(value)
+    n_bad = int(xp.sum(xp.astype(~xp.isfinite(value), xp.int64)))
+    return f"an array with {n_bad} of {int(np.prod(value.shape))} numbers not finite"
 
 
 def _all_finite(value: Any) -> bool:
@@ -87,6 +102,10 @@ def _all_finite(value: Any) -> bool:
         return True
     xp = array_namespace(value)
     return bool(xp.all(xp.isfinite(value)))
+
+
+# scikit-learn's own constraint does not know NumPy's Generator.
+RANDOM_STATE: list[Any] = ["random_state", np.random.Generator]
 
 
 def random_generator(random_state: object) -> np.random.Generator:
@@ -164,6 +183,8 @@ def tags_of_wrapped(tags: Tags, estimator: BaseEstimator) -> Tags:
 class SubspaceEstimator(BaseEstimator):
     """Base of all our estimators: no numerics, only manners."""
 
+    # What X is, where scikit-learn has no tag for it: see _capabilities.kind_of_input.
+    _kind_of_input: str | None = None
     # Fitted attributes and methods whose NaN or infinity means something, and what. Any other
     # public attribute that is not finite fails the fit.
     _not_finite: dict[str, str] = {}
@@ -173,24 +194,3 @@ class SubspaceEstimator(BaseEstimator):
         "https://subspace-learn.readthedocs.io/en/latest/api/generated/"
         "{estimator_module}.{estimator_name}.html"
     )
-
-    def set_params(self, **params: Any) -> SubspaceEstimator:
-        """Set parameters; if any name is unknown, none is changed.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameter names (also ``nested__name``) and their new values.
-
-        Returns
-        -------
-        self : estimator
-            The estimator itself.
-        """
-        before = dict(vars(self))
-        try:
-            return super().set_params(**params)
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
