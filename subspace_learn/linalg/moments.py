@@ -14,6 +14,7 @@ from .._array import Array, array_namespace, device_of, is_numpy, move_like
 __all__ = [
     "NO_LENGTH",
     "Moments",
+    "column_mean",
     "column_moments",
     "counted",
     "deviations",
@@ -52,6 +53,8 @@ class Moments(NamedTuple):
     """Weighted mean, (n_features,), float64; zeros when not centred."""
     scatter: Array
     """Sum of w (x - mean)(x - mean)^T, (n_features, n_features), float64."""
+    eps: float = 2.0**-52
+    """Unit of rounding in which the products were formed."""
 
 
 def row_blocks(X: Array, *, at_least: int = 256) -> Iterator[slice]:
@@ -77,7 +80,9 @@ def row_blocks(X: Array, *, at_least: int = 256) -> Iterator[slice]:
         yield slice(start, min(start + step, n_rows))
 
 
-def table_moments(X: Array, weights: Array | None = None, *, center: bool = True) -> Moments:
+def table_moments(
+    X: Array, weights: Array | None = None, *, center: bool = True, wide: bool = False
+) -> Moments:
     """Weighted mean and scatter matrix of the rows of ``X``, in one pass.
 
     ``mean = sum_i w_i x_i / sum_i w_i`` (0 with ``center=False``),
@@ -91,6 +96,8 @@ def table_moments(X: Array, weights: Array | None = None, *, center: bool = True
         Nonnegative frequencies; None means 1 each.
     center : bool, default=True
         Whether the mean is subtracted.
+    wide : bool, default=False
+        Whether products of float32 rows are formed in float64.
 
     Returns
     -------
@@ -107,18 +114,16 @@ def table_moments(X: Array, weights: Array | None = None, *, center: bool = True
     Costs ``n d^2`` flops (half of a general product, BLAS sees the symmetry) and one read of X,
     which is the bound by bytes for d below about 50; for sparse X ``sum_i nnz_i^2``. Extra
     memory: one block of 2 MiB and three d x d matrices. Products of float32 blocks are formed in
-    float32 and summed in float64, so that the error does not grow with n.
+    float32 (but for ``wide``) and summed in float64, so that the error does not grow with n.
 
     A column of equal values has its exact value as mean and exact zeros in ``scatter``, whatever
     the value, n and the weights: rows are counted from one of themselves.
     """
     sums = _sparse_sums if sp.issparse(X) else _dense_sums
     with np.errstate(over="ignore", invalid="ignore"):  # reported below, once, as an error
-        part = sums(X, weights, center)
-        if not _is_finite(part) and not str(X.dtype).endswith("64"):
-            xp = array_namespace(part.mean)
-            wide = X.astype(np.float64) if sp.issparse(X) else xp.astype(X, xp.float64)
-            part = sums(wide, weights, center)
+        part = sums(X, weights, center, wide)
+        if not _is_finite(part):
+            part = sums(X, weights, center, True)
     if not sp.issparse(X) and center and _has_underflowed(part, X):
         raise ValueError(
             "The squares of X underflow float64: its rows differ by less than about 1e-162. "
@@ -173,26 +178,29 @@ def counted(weights: Array | None, n_rows: int) -> tuple[int, float]:
     return int(xp.sum(xp.astype(weights > 0, xp.int64))), float(xp.sum(weights))
 
 
-def _dense_sums(X: Array, weights: Array | None, center: bool) -> Moments:
+def _dense_sums(X: Array, weights: Array | None, center: bool, wide: bool) -> Moments:
     """Moments of a dense table, block by block."""
     xp = array_namespace(X)
     n_samples, weight = counted(weights, X.shape[0])
+    dtype = xp.float64 if wide else X.dtype
     shift = _shift(X, weights)
+    shift = None if shift is None else xp.astype(shift, dtype, copy=False)
     scatter, total = 0.0, 0.0
     # twice as many rows as columns at least: else adding up the d x d products costs more than they
     for rows in row_blocks(X, at_least=max(256, 2 * X.shape[1])):
-        block = X[rows, :] if shift is None else X[rows, :] - shift
+        block = xp.astype(X[rows, :], dtype, copy=False)
+        block = block if shift is None else block - shift
         if weights is None:
-            ones = xp.ones(block.shape[0], dtype=X.dtype, device=device_of(X))
-            block_sum = ones @ block
+            block_sum = xp.ones(block.shape[0], dtype=dtype, device=device_of(X)) @ block
         else:
-            root = xp.astype(xp.sqrt(weights[rows]), X.dtype)
+            root = xp.astype(xp.sqrt(weights[rows]), dtype)
             block = block * root[:, None]
             block_sum = root @ block
         scatter = scatter + xp.astype(block.T @ block, xp.float64, copy=False)
         total = total + xp.astype(block_sum, xp.float64, copy=False)
     offset = None if shift is None else xp.astype(shift, xp.float64, copy=False)
-    return _moments_from_sums(n_samples, weight, total, scatter, offset, center)
+    moments = _moments_from_sums(n_samples, weight, total, scatter, offset, center)
+    return moments._replace(eps=float(xp.finfo(dtype).eps))
 
 
 def _shift(X: Array, weights: Array | None) -> Array | None:
@@ -211,8 +219,8 @@ def _shift(X: Array, weights: Array | None) -> Array | None:
     return mean if bool(xp.any(mean * mean > ratio * variance)) else None
 
 
-def _sparse_sums(X: sp.csr_matrix, weights: Array | None, center: bool) -> Moments:
-    """Moments of a CSR or CSC table from its stored entries alone."""
+def _sparse_sums(X: sp.csr_matrix, weights: Array | None, center: bool, wide: bool) -> Moments:
+    """Moments of a CSR or CSC table from its stored entries alone, in float64 always."""
     from ..kernels.gram import csr_gram
 
     n_samples, weight = counted(weights, X.shape[0])
@@ -297,21 +305,51 @@ def column_moments(X: Array, weights: Array | None = None) -> tuple[Array, Array
     >>> print(mean, variance)
     [0.1] [0.]
     """
-    xp = array_namespace(X)
     weight = counted(weights, X.shape[0])[1]
-    start = 0 if weights is None else int(xp.argmax(xp.astype(weights > 0, xp.int64)))
-    first = xp.astype(X[start, :], xp.float64)
+    first = _first_counting_row(X, weights)
+    mean_gap = _summed_powers(X, weights, first, 1) / weight
+    # two steps: the first row is exact for equal values, the mean of the gaps for all others
+    return first + mean_gap, _summed_powers(X, weights, (first, mean_gap), 2) / weight
 
-    def summed(about: Array, power: int) -> Array:
-        parts = []
-        for rows in row_blocks(X):
-            gap = xp.astype(X[rows, :], xp.float64, copy=False) - first - about
-            gap = gap**power
-            parts.append(xp.sum(gap if weights is None else weights[rows][:, None] * gap, axis=0))
-        return xp.sum(xp.stack(parts), axis=0)
 
-    mean_gap = summed(xp.zeros_like(first), 1) / weight
-    return first + mean_gap, summed(mean_gap, 2) / weight
+def column_mean(X: Array, weights: Array | None = None) -> Array:
+    """Weighted mean of each column: the first part of :func:`column_moments`, in one read.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        Finite floats, dense.
+    weights : array of shape (n_samples,), optional
+        Nonnegative frequencies, not all 0; None means 1 each.
+
+    Returns
+    -------
+    mean : array of shape (n_features,)
+        In float64. The value itself where all values (of positive weight) are equal.
+    """
+    first = _first_counting_row(X, weights)
+    return first + _summed_powers(X, weights, first, 1) / counted(weights, X.shape[0])[1]
+
+
+def _first_counting_row(X: Array, weights: Array | None) -> Array:
+    """The first row of positive weight, in float64."""
+    xp = array_namespace(X)
+    index = 0 if weights is None else int(xp.argmax(xp.astype(weights > 0, xp.int64)))
+    return xp.astype(X[index, :], xp.float64)
+
+
+def _summed_powers(
+    X: Array, weights: Array | None, about: Array | tuple[Array, Array], power: int
+) -> Array:
+    """Sum of ``w (x - about)^power`` for each column, in float64, block by block."""
+    xp, total = array_namespace(X), 0.0
+    for rows in row_blocks(X):
+        gap = xp.astype(X[rows, :], xp.float64, copy=False)
+        for shift in about if isinstance(about, tuple) else (about,):
+            gap = gap - shift
+        gap = gap * gap if power == 2 else gap
+        total = total + (xp.sum(gap, axis=0) if weights is None else weights[rows] @ gap)
+    return total
 
 
 def deviations(variance: Array, mean: Array, eps: float) -> Array:
@@ -383,4 +421,5 @@ def merged_moments(a: Moments, b: Moments, *, center: bool = True) -> Moments:
         with np.errstate(over="ignore", invalid="ignore"):
             spread = (a.weight * b.weight / weight) * (delta[:, None] * delta[None, :])
             scatter = scatter + spread
-    return _finite(Moments(a.n_samples + b.n_samples, weight, mean, scatter))
+    eps = max(a.eps, b.eps)
+    return _finite(Moments(a.n_samples + b.n_samples, weight, mean, scatter, eps))
