@@ -33,7 +33,7 @@ def test_planted_spikes_are_found_and_debiased(noise, shape):
     spikes = np.array([40.0, 20.0])
     X, basis = make_spiked_samples(*shape, spikes=spikes, random_state=1, return_basis=True)
     model = RandomMatrixFilter(noise=noise).fit(X)
-    assert model.n_spikes_ == 2
+    assert model.n_components_ == 2
     # The trace of n x p numbers strays by sqrt(2 / (n p)) = .7 %, a median by 1.1 %; that of 200
     # eigenvalues that reach down to 0 is the least certain of these, with 1.8 %.
     square_median = noise == "median" and shape[0] == shape[1]
@@ -68,7 +68,7 @@ def test_debiased_spikes_are_right_within_3_percent_on_the_mean():
 
 def test_noise_alone_gives_a_spike_as_often_as_significance_says(rng):
     model = RandomMatrixFilter(significance=0.05, on_empty="ignore")
-    counts = [model.fit(rng.standard_normal((120, 60))).n_spikes_ for _ in range(300)]
+    counts = [model.fit(rng.standard_normal((120, 60))).n_components_ for _ in range(300)]
     # 15 of 300 expected, standard deviation 3.8; the noise level is estimated, which adds some
     assert 0.02 <= np.mean(np.array(counts) > 0) <= 0.09
 
@@ -78,7 +78,7 @@ def test_noise_alone_gives_a_spike_as_often_as_significance_says(rng):
 def test_every_edge_and_scale_finds_strong_spikes_in_white_noise(edge, standardize):
     X = make_spiked_samples(400, 100, spikes=(8.0, 5.0), random_state=3)
     model = RandomMatrixFilter(edge=edge, standardize=standardize, random_state=0).fit(X)
-    assert model.n_spikes_ == 2
+    assert model.n_components_ == 2
 
 
 @pytest.mark.parametrize("kind", ["features", "samples", "tails"])
@@ -96,18 +96,18 @@ def test_departures_warn_and_the_robust_options_find_the_planted_spikes(kind):
     X = noise + scale * rng.standard_normal((400, 3)) * np.sqrt([20, 10, 6]) @ basis.T
     word = {"features": "variances of the features", "samples": "lengths of the rows"}
     with pytest.warns(UserWarning, match=word.get(kind, "heavy tails")):
-        assert RandomMatrixFilter().fit(X).n_spikes_ > 3
+        assert RandomMatrixFilter().fit(X).n_components_ > 3
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "What is left", UserWarning)  # rows still differ some
         robust = RandomMatrixFilter(edge="permutation", standardize="both", random_state=0).fit(X)
-    assert robust.n_spikes_ == 3
+    assert robust.n_components_ == 3
 
 
 @pytest.mark.parametrize("by", ["features", "samples"])
 def test_data_that_are_only_rescaled_are_brought_back(by):
     X = make_spiked_samples(400, 100, spikes=(8.0, 5.0), random_state=2)
     scale = np.random.default_rng(0).uniform(0.2, 3, (1, 100) if by == "features" else (400, 1))
-    assert RandomMatrixFilter(standardize=by).fit(X * scale).n_spikes_ == 2
+    assert RandomMatrixFilter(standardize=by).fit(X * scale).n_components_ == 2
 
 
 def test_serial_rows_and_spectra_without_a_bulk_warn(rng):
@@ -267,8 +267,8 @@ def test_rounding_of_sparse_sums_is_no_spike(standardize, solver):
     model = RandomMatrixFilter(standardize=standardize, solver=solver)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "What is left", UserWarning)
-        assert model.fit(sp.csr_array(X)).n_spikes_ == 3
-        assert model.fit(X).n_spikes_ == 3
+        assert model.fit(sp.csr_array(X)).n_components_ == 3
+        assert model.fit(X).n_components_ == 3
 
 
 def test_sparse_rows_can_be_equalised_about_the_origin():
@@ -307,7 +307,7 @@ def test_constant_features_are_not_counted(spiked):
     plain = RandomMatrixFilter().fit(X)
     padded = np.column_stack([X, np.full((400, 300), 1e6)])
     model = RandomMatrixFilter(standardize=False, solver="covariance").fit(padded)
-    assert model.n_spikes_ == plain.n_spikes_ == 3
+    assert model.n_components_ == plain.n_components_ == 3
     assert model.noise_variance_ == pytest.approx(plain.noise_variance_, rel=1e-6)
     with pytest.raises(ValueError, match="constant"):
         RandomMatrixFilter().fit(np.ones((10, 3)))
@@ -350,7 +350,7 @@ def test_one_row_nan_and_sparse_permutations_are_refused(rng):
 def test_float32_and_set_output(spiked):
     X = spiked[0].astype(np.float32)
     model = RandomMatrixFilter().fit(X)
-    assert model.n_spikes_ == 3
+    assert model.n_components_ == 3
     for values in (model.transform(X), model.filter(X), model.covariance_, model.spikes_):
         assert values.dtype == np.float32
     frame = RandomMatrixFilter().set_output(transform="pandas").fit_transform(X)
@@ -371,7 +371,7 @@ def test_permutations_in_every_library(xp):
     X = make_spiked_samples(100, 30, spikes=(30.0,), random_state=0)
     model = RandomMatrixFilter(edge="permutation", random_state=0)
     given = model.fit(xp.asarray(X)).upper_edge_
-    assert model.n_spikes_ == 1
+    assert model.n_components_ == 1
     assert xp.owns(model.filter(xp.asarray(X)))
     assert given == pytest.approx(model.fit(X).upper_edge_)
 
