@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array
@@ -131,6 +131,12 @@ class AnalyticShrinkage(CovarianceModel):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_fit")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.array_api_support = True
+        return tags
 
     def _gaussian_model(self) -> GaussianModel:
         check_is_fitted(self)

@@ -6,7 +6,6 @@ from abc import abstractmethod
 from typing import Any
 
 import numpy as np
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace
@@ -81,12 +80,6 @@ class CovarianceModel(SubspaceEstimator):
         X = self._checked(X, "score")
         scores = log_densities(X, self._invertible())
         return float(array_namespace(scores).mean(scores))
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.array_api_support = True
-        return tags
 
     def _invertible(self) -> GaussianModel:
         """The model, if its variances are positive."""

@@ -330,7 +330,9 @@ class ShrinkageDisplay(Display):
         """
         model = fitted_step(estimator)
         spikes = to_numpy(model.eigenvalues_)[: model.n_components_].astype(float)
-        return cls(model._solved().size, model.noise_variance_, model.upper_edge_, spikes).plot(ax=ax)
+        return cls(model._solved().size, model.noise_variance_, model.upper_edge_, spikes).plot(
+            ax=ax
+        )
 
     def _draw(self, ax: Any) -> None:
         """Draw it."""

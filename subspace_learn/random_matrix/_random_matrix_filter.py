@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from math import ceil
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
@@ -32,6 +30,7 @@ from ..functional.random_matrix.gaussian_model import GaussianModel
 from ..functional.random_matrix.random_matrix_filter import (
     FilterOptions,
     SpikedFit,
+    check_options,
     fitted_sums,
     fitted_table,
 )
@@ -40,6 +39,7 @@ from ..functional.random_matrix.table_spectrum import (
     column_sums,
     merged_column_sums,
 )
+from ..linalg.moments import counted
 from ..linalg.projection import projection_scores
 from ._covariance_model import CovarianceModel
 
@@ -63,6 +63,16 @@ def _keeps_sums(model: RandomMatrixFilter) -> bool:
             f"need{'s' if len(needing) == 1 else ''} the rows. Use fit, or other options."
         )
     return True
+
+
+def _read(name: str) -> property:
+    """Attribute of what was found, in the float width of the data of the fit."""
+
+    def read(self: RandomMatrixFilter) -> Any:
+        value = getattr(self._solved(), name)
+        return self._as_fitted(value) if hasattr(value, "dtype") else value
+
+    return property(read)
 
 
 class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CovarianceModel):
@@ -294,7 +304,7 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         X = self._checked_batch(X, first=True, min_samples=2)
         weights = check_sample_weight(sample_weight, X)
         options = self._options()
-        _check_options(options, X, weights)
+        check_options(options, X, weights)
         gram = self.solver == "gram" or (self.solver == "auto" and X.shape[0] < X.shape[1])
         found, self._sums = fitted_table(
             X,
@@ -304,7 +314,7 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
             rng=random_generator(self.random_state),
             report=partial(progress, self),
         )
-        self.n_samples_seen_ = X.shape[0] if weights is None else _number_of(weights > 0)
+        self.n_samples_seen_ = counted(weights, X.shape[0])[0]
         self.solver_ = "gram" if gram else "covariance"
         self._tell(found, options, self.on_empty)
         self._dtype, self._spiked, self._fitted_with = X.dtype, found, (options, self.on_empty)
@@ -452,59 +462,24 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
+        tags.array_api_support = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         rows_move = self.standardize in ("samples", "both") and self.center
         tags.input_tags.sparse = self.edge != "permutation" and not rows_move
         return tags
 
-    @property
-    def noise_variance_(self) -> float:
-        return self._solved().noise_variance
-
-    @property
-    def upper_edge_(self) -> float:
-        return self._solved().upper_edge
-
-    @property
-    def bulk_distance_(self) -> float:
-        return self._solved().bulk_distance
-
-    @property
-    def n_components_(self) -> int:
-        return int(self._solved().components.shape[0])
-
-    @property
-    def n_samples_effective_(self) -> float:
-        return self._solved().size.n_samples + (1.0 if self._fitted_with[0].center else 0.0)
-
-    @property
-    def eigenvalues_(self) -> Array:
-        return self._as_fitted(self._solved().eigenvalues)
-
-    @property
-    def p_values_(self) -> Array:
-        return self._as_fitted(self._solved().p_values)
-
-    @property
-    def spikes_(self) -> Array:
-        return self._as_fitted(self._solved().spikes)
-
-    @property
-    def cosines_(self) -> Array:
-        return self._as_fitted(self._solved().cosines)
-
-    @property
-    def components_(self) -> Array:
-        return self._as_fitted(self._solved().components)
-
-    @property
-    def mean_(self) -> Array:
-        return self._as_fitted(self._solved().gaussian.mean)
-
-    @property
-    def scale_(self) -> Array | None:
-        scale = self._solved().gaussian.scale
-        return None if scale is None else self._as_fitted(scale)
+    noise_variance_ = _read("noise_variance")
+    upper_edge_ = _read("upper_edge")
+    bulk_distance_ = _read("bulk_distance")
+    n_components_ = _read("n_components")
+    n_samples_effective_ = _read("n_samples_effective")
+    eigenvalues_ = _read("eigenvalues")
+    p_values_ = _read("p_values")
+    spikes_ = _read("spikes")
+    cosines_ = _read("cosines")
+    components_ = _read("components")
+    mean_ = _read("mean")
+    scale_ = _read("scale")
 
     @property
     def _n_features_out(self) -> int:
@@ -573,7 +548,6 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
                     "This RandomMatrixFilter has seen one row, but needs two. Call partial_fit "
                     "with more rows."
                 )
-            _check_weight(moments.weight, options)
             found = fitted_sums(self._sums, options)
             self._tell(found, options, on_empty)
             self._spiked = found
@@ -605,55 +579,3 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         synthesis = found.components if scale is None else found.components * scale
         maps = (found.gaussian.mean, analysis, synthesis)
         return tuple(xp.astype(part, X.dtype, copy=False) for part in maps)
-
-
-def _number_of(mask: Array) -> int:
-    xp = array_namespace(mask)
-    return int(xp.sum(xp.astype(mask, xp.int64)))
-
-
-def _check_weight(weight: float, options: FilterOptions) -> None:
-    """Raise ValueError if the weights leave no degree of freedom."""
-    if weight - (1 if options.center else 0) < 1:
-        raise ValueError(
-            f"The sample_weight given so far sum to {weight:.3g}; they count rows and must sum to "
-            f"{'2' if options.center else '1'} at least. Multiply them by the number of rows."
-        )
-
-
-def _check_options(options: FilterOptions, X: Any, weights: Array | None) -> None:
-    """Raise ValueError if ``fit`` cannot do what the options ask on this table."""
-    n_rows, weight = X.shape[0], float(X.shape[0])
-    if weights is not None:
-        n_rows, weight = _number_of(weights > 0), float(array_namespace(weights).sum(weights))
-    _check_weight(weight, options)
-    limit = min(n_rows - (1 if options.center else 0), X.shape[1])
-    if options.n_components is not None and options.n_components > limit:
-        raise ValueError(
-            f"n_components={options.n_components} must be at most {limit} here (X has shape "
-            f"{tuple(X.shape)}, center={options.center}). Choose a smaller one or give more data."
-        )
-    if options.standardize is True:
-        raise ValueError(
-            "standardize=True is not known: say 'features', 'samples' or 'both' (or False)."
-        )
-    if options.standardize in ("samples", "both") and issparse(X) and options.center:
-        raise ValueError(
-            f"standardize={options.standardize!r} with center=True measures rows from their mean, "
-            "to which sparse X is not close. Use center=False, standardize='features', or dense X."
-        )
-    if options.edge != "permutation":
-        return
-    needed = ceil(1 / options.significance - 1e-9) - 1
-    if options.n_permutations < needed:
-        raise ValueError(
-            f"edge='permutation' at significance={options.significance} needs n_permutations >= "
-            f"{needed}, but was given {options.n_permutations}: fewer cannot show so small a "
-            "chance."
-        )
-    if issparse(X) or weights is not None:
-        what = "sparse X" if issparse(X) else "sample_weight"
-        raise ValueError(
-            f"edge='permutation' permutes the rows of each column and cannot serve {what}. Use "
-            "edge='tracy_widom' with standardize='features', or give dense rows without weights."
-        )

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 from sklearn import config_context
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, clone
+from sklearn.base import (
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    clone,
+)
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
@@ -402,7 +407,9 @@ class RobustDirections(
 
     def _supported(self, scores: np.ndarray) -> np.ndarray:
         if np.isnan(scores).any():
-            raise ValueError(f"The selector gave NaN for {int(np.isnan(scores).sum())} direction(s).")
+            raise ValueError(
+                f"The selector gave NaN for {int(np.isnan(scores).sum())} direction(s)."
+            )
         return conformal_support(scores, self.quantile) if scores.size else scores > 0
 
     def _disturbed(

@@ -50,7 +50,9 @@ def fitted_table(X: Array, *, center: bool) -> AnalyticFit:
         In float64, in the library of X.
     """
     n_rows, n_features = X.shape
-    spectrum, _ = table_spectrum(X, None, standardize=False, center=center, gram=n_rows < n_features)
+    spectrum, _ = table_spectrum(
+        X, None, standardize=False, center=center, gram=n_rows < n_features
+    )
     n_samples = n_rows - (1 if center else 0)
     n_kept = min(n_samples, n_features)
     ascending = np.zeros(n_features)  # constant features have eigenvalues of 0

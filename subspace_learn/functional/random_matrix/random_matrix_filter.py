@@ -1,12 +1,12 @@
 """From a table to signal and noise: the fit of RandomMatrixFilter, and what to say about it.
 
-The laws are about independent entries of one variance with tails like those of a Gaussian. What is
-left of a table when the spikes are taken out is looked at in samples.
+What is left of a table when the spikes are taken out is looked at in samples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -14,9 +14,19 @@ import scipy.sparse as sp
 
 from ..._array import Array, array_namespace, device_of, to_numpy
 from ...linalg.lowrank import CentredTable
+from ...linalg.moments import counted
 from .gaussian_model import GaussianModel
 from .noise_laws import TableSize
-from .spiked_model import NoiseRule, bulk_distance, debiased_spikes, noise_model, shrunk_spectrum
+from .spiked_model import (
+    NoiseRule,
+    Residuals,
+    bulk_distance,
+    copies_among,
+    debiased_spikes,
+    departures,
+    noise_model,
+    shrunk_spectrum,
+)
 from .table_spectrum import (
     ColumnSums,
     Spectrum,
@@ -28,19 +38,13 @@ from .table_spectrum import (
 
 __all__ = [
     "FilterOptions",
-    "Residuals",
     "SpikedFit",
-    "departures",
+    "check_options",
     "fitted_sums",
     "fitted_table",
     "residual_statistics",
 ]
 
-# A departure counts when it is both beyond its sampling error and large enough to move the edge:
-# variances that differ by 22 % (coefficient of variation squared), kurtosis 5, correlation 0.1,
-# copies that leave nine rows of ten.
-_SPREAD, _EXCESS, _CORRELATION, _LEFT = 0.05, 2.0, 0.1, 0.9
-_DEVIATIONS = 6.0
 # Eigenvalues of white noise keep to the law within about 5 / m for m of them.
 _BULK_DISTANCE, _BULK_ROUNDING = 0.1, 6.0
 # Entries looked at, in stretches of neighbouring rows: a quarter of a million tell all this well.
@@ -77,6 +81,83 @@ class SpikedFit(NamedTuple):
     size: TableSize
     departures: tuple[str, ...]
     """What is not as the laws suppose, in sentences."""
+    n_samples_effective: float
+    """Rows of equal weight that would know the covariance as well."""
+
+    @property
+    def n_components(self) -> int:
+        """Number of spikes."""
+        return int(self.components.shape[0])
+
+    @property
+    def mean(self) -> Array:
+        """Centre, (n_features,)."""
+        return self.gaussian.mean
+
+    @property
+    def scale(self) -> Array | None:
+        """What features are divided by, (n_features,); None for 1."""
+        return self.gaussian.scale
+
+
+def check_options(options: FilterOptions, X: Array, weights: Array | None) -> None:
+    """Refuse options that do not go together with one another or with the table.
+
+    Parameters
+    ----------
+    options : FilterOptions
+        How the table is to be split.
+    X : array or sparse matrix of shape (n_samples, n_features)
+        The table.
+    weights : array of shape (n_samples,), or None
+        Nonnegative.
+
+    Raises
+    ------
+    ValueError
+        If they do not.
+    """
+    n_rows, weight = counted(weights, X.shape[0])
+    _check_weight(weight, options.center)
+    limit = min(n_rows - (1 if options.center else 0), X.shape[1])
+    if options.n_components is not None and options.n_components > limit:
+        raise ValueError(
+            f"n_components={options.n_components} must be at most {limit} here (X has shape "
+            f"{tuple(X.shape)}, center={options.center}). Choose a smaller one or give more data."
+        )
+    if options.standardize is True:
+        raise ValueError(
+            "standardize=True is not known: say 'features', 'samples' or 'both' (or False)."
+        )
+    if options.standardize in ("samples", "both") and sp.issparse(X) and options.center:
+        raise ValueError(
+            f"standardize={options.standardize!r} with center=True measures rows from their mean, "
+            "to which sparse X is not close. Use center=False, standardize='features', or dense X."
+        )
+    if options.edge != "permutation":
+        return
+    needed = ceil(1 / options.significance - 1e-9) - 1
+    if options.n_permutations < needed:
+        raise ValueError(
+            f"edge='permutation' at significance={options.significance} needs n_permutations >= "
+            f"{needed}, but was given {options.n_permutations}: fewer cannot show so small a "
+            "chance."
+        )
+    if sp.issparse(X) or weights is not None:
+        what = "sparse X" if sp.issparse(X) else "sample_weight"
+        raise ValueError(
+            f"edge='permutation' permutes the rows of each column and cannot serve {what}. Use "
+            "edge='tracy_widom' with standardize='features', or give dense rows without weights."
+        )
+
+
+def _check_weight(weight: float, center: bool) -> None:
+    """Raise ValueError if the weights leave no degree of freedom."""
+    if weight - (1 if center else 0) < 1:
+        raise ValueError(
+            f"The sample_weight given so far sum to {weight:.3g}; they count rows and must sum to "
+            f"{'2' if center else '1'} at least. Multiply them by the number of rows."
+        )
 
 
 def fitted_table(
@@ -144,8 +225,9 @@ def fitted_sums(sums: ColumnSums, options: FilterOptions) -> SpikedFit:
     Raises
     ------
     ValueError
-        If no feature varies.
+        If no feature varies, or the weights sum to too little.
     """
+    _check_weight(sums.moments.weight, options.center)
     divide = options.standardize == "features"
     return _fitted(covariance_spectrum(sums, divide=divide, center=options.center), options, None)
 
@@ -181,6 +263,7 @@ def _fitted(spectrum: Spectrum, options: FilterOptions, null: np.ndarray | None)
         *(xp.asarray(vector.copy(), **place) for vector in vectors),
         size,
         (),
+        size.n_samples + (1.0 if options.center else 0.0),
     )
     return fit._replace(departures=_departures_of(spectrum, fit, options))
 
@@ -189,7 +272,7 @@ def _departures_of(spectrum: Spectrum, fit: SpikedFit, options: FilterOptions) -
     """What is not as the laws suppose; nothing where the number of spikes is the user's."""
     if options.n_components is not None:
         return ()
-    found: list[str] = []
+    xp, found = array_namespace(fit.components), list[str]()
     table, permuted = spectrum.table, options.edge == "permutation"
     n_spikes = fit.components.shape[0]
     n_bulk = max(spectrum.eigenvalues.shape[0] - n_spikes, 1)
@@ -209,7 +292,13 @@ def _departures_of(spectrum: Spectrum, fit: SpikedFit, options: FilterOptions) -
             scales_matter=not permuted,
             tails_matter=not permuted and options.standardize != "both",
         )
-        found += _copies(table, rows)
+        # two rows have one product with a random vector only if they are one row
+        probe = np.random.default_rng(0).standard_normal(table.X.shape[1])
+        products = table.X @ xp.asarray(probe, device=device_of(table.X))
+        copies = copies_among(
+            to_numpy(products if table.root is None else products[table.root > 0])
+        )
+        found += copies if copies and _is_continuous(to_numpy(rows[0])) else []
     far = fit.bulk_distance > _BULK_DISTANCE + _BULK_ROUNDING / n_bulk
     few = n_spikes > n_bulk / 2
     if (far or few) and not permuted and not found:
@@ -221,47 +310,10 @@ def _departures_of(spectrum: Spectrum, fit: SpikedFit, options: FilterOptions) -
     return tuple(found)
 
 
-def _copies(table: CentredTable, rows: list[Array]) -> list[str]:
-    """Say how many rows are copies of others, where entries are continuous.
-
-    In a table of a few levels rows coincide by chance and are independent all the same.
-    """
-    X, probe = table.X, np.random.default_rng(0).standard_normal(table.X.shape[1])
-    # two rows have one product with a random vector only if they are one row
-    products = to_numpy(X @ array_namespace(X).asarray(probe, device=device_of(X)))
-    if table.root is not None:
-        products = products[to_numpy(table.root) > 0]
-    ordered = np.sort(products)
-    gaps = np.diff(ordered) > 64 * np.finfo(float).eps * np.max(np.abs(ordered), initial=0.0)
-    counts = np.diff(np.concatenate([[0], np.flatnonzero(gaps) + 1, [ordered.size]]))
-    equal_rows = ordered.size**2 / float(np.sum(counts**2.0))
-    if equal_rows > _LEFT * ordered.size:
-        return []
-    sample = to_numpy(rows[0])[:, :64]
-    levels = max(np.unique(column).size for column in sample.T)
-    share = counts.size / ordered.size  # of rows that are different
-    if levels < 0.5 * share * sample.shape[0]:
-        return []
-    return [
-        f"rows repeat one another ({ordered.size} rows, {counts.size} different, worth "
-        f"{equal_rows:.0f}): give each once, with sample_weight"
-    ]
-
-
-class Residuals(NamedTuple):
-    """Statistics of a table without its spikes."""
-
-    n_samples: int
-    n_features: int
-    n_spikes: int
-    feature_spread: float
-    """Squared coefficient of variation of the variances of features."""
-    sample_spread: float
-    """Squared coefficient of variation of the squared lengths of rows."""
-    kurtosis: float
-    """Mean fourth power over the squared mean square, of entries scaled by feature: 3 if normal."""
-    correlation: float
-    """Of neighbouring rows: sum of their products over the sum of squares."""
+def _is_continuous(rows: np.ndarray) -> bool:
+    """Whether some column has many levels: with few, rows coincide by chance, and independently."""
+    levels = max(np.unique(column).size for column in rows[:, :64].T)
+    return levels > 20 and 4 * levels > np.unique(rows, axis=0).shape[0]
 
 
 def residual_statistics(stretches: list[Array], components: Array) -> Residuals:
@@ -335,51 +387,3 @@ def _squared_variation(values: np.ndarray) -> float:
     """Squared coefficient of variation; 0 for no values."""
     mean = float(np.mean(values)) if values.size else 0.0
     return float(np.var(values)) / mean**2 if mean > 0 else 0.0
-
-
-def departures(
-    residuals: Residuals, *, scales_matter: bool = True, tails_matter: bool = True
-) -> list[str]:
-    """Say in words what is not as the laws suppose.
-
-    Parameters
-    ----------
-    residuals : Residuals
-        Of a table.
-    scales_matter, tails_matter : bool, default=True
-        Whether scales and tails of features move the edge; one by permutation allows for both.
-
-    Returns
-    -------
-    departures : list of str
-        One sentence for each, with the remedy.
-    """
-    n, p = residuals.n_samples, max(residuals.n_features - residuals.n_spikes, 1)
-    found = []
-    # Of m values that vary by chance alone the spread strays by about sqrt(8 / m) of itself.
-    entry = max(residuals.kurtosis - 1, 2.0)
-    by_chance = entry / n * (1 + _DEVIATIONS * (8 / p) ** 0.5)
-    if residuals.feature_spread > by_chance + _SPREAD and scales_matter:
-        found.append(
-            f"the variances of the features differ (by {residuals.feature_spread**0.5:.0%} of "
-            "their mean): try standardize='features', or 'both' with edge='permutation'"
-        )
-    by_chance = entry / p * (1 + _DEVIATIONS * (8 / n) ** 0.5)
-    unequal_rows = residuals.sample_spread > by_chance + _SPREAD
-    if unequal_rows:
-        found.append(
-            f"the lengths of the rows differ (squared, by {residuals.sample_spread**0.5:.0%} of "
-            "their mean): try standardize='samples', or 'both' with edge='permutation'"
-        )
-    heavy = residuals.kurtosis > 3 + _EXCESS + _DEVIATIONS * (24 / (n * p)) ** 0.5
-    if heavy and tails_matter and not unequal_rows:
-        found.append(
-            f"the entries have heavy tails (kurtosis {residuals.kurtosis:.1f}, a Gaussian has 3): "
-            "try standardize='both'"
-        )
-    if residuals.correlation > _CORRELATION + _DEVIATIONS / (n * p) ** 0.5:
-        found.append(
-            f"neighbouring rows are correlated ({residuals.correlation:.2f}): rows that repeat one "
-            "another in time, or are sorted, count for fewer than they are"
-        )
-    return found

@@ -5,7 +5,9 @@ with :math:`p / n \to \gamma`, a spike above the threshold :math:`1 + \sqrt\gamm
 eigenvalue away from the bulk, too large, with an eigenvector that is tilted; one below it leaves no
 trace. First the limits and what is best to make of them, in units of the noise variance
 (:math:`\sigma^2 = 1`); then :func:`noise_model`, which finds level, edge and spikes of a spectrum:
-a short NumPy array, descending, of the covariance with n degrees of freedom.
+a short NumPy array, descending, of the covariance with n degrees of freedom. The laws are about
+independent entries of one variance with tails like those of a Gaussian: :func:`departures` says
+what is not so.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .noise_laws import (
+    EdgeLaw,
     TableSize,
     bulk_cdf,
     bulk_median,
@@ -29,10 +32,13 @@ __all__ = [
     "LOSSES",
     "NoiseModel",
     "NoiseRule",
+    "Residuals",
     "ShrunkSpectrum",
     "Spikes",
     "bulk_distance",
+    "copies_among",
     "debiased_spikes",
+    "departures",
     "detection_threshold",
     "hard_threshold",
     "hard_threshold_over_median",
@@ -46,6 +52,11 @@ __all__ = [
 ]
 
 LOSSES = ("frobenius", "operator", "stein")
+# A departure counts when it is both beyond its sampling error and large enough to move the edge:
+# variances that differ by 22 % (coefficient of variation squared), kurtosis 5, correlation 0.1,
+# copies that leave nine rows of ten.
+_SPREAD, _EXCESS, _CORRELATION, _LEFT = 0.05, 2.0, 0.1, 0.9
+_DEVIATIONS = 6.0
 
 
 class NoiseRule(NamedTuple):
@@ -368,48 +379,43 @@ def noise_model(
     taken = 0 if rule.n_components is None else min(rule.n_components, limit)
     start: str | float = "median" if isinstance(rule.noise, str) else rule.noise
     rounds = (start, rule.noise, rule.noise) if rule.n_components is None else (rule.noise,)
+    before = None
     for noise in rounds:
+        if (noise, taken) == before:  # nothing would change
+            break
+        before = (noise, taken)
         variance = noise_variance(eigenvalues, size, taken, noise)
         rest = size.without(taken)
-        edge = _edge(rest, variance * rest.unit, noise, rule, null)
+        level, law = variance * rest.unit, edge_law(rest, noise)
+        edge = level * _edge(rest, law, rule) if null is None else _permuted_edge(null, rule)
         taken = min(int(np.sum(eigenvalues > edge)), limit)
-    if rule.n_components is not None:
-        taken = rule.n_components
-    p_values = _p_values(eigenvalues, rest, variance * rest.unit, rule.noise, null)
-    return NoiseModel(variance, edge, taken, p_values)
-
-
-def _edge(
-    rest: TableSize, level: float, noise: str | float, rule: NoiseRule, null: np.ndarray | None
-) -> float:
-    """Eigenvalue above which a direction is called signal."""
-    if null is not None:  # of N null values and the observed one, fewer than a share are larger
-        rank = int(np.floor(rule.significance * (null.shape[0] + 1) + 1e-9))
-        return float(np.sort(null)[-max(rank, 1)])
-    if rule.edge == "tracy_widom":
-        return level * edge_quantile(rule.significance, edge_law(rest, noise))
-    if rule.edge == "gavish_donoho":
-        short, long = sorted((float(rest.n_features), rest.n_samples))
-        return level * hard_threshold(short / long) ** 2 * long / rest.n_samples
-    if len(rest.row_weights) > 1:  # the edge of another law
-        return level * edge_law(rest).location
-    return level * marchenko_pastur_edges(rest.aspect())[1]
-
-
-def _p_values(
-    eigenvalues: np.ndarray,
-    rest: TableSize,
-    level: float,
-    noise: str | float,
-    null: np.ndarray | None,
-) -> np.ndarray:
-    """Chance of an eigenvalue as large when there is no further signal."""
     if null is not None:
         exceeding = np.sum(null[None, :] >= eigenvalues[:, None], axis=1)
-        return (1 + exceeding) / (1 + null.shape[0])
-    if level <= 0:
-        return np.where(eigenvalues > 0, 0.0, 1.0)
-    return edge_sf(eigenvalues / level, edge_law(rest, noise))
+        p_values = (1 + exceeding) / (1 + null.shape[0])
+    elif level <= 0:
+        p_values = np.where(eigenvalues > 0, 0.0, 1.0)
+    else:
+        p_values = edge_sf(eigenvalues / level, law)
+    n_components = taken if rule.n_components is None else rule.n_components
+    return NoiseModel(variance, edge, n_components, p_values)
+
+
+def _edge(rest: TableSize, law: EdgeLaw, rule: NoiseRule) -> float:
+    """Value, over the level of the noise, above which a direction is called signal."""
+    if rule.edge == "tracy_widom":
+        return edge_quantile(rule.significance, law)
+    if rule.edge == "gavish_donoho":
+        short, long = sorted((float(rest.n_features), rest.n_samples))
+        return hard_threshold(short / long) ** 2 * long / rest.n_samples
+    if len(rest.row_weights) > 1:  # the edge of another law
+        return edge_law(rest).location
+    return marchenko_pastur_edges(rest.aspect())[1]
+
+
+def _permuted_edge(null: np.ndarray, rule: NoiseRule) -> float:
+    """Of N null values and the observed one, fewer than the share ``significance`` are larger."""
+    rank = int(np.floor(rule.significance * (null.shape[0] + 1) + 1e-9))
+    return float(np.sort(null)[-max(rank, 1)])
 
 
 def bulk_distance(eigenvalues: np.ndarray, size: TableSize, model: NoiseModel) -> float:
@@ -502,3 +508,92 @@ def shrunk_spectrum(
         return ShrunkSpectrum(spikes.eigenvalues, max(variance, 0.0))
     values = shrunk_spikes(spikes.eigenvalues / variance, spikes.squared_cosines, shrinkage)
     return ShrunkSpectrum(variance * values, variance)
+
+
+class Residuals(NamedTuple):
+    """Statistics of a table without its spikes."""
+
+    n_samples: int
+    n_features: int
+    n_spikes: int
+    feature_spread: float
+    """Squared coefficient of variation of the variances of features."""
+    sample_spread: float
+    """Squared coefficient of variation of the squared lengths of rows."""
+    kurtosis: float
+    """Mean fourth power over the squared mean square, of entries scaled by feature: 3 if normal."""
+    correlation: float
+    """Of neighbouring rows: sum of their products over the sum of squares."""
+
+
+def departures(
+    residuals: Residuals, *, scales_matter: bool = True, tails_matter: bool = True
+) -> list[str]:
+    """Say in words what is not as the laws suppose.
+
+    Parameters
+    ----------
+    residuals : Residuals
+        Of a table.
+    scales_matter, tails_matter : bool, default=True
+        Whether scales and tails of features move the edge; one by permutation allows for both.
+
+    Returns
+    -------
+    departures : list of str
+        One sentence for each, with the remedy.
+    """
+    n, p = residuals.n_samples, max(residuals.n_features - residuals.n_spikes, 1)
+    found = []
+    # Of m values that vary by chance alone the spread strays by about sqrt(8 / m) of itself.
+    entry = max(residuals.kurtosis - 1, 2.0)
+    by_chance = entry / n * (1 + _DEVIATIONS * (8 / p) ** 0.5)
+    if residuals.feature_spread > by_chance + _SPREAD and scales_matter:
+        found.append(
+            f"the variances of the features differ (by {residuals.feature_spread**0.5:.0%} of "
+            "their mean): try standardize='features', or 'both' with edge='permutation'"
+        )
+    by_chance = entry / p * (1 + _DEVIATIONS * (8 / n) ** 0.5)
+    unequal_rows = residuals.sample_spread > by_chance + _SPREAD
+    if unequal_rows:
+        found.append(
+            f"the lengths of the rows differ (squared, by {residuals.sample_spread**0.5:.0%} of "
+            "their mean): try standardize='samples', or 'both' with edge='permutation'"
+        )
+    heavy = residuals.kurtosis > 3 + _EXCESS + _DEVIATIONS * (24 / (n * p)) ** 0.5
+    if heavy and tails_matter and not unequal_rows:
+        found.append(
+            f"the entries have heavy tails (kurtosis {residuals.kurtosis:.1f}, a Gaussian has 3): "
+            "try standardize='both'"
+        )
+    if residuals.correlation > _CORRELATION + _DEVIATIONS / (n * p) ** 0.5:
+        found.append(
+            f"neighbouring rows are correlated ({residuals.correlation:.2f}): rows that repeat one "
+            "another in time, or are sorted, count for fewer than they are"
+        )
+    return found
+
+
+def copies_among(products: np.ndarray) -> list[str]:
+    """Say how many rows are copies of others.
+
+    Parameters
+    ----------
+    products : ndarray of shape (n_samples,)
+        Of all rows with one random vector: equal for equal rows, and for no others.
+
+    Returns
+    -------
+    departures : list of str
+        One sentence, or none where copies are few.
+    """
+    ordered = np.sort(products)
+    gaps = np.diff(ordered) > 64 * np.finfo(float).eps * np.max(np.abs(ordered), initial=0.0)
+    counts = np.diff(np.concatenate([[0], np.flatnonzero(gaps) + 1, [ordered.size]]))
+    equal_rows = ordered.size**2 / float(np.sum(counts**2.0))
+    if equal_rows > _LEFT * ordered.size:
+        return []
+    return [
+        f"rows repeat one another ({ordered.size} rows, {counts.size} different, worth "
+        f"{equal_rows:.0f}): give each once, with sample_weight"
+    ]

@@ -243,10 +243,11 @@ def table_spectrum(
         sums = column_sums(X, weights, center=center)
         spectrum = covariance_spectrum(sums, divide=by_feature, center=center)
         root = None if weights is None else weights**0.5
-        table = CentredTable(divided(X, spectrum.scale), root, spectrum.mean, *sums.moments[:2])
+        rows = X if spectrum.scale is None else divided(X, spectrum.scale)
+        table = CentredTable(rows, root, spectrum.mean, *sums.moments[:2])
         return spectrum._replace(table=table), sums
     scale = _scales_of_rows(X, weights, center=center) if by_feature else None
-    table = centred_table(divided(X, scale), weights, center=center)
+    table = centred_table(X if scale is None else divided(X, scale), weights, center=center)
     if by_row:  # rows are alike when their lengths are: only the weights given count as weights
         equal = centred_table(table.X, _equalising_weights(table), center=center)
         table = equal._replace(weight=table.weight)

@@ -149,7 +149,7 @@ def test_quantiles_and_moments_are_those_of_the_sheet():
     assert simpson((x - mean) ** 2 * density, x=x) ** 0.5 == pytest.approx(1.268, abs=1e-4)
 
 
-def test_quantile_inverts_the_distribution_function():
+def test_tracy_widom_quantile_inverts_its_distribution_function():
     q = np.array([1e-6, 0.3, 0.999])
     np.testing.assert_allclose(tracy_widom_cdf(tracy_widom_quantile(q)), q, rtol=1e-9)
     with pytest.raises(ValueError, match="between 0 and 1"):
@@ -177,7 +177,10 @@ def spectra_of_noise(n, p, n_draws, rng):
 def test_bidiagonal_model_has_the_spectra_of_noise(rng):
     model = spectra_of_noise(30, 10, 2000, rng)
     drawn = np.array(
-        [np.linalg.svd(rng.standard_normal((30, 10)), compute_uv=False) ** 2 / 30 for _ in range(2000)]
+        [
+            np.linalg.svd(rng.standard_normal((30, 10)), compute_uv=False) ** 2 / 30
+            for _ in range(2000)
+        ]
     )
     spread = drawn.std(axis=0) / 2000**0.5
     np.testing.assert_array_less(np.abs(model.mean(axis=0) - drawn.mean(axis=0)), 6 * spread)
@@ -231,7 +234,7 @@ WEIGHTINGS = {
 
 
 @pytest.mark.parametrize("kind", WEIGHTINGS)
-@pytest.mark.parametrize(("n", "p"), [(200, 40), (60, 150)])
+@pytest.mark.parametrize(("n", "p"), [(210, 40), (60, 150)])
 def test_weighted_noise_has_the_law_that_is_computed(kind, n, p, rng):
     pairs = WEIGHTINGS[kind]
     weights = np.concatenate([np.full(round(share * n), w) for share, w in pairs])
@@ -246,7 +249,9 @@ def test_weighted_noise_has_the_law_that_is_computed(kind, n, p, rng):
     )
     # the mean of the largest is known to a tenth of its scale; finite sizes leave as much
     law = edge_law(size)
-    assert np.mean(found[:, 0]) == pytest.approx(law.location - 1.2065 * law.scale, abs=0.3 * law.scale)
+    assert np.mean(found[:, 0]) == pytest.approx(
+        law.location - 1.2065 * law.scale, abs=0.3 * law.scale
+    )
     assert np.mean(np.median(found, axis=1)) == pytest.approx(bulk_median(size)[0], rel=0.01)
     ranks = (np.arange(found.shape[1]) + 0.5) / found.shape[1]
     assert np.max(np.abs(bulk_cdf(found.mean(axis=0)[::-1], size) - ranks)) < 0.02
