@@ -37,7 +37,7 @@ def test_robust_directions_are_kept_and_fragile_ones_dropped(fragile, how):
     else:
         given["X_perturbed"] = disturbed
     model = RobustDirections(**options).fit(X, y if how == "labels" else None, **given)
-    assert model.n_spikes_ == 6
+    assert model.estimator_.n_components_ == 6
     assert np.sum(model.support_) == 3
     assert overlap(model, basis[:, :3]) > 0.85
     assert np.max(model.scores_[model.support_]) < np.min(model.scores_[~model.support_])
@@ -51,7 +51,7 @@ def test_turned_directions_do_not_see_a_disturbance_of_low_rank(fragile):
     model = RobustDirections(selector="rotated_rbns", quantile=0.5)
     moves = np.random.default_rng(1).standard_normal((500, 3)) @ basis[:, 3:].T
     model.fit(X, X_perturbed=X + moves)
-    assert model.n_spikes_ == 6
+    assert model.estimator_.n_components_ == 6
     np.testing.assert_array_equal(model.support_, [True] * 3 + [False] * 3)
     np.testing.assert_allclose(model.scores_[:3], 0, atol=1e-10)
     np.testing.assert_allclose(model.components_ @ model.components_.T, np.eye(3), atol=1e-12)

@@ -641,11 +641,17 @@ def _weighted_bulk(
     """
     share, weight = np.array(row_weights).T
     top = max(weight.max(), 1.0) * (1 + gamma**0.5) ** 2
-    x = top * np.linspace(0, 1, 800) ** 2  # close together at 0, where a density may be infinite
+    x = top * np.linspace(0, 1, 600) ** 2  # close together at 0, where a density may be infinite
     z, m = x + 1e-7j * top, np.full(x.shape, 1j)
-    for _ in range(300):
+    for step in range(60):
         pull = weight[:, None] / (1 + gamma * weight[:, None] * m[None, :])
-        m = (m + 1 / (share @ pull - z)) / 2
+        total = share @ pull - z
+        change = (1 / total - m) / 2
+        if step >= 40:  # Newton's step, where it stays in the upper half plane
+            slope = total - gamma * m * (share @ pull**2)
+            newton = (1 - m * total) / slope
+            change = np.where((m + newton).imag > 0, newton, change)
+        m = m + change
     density = np.clip(m.imag, 0.0, None) / np.pi
     density[0] = 0.0
     below = np.concatenate([[0.0], np.cumsum(np.diff(x) * (density[1:] + density[:-1]) / 2)])

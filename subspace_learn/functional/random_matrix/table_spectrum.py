@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _EPS = float(np.finfo(np.float64).eps)
+_RESIDUE = 8.0  # entries of a constant column differ by that many units of rounding at most
 _PER_OCTAVE = 8  # classes of weights that are told apart: 9 % wide
 
 
@@ -125,11 +126,11 @@ def column_sums(X: Array, weights: Array | None, *, center: bool) -> ColumnSums:
     sums : ColumnSums
         To be merged with those of other rows.
     """
-    X = double(X) if not sp.issparse(X) else X.astype(np.float64)
+    first, varies = _varying_columns(X, weights)
+    X, first = _in_float64(X), double(first)
     moments = table_moments(X, weights, center=center)
     centred_late = center and sp.issparse(X)
     cancelled = (moments.weight if centred_late else 0.0) * moments.mean**2
-    first, varies = _varying_columns(X, weights)
     return ColumnSums(moments, first, varies, cancelled, _row_weights(weights, X.shape[0]))
 
 
@@ -144,14 +145,20 @@ def _row_weights(weights: Array | None, n_rows: int) -> RowWeights:
     return RowWeights(classes, np.bincount(place).astype(float), np.bincount(place, weights=host))
 
 
+def _in_float64(X: Array) -> Array:
+    return X.astype(np.float64) if sp.issparse(X) else double(X)
+
+
 def _varying_columns(X: Array, weights: Array | None) -> tuple[Array, Array]:
-    """One row that counts, and which columns differ from it in another row that counts."""
+    """One row that counts, and which columns differ from it, by more than rounding, in another."""
     if weights is not None and not bool(array_namespace(weights).all(weights > 0)):
         X = X[weights > 0, :] if sp.issparse(X) else X[weights > 0]
     if sp.issparse(X):
-        low, high = X.min(axis=0).toarray(), X.max(axis=0).toarray()
-        return low.reshape(-1), (high > low).reshape(-1)
-    return X[0, :], array_namespace(X).any(X != X[:1, :], axis=0)
+        low, high = (ends.toarray().reshape(-1) for ends in (X.min(axis=0), X.max(axis=0)))
+        return low, high - low > _RESIDUE * np.finfo(X.dtype).eps * abs(low)
+    xp = array_namespace(X)
+    first, tolerance = X[0, :], _RESIDUE * float(xp.finfo(X.dtype).eps)
+    return first, xp.max(xp.abs(X - first), axis=0) > tolerance * xp.abs(first)
 
 
 def merged_column_sums(a: ColumnSums, b: ColumnSums, *, center: bool) -> ColumnSums:
@@ -170,6 +177,7 @@ def merged_column_sums(a: ColumnSums, b: ColumnSums, *, center: bool) -> ColumnS
         In the library and on the device of ``a``.
     """
     first, varies = move_like(b.first, a.first), move_like(b.varies, a.varies)
+    xp = array_namespace(first)
     keys = np.concatenate([a.row_weights.classes, b.row_weights.classes])
     classes, place = np.unique(keys, return_inverse=True)
     rows, total = (
@@ -179,7 +187,7 @@ def merged_column_sums(a: ColumnSums, b: ColumnSums, *, center: bool) -> ColumnS
     return ColumnSums(
         merged_moments(a.moments, b.moments, center=center),
         a.first,
-        a.varies | varies | (a.first != first),
+        a.varies | varies | (xp.abs(a.first - first) > _RESIDUE * _EPS * xp.abs(first)),
         a.cancelled + move_like(b.cancelled, a.cancelled),
         RowWeights(classes, rows, total),
     )
@@ -203,8 +211,7 @@ def column_scales(sums: ColumnSums, *, center: bool) -> Array:
     xp = array_namespace(sums.first)
     squares = xp.linalg.diagonal(sums.moments.scatter)
     scale = (xp.abs(squares) / _freedom(sums.moments, center)) ** 0.5
-    varies = sums.varies & (scale > 8 * _EPS * xp.abs(sums.moments.mean))
-    return xp.where(varies, scale, xp.ones_like(scale))
+    return xp.where(sums.varies & (scale > 0), scale, xp.ones_like(scale))
 
 
 def _freedom(moments: Moments, center: bool) -> float:
@@ -237,25 +244,30 @@ def table_spectrum(
         To which other rows can be added; None if the covariance was not formed, or rows were
         equalised, which needs all of them.
     """
-    X = double(X) if not sp.issparse(X) else X.astype(np.float64)
     by_feature, by_row = standardize in ("features", "both"), standardize in ("samples", "both")
     if not gram and not by_row:
         sums = column_sums(X, weights, center=center)
         spectrum = covariance_spectrum(sums, divide=by_feature, center=center)
         root = None if weights is None else weights**0.5
+        X = _in_float64(X)
         rows = X if spectrum.scale is None else divided(X, spectrum.scale)
         table = CentredTable(rows, root, spectrum.mean, *sums.moments[:2])
         return spectrum._replace(table=table), sums
+    varies = _varying_columns(X, weights)[1]
+    X = _in_float64(X)
     scale = _scales_of_rows(X, weights, center=center) if by_feature else None
     table = centred_table(X if scale is None else divided(X, scale), weights, center=center)
     if by_row:  # rows are alike when their lengths are: only the weights given count as weights
         equal = centred_table(table.X, _equalising_weights(table), center=center)
         table = equal._replace(weight=table.weight)
     if gram:
-        return _gram_spectrum(table, weights, scale, center=center), None
+        return _gram_spectrum(table, weights, scale, varies, center=center), None
     sums = column_sums(table.X, table.root**2, center=center)
-    moments = sums.moments._replace(weight=table.weight)
-    sums = sums._replace(moments=moments, row_weights=_row_weights(weights, X.shape[0]))
+    sums = sums._replace(
+        moments=sums.moments._replace(weight=table.weight),
+        varies=varies,
+        row_weights=_row_weights(weights, X.shape[0]),
+    )
     spectrum = covariance_spectrum(sums, divide=False, center=center)
     return spectrum._replace(scale=scale, table=table), None
 
@@ -318,13 +330,13 @@ def covariance_spectrum(sums: ColumnSums, *, divide: bool, center: bool) -> Spec
 
 
 def _gram_spectrum(
-    table: CentredTable, weights: Array | None, scale: Array | None, *, center: bool
+    table: CentredTable, weights: Array | None, scale: Array | None, varies: Array, *, center: bool
 ) -> Spectrum:
     """Spectrum through the n x n Gram matrix; directions are found on demand, 2 n p flops each."""
     freedom = table.weight - (1.0 if center else 0.0)
     values, vectors = leading_eigenpairs(row_gram(table) / freedom)
-    varies = _varying_columns(table.X, table.root)[1]
-    n_features = int(array_namespace(varies).sum(array_namespace(varies).astype(varies, np.int64)))
+    xp = array_namespace(varies)
+    n_features = int(xp.sum(xp.astype(varies, xp.int64)))
     size = _row_weights(weights, table.X.shape[0]).table_size(n_features, center=center)
     # sparse rows are centred after their products, which leaves the rounding of what they were
     lost = table.weight * float(table.mean @ table.mean) / freedom if sp.issparse(table.X) else 0.0
