@@ -1,4 +1,4 @@
-"""What SpectralAMGClustering takes: tables, graphs, attributes; as sparse matrices."""
+"""What SpectralAMGClustering takes beside tables and graphs: attributes of nodes, new edges."""
 
 from __future__ import annotations
 
@@ -8,28 +8,44 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_array, validate_data
 
-from .._checks.graph import check_graph
+from .._base import warn
+from .._checks.columns import is_missing, refuse_masked
+from .._checks.graph import NamedGraph, places_of
 from .._checks.table import check_samples
+from ..functional.graph.attribute_graph import measurement_knots, measurement_values
 
-__all__ = ["AttributeColumns", "check_adjacency", "check_attributes", "check_edges"]
+__all__ = ["AttributeColumns", "check_attributes", "check_edges", "graph_in_order_of"]
 
-
-def check_adjacency(estimator: Any, X: Any, *, name: str = "the graph") -> sp.csr_array:
-    """Check a graph to fit: as :func:`check_graph`, and it must have an edge."""
-    adjacency = check_graph(X, where=f"{type(estimator).__name__}.fit()", name=name)
-    if adjacency.nnz == 0:
-        raise ValueError(
-            f"{type(estimator).__name__}.fit(): {name} of {adjacency.shape[0]} nodes has no edges, "
-            "so there is nothing to cluster by. Give edges, attributes or points."
-        )
-    return adjacency
+_UNLIKE = 100.0  # of mean weights of columns: beyond it they are no counts of one kind
 
 
 def check_edges(
-    estimator: Any, X: Any, n_nodes: int, *, method: str, n_new: int | None = None
+    estimator: Any,
+    X: Any,
+    n_nodes: int,
+    *,
+    method: str,
+    names: Any = None,
+    attributes: Any = None,
 ) -> sp.csr_array:
-    """Check edges from new nodes to the fitted ones: shape (n_new, n_nodes), nonnegative."""
+    """Check edges from new nodes to the fitted ones: shape (n_new, n_nodes), nonnegative.
+
+    Columns of a DataFrame are brought into the order of ``names``, those of the fitted nodes, and
+    its rows into that of the DataFrame ``attributes``.
+    """
     where = f"{type(estimator).__name__}.{method}()"
+    refuse_masked(X, name=where, input_name="the edges")
+    if hasattr(X, "columns"):
+        if names is not None and list(X.columns) != list(range(n_nodes)):
+            order = places_of(
+                list(names), list(X.columns), where=where, whose="the columns of the edges"
+            )
+            X = X.iloc[:, order] if hasattr(X, "iloc") else X[:, order]
+        if hasattr(X, "iloc") and hasattr(attributes, "iloc") and len(X) == len(attributes):
+            rows = places_of(
+                list(attributes.index), list(X.index), where=where, whose="the index of the edges"
+            )
+            X = X.iloc[rows]
     edges = check_array(
         X,
         accept_sparse="csr",
@@ -43,32 +59,82 @@ def check_edges(
             f"{where}: X has {edges.shape[1]} features, but {type(estimator).__name__} is "
             f"expecting {n_nodes} features as input: one weight of an edge to each fitted node."
         )
-    if n_new is not None and edges.shape[0] != n_new:
+    if attributes is not None and edges.shape[0] != attributes.shape[0]:
         raise ValueError(
-            f"{where}: X has {n_new} rows, but adjacency has shape {edges.shape}. Give one row of "
-            "edges to the fitted nodes for each row of X."
+            f"{where}: X has {attributes.shape[0]} rows, but adjacency has shape {edges.shape}. "
+            "Give one row of edges to the fitted nodes for each row of X."
         )
     if edges.nnz and edges.data.min() < 0:
         raise ValueError(f"{where}: edges have negative weights. Give weights of 0 or more.")
     return edges
 
 
-class AttributeColumns(NamedTuple):
-    """How columns of a table became values: the categories of each, or None for numbers."""
+def graph_in_order_of(X: Any, graph: NamedGraph, *, where: str) -> NamedGraph:
+    """Bring the vertices of a graph into the order of the rows of the attributes ``X``."""
+    n, index = graph.adjacency.shape[0], getattr(X, "index", None)
+    if X.shape[0] != n:
+        raise ValueError(
+            f"X has attributes of {X.shape[0]} nodes, but adjacency has shape "
+            f"{graph.adjacency.shape}. Give one row of attributes for each node, in the same order."
+        )
+    if index is None or not hasattr(X, "iloc"):
+        return graph
+    names = list(index)
+    counted = list(range(n))
+    if graph.names is None or (graph.names == counted and not _are_numbers(names)):
+        if names != counted and sorted(map(str, names)) == sorted(map(str, counted)):
+            warn(
+                f"{where}: the index of X holds 0 to {n - 1} in another order, and adjacency has "
+                "no names: rows were matched by position. If they are names, give the graph as a "
+                "DataFrame or networkx graph; else X.reset_index(drop=True)."
+            )
+        return NamedGraph(graph.adjacency, names)
+    order = places_of(names, graph.names, where=where, whose="the names of adjacency in X.index")
+    if order == counted:
+        return NamedGraph(graph.adjacency, names)
+    return NamedGraph(sp.csr_array(graph.adjacency[order][:, order]), names)
 
-    names: tuple[Any, ...]
-    """Of the columns."""
-    categories: tuple[np.ndarray | None, ...]
-    """Sorted values of each categorical column."""
+
+def _are_numbers(names: list[Any]) -> bool:
+    return all(isinstance(name, int | np.integer) for name in names)
+
+
+class AttributeColumns(NamedTuple):
+    """How columns of attributes became values, in fit."""
+
+    kinds: dict[Any, str] | None
+    """By column of a DataFrame: "category", "measurement", "weight" or "constant"."""
+    known: tuple[np.ndarray | None, ...]
+    """By column: sorted categories, knots of a measurement, or None for weights."""
+    kept: np.ndarray
+    """Values that do not stand alike at all nodes, as a mask."""
+    unit: np.ndarray
+    """What counts as one: the mean of all weights, 1 for categories and measurements."""
+
+    def said(self) -> list[str]:
+        """One line for each column of a DataFrame."""
+        if self.kinds is None:
+            return []
+        told = {
+            "category": "a category of {} values",
+            "measurement": "a measurement, between {} knots",
+            "weight": "weights of a value",
+            "constant": "a constant, and left out",
+        }
+        return [
+            f"attribute {name!r} was read as {told[kind].format(0 if k is None else len(k))}"
+            for (name, kind), k in zip(self.kinds.items(), self.known, strict=True)
+        ]
 
 
 def check_attributes(
     estimator: Any, X: Any, *, columns: AttributeColumns | None = None, method: str = "fit"
-) -> tuple[sp.csr_array, AttributeColumns | None]:
+) -> tuple[sp.csr_array, AttributeColumns]:
     """Check node attributes; return values present (n, m), and how columns were read.
 
-    Numbers are weights of values, as in a bag of words: 0 is absent. Words, categories and booleans
-    of a DataFrame become one value for each that occurs; ones unseen in fit are absent.
+    Numbers of an array, a sparse matrix or a sparse column are weights of values, as in a bag of
+    words: 0 is absent. Numbers of a DataFrame are measurements, mixtures of two knots. Words,
+    categories and booleans become one value for each that occurs; ones unseen in fit are absent.
 
     Parameters
     ----------
@@ -84,69 +150,182 @@ def check_attributes(
     Returns
     -------
     attributes : csr_array of shape (n, m)
-        Float64, without stored zeros.
-    columns : AttributeColumns or None
-        None for tables of numbers.
+        Float64, without stored zeros and values that all nodes have alike; weights have mean 1.
+    columns : AttributeColumns
+        How they were read.
 
     Raises
     ------
     ValueError
-        If values are missing or negative, or there are none.
+        If entries are missing, not finite, dates or negative weights, or there are none, or all
+        nodes have the same.
     """
     where = f"{type(estimator).__name__}.{method}()"
-    reset = method == "fit"
-    if hasattr(X, "columns") and not hasattr(X, "sparse"):
-        validate_data(estimator, X, reset=reset, skip_check_array=True)
-        attributes, columns = _from_frame(X, columns, where)
-    else:
-        if hasattr(X, "columns"):  # pandas, all columns sparse
-            validate_data(estimator, X, reset=reset, skip_check_array=True)
-            X = X.sparse.to_coo()
-            reset = False
-        table = check_samples(estimator, X, reset=reset, accept_sparse="csr", method=method)
-        attributes = sp.csr_array(table, dtype=np.float64, copy=True)
-    attributes.eliminate_zeros()
-    if attributes.nnz and attributes.data.min() < 0:
+    kinds, known = None, ()
+    framed = hasattr(X, "columns") and not sp.issparse(X)
+    if columns is not None and columns.kinds is not None and not framed:
         raise ValueError(
-            f"{where}: attributes hold negative numbers. A number is the weight of a value that "
-            "the node has; cut other numeric columns into intervals first, for example with "
-            "sklearn.preprocessing.KBinsDiscretizer, or fit the table without adjacency."
+            f"{where}: fit had attributes in a DataFrame, whose columns were read as "
+            f"{', '.join(sorted(set(columns.kinds.values())))}. Give a DataFrame with the same "
+            "columns."
         )
-    if method == "fit" and attributes.nnz == 0:
+    if framed and (columns is None or columns.kinds is not None):
+        validate_data(estimator, X, reset=method == "fit", skip_check_array=True)
+        given, kinds, known = _from_frame(X, columns, where)
+    else:
+        table = check_samples(
+            estimator, X, reset=method == "fit", accept_sparse="csr", method=method
+        )
+        given = sp.csr_array(table, dtype=np.float64, copy=True)
+    given.eliminate_zeros()
+    if given.nnz and given.data.min() < 0:
+        raise ValueError(
+            f"{where}: attributes hold negative numbers. A number of an array or a sparse column "
+            "is the weight of a value that the node has. Give measurements as columns of a "
+            "DataFrame, or fit the table without adjacency."
+        )
+    if columns is None:
+        columns = _reading(given, kinds, known, where)
+    attributes = sp.csr_array(given @ sp.diags_array(columns.kept / columns.unit))
+    attributes.eliminate_zeros()
+    return attributes, columns
+
+
+def _reading(
+    given: sp.csr_array, kinds: dict[Any, str] | None, known: tuple[Any, ...], where: str
+) -> AttributeColumns:
+    """What fit keeps of the attributes; refuses those that say nothing."""
+    if given.nnz == 0:
         raise ValueError(
             f"{where}: no node has any attribute: all are 0. Give the adjacency alone, with "
             "affinity='precomputed'."
         )
-    return attributes, columns
+    n, by_value = given.shape[0], sp.csc_array(given)
+    counts = np.diff(by_value.indptr)
+    sums = np.asarray(given.sum(axis=0)).ravel()
+    kept = np.ones(given.shape[1], dtype=bool)
+    for j in np.flatnonzero(counts == n):
+        own = by_value.data[by_value.indptr[j] : by_value.indptr[j + 1]]
+        kept[j] = own.min() < own.max()
+    if not (kept & (counts > 0)).any():
+        raise ValueError(
+            f"{where}: all nodes have the same attributes, so they tell nothing apart. Give the "
+            "adjacency alone, with affinity='precomputed'."
+        )
+    there = kept & (counts > 0)
+    weighted = np.ones(len(kept), dtype=bool)
+    if kinds is not None:
+        widths = [
+            1 if k is None or kind == "constant" else len(k)
+            for kind, k in zip(kinds.values(), known, strict=True)
+        ]
+        weighted = np.repeat([kind == "weight" for kind in kinds.values()], widths)
+    there &= weighted
+    unit = np.ones(len(kept))
+    if there.any():
+        means = sums[there] / counts[there]
+        unit[weighted] = sums[there].sum() / counts[there].sum()
+        if means.max() > _UNLIKE * np.median(means):
+            column = int(np.flatnonzero(there)[means.argmax()])
+            warn(
+                f"{where}: numbers of an array are weights of values, as counts of words, and "
+                f"value {column} weighs {means.max() / np.median(means):.3g} times as much as the "
+                "median: it will decide alone. Bring the columns to one scale; give measurements "
+                "as numeric columns of a DataFrame, whose scale does not matter."
+            )
+    return AttributeColumns(kinds, known, kept, unit)
 
 
 def _from_frame(
     X: Any, columns: AttributeColumns | None, where: str
-) -> tuple[sp.csr_array, AttributeColumns]:
+) -> tuple[sp.csr_array, dict[Any, str], tuple[Any, ...]]:
     """One block of values for each column of a DataFrame (pandas or polars)."""
-    blocks, seen = [], []
+    blocks, kinds, known = [], {}, []
     for place, name in enumerate(X.columns):
-        values = X[name].to_numpy()
-        missing = np.array([v is None or v != v for v in values.tolist()])
+        series = X.iloc[:, place] if hasattr(X, "iloc") else X[:, place]
+        kind, found = _kind(series), None
+        values = series.to_numpy()
+        missing = np.array([is_missing(v) for v in values.tolist()])
         if missing.any():
             raise ValueError(
-                f"{where}: attribute {name!r} is missing (NaN or None) for {int(missing.sum())} "
-                f"nodes, the first at row {int(missing.argmax())}. Fill it in, for example with a "
-                "value of its own."
+                f"{where}: attribute {name!r} is missing (NaN, NA or None) for "
+                f"{int(missing.sum())} nodes, the first at row {int(missing.argmax())}. Fill it "
+                "in, for example with a value of its own."
             )
-        if values.dtype.kind in "iuf":
-            blocks.append(sp.csr_array(values.astype(np.float64)[:, None]))
-            seen.append(None)
-            continue
+        if kind == "date":
+            raise ValueError(
+                f"{where}: attribute {name!r} holds dates or durations. Turn it into a number, "
+                "such as days since the first, or into a category, such as the year."
+            )
+        if columns is not None:
+            then = tuple(columns.kinds.values())[place] if columns.kinds else "weight"
+            if (kind == "category") != (then == "category") and then != "constant":
+                raise ValueError(
+                    f"{where}: attribute {name!r} was read as a {then} in fit, but now it is a "
+                    f"{kind}. Give it the dtype that it had."
+                )
+            kind, found = then, columns.known[place]
+        block, kind, found = _block(values, kind, found, name, where)
+        blocks.append(block)
+        kinds[name] = kind
+        known.append(found)
+    if columns is None:
+        _warn_of_words(X, kinds, where)
+    return sp.csr_array(sp.hstack(blocks)), kinds, tuple(known)
+
+
+def _kind(series: Any) -> str:
+    """How a column is read, by its dtype."""
+    dtype = series.dtype
+    if str(dtype).startswith("Sparse"):
+        return "weight"
+    if hasattr(dtype, "is_numeric"):  # polars
+        return (
+            "measurement" if dtype.is_numeric() else "date" if dtype.is_temporal() else "category"
+        )
+    kind = getattr(dtype, "kind", "O")
+    return "measurement" if kind in "iuf" else "date" if kind in "mM" else "category"
+
+
+def _block(
+    values: np.ndarray, kind: str, known: np.ndarray | None, name: Any, where: str
+) -> tuple[sp.csr_array, str, np.ndarray | None]:
+    """Values that the nodes have by one column, how it was read, and what it may hold."""
+    n = len(values)
+    if kind == "weight":
+        return sp.csr_array(values.astype(np.float64)[:, None]), kind, None
+    if kind == "measurement":
+        values = values.astype(np.float64)
+        if not np.isfinite(values).all():
+            raise ValueError(f"{where}: attribute {name!r} holds infinity. Give finite numbers.")
+        known = measurement_knots(values) if known is None else known
+        if len(known) > 1:
+            return measurement_values(values, known), kind, known
+    elif kind == "category":
         words = np.array([str(value) for value in values.tolist()], dtype=object)
-        known = np.unique(words) if columns is None else columns.categories[place]
-        if known is None:
-            raise ValueError(f"{where}: attribute {name!r} is not numeric, as it was in fit.")
-        index = np.searchsorted(known, words).clip(max=len(known) - 1)
-        present = known[index] == words
-        rows = np.flatnonzero(present)
-        ones = np.ones(len(rows))
-        shape = (len(words), len(known))
-        blocks.append(sp.csr_array((ones, (rows, index[present])), shape=shape))
-        seen.append(known)
-    return sp.csr_array(sp.hstack(blocks)), AttributeColumns(tuple(X.columns), tuple(seen))
+        known = np.unique(words) if known is None else known
+        if len(known) > 1:
+            index = np.searchsorted(known, words).clip(max=len(known) - 1)
+            rows = np.flatnonzero(known[index] == words)
+            entries = (np.ones(len(rows)), (rows, index[rows]))
+            return sp.csr_array(entries, shape=(n, len(known))), kind, known
+    return sp.csr_array((n, 1)), "constant", known
+
+
+def _warn_of_words(X: Any, kinds: dict[Any, str], where: str) -> None:
+    """Say so if measurements look like counts of words."""
+    measured = [place for place, kind in enumerate(kinds.values()) if kind == "measurement"]
+    if len(measured) < 3:
+        return
+    looks = 0
+    for place in measured:
+        values = (X.iloc[:, place] if hasattr(X, "iloc") else X[:, place]).to_numpy()
+        counts = np.all(values >= 0) and np.all(values == np.round(values.astype(np.float64)))
+        looks += bool(counts and np.mean(values == 0) > 0.5)
+    if 2 * looks > len(measured):
+        warn(
+            f"{where}: {looks} of {len(measured)} numeric columns are counts, most of them 0. "
+            "Numbers of a DataFrame are read as measurements. If they are words that a node has or "
+            "has not, give X.to_numpy() or a sparse matrix; categories in one column of dtype "
+            "category."
+        )

@@ -32,7 +32,7 @@ class NewVerticesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         ----------
         X : table, edges, or attributes
             As in `fit`. With ``affinity="precomputed"``: weights of edges to the fitted vertices,
-            of shape (n_new, n), dense or sparse.
+            of shape (n_new, n), dense or sparse; columns of a DataFrame are matched by name.
         adjacency : array or sparse matrix of shape (n_new, n), default=None
             With attributes: edges of the new nodes to the fitted ones.
 
@@ -103,7 +103,10 @@ class NewVerticesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                     f"adjacency of shape (n_new, {n}); a row of zeros is a node without edges."
                 )
             attributes, _ = check_attributes(self, X, columns=self._columns, method=method)
-            edges = check_edges(self, adjacency, n, method=method, n_new=attributes.shape[0])
+            rows = X if hasattr(X, "iloc") else attributes
+            edges = check_edges(
+                self, adjacency, n, method=method, names=self.vertex_names_, attributes=rows
+            )
             return edges, attributes, self.embedding_.dtype
         if adjacency is not None:
             raise ValueError(
@@ -111,7 +114,8 @@ class NewVerticesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 "vertices are."
             )
         if self.affinity == "precomputed":
-            return check_edges(self, X, n, method=method), None, self.embedding_.dtype
+            edges = check_edges(self, X, n, method=method, names=self.vertex_names_)
+            return edges, None, self.embedding_.dtype
         X = check_samples(self, X, reset=False, accept_sparse="csr", method=method)
         if self.affinity == "rbf":
             edges = sp.csr_array(rbf_affinity(X, self._fit_X, self._gamma()))

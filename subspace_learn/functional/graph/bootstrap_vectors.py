@@ -22,7 +22,7 @@ def bootstrap_vectors(
     operator: WalkOperator,
     adjacency: sp.csr_array,
     components: np.ndarray,
-    n_vectors: int,
+    n_components: int,
     *,
     rng: np.random.Generator,
     progress: Callable[[str], None] | None = None,
@@ -38,7 +38,7 @@ def bootstrap_vectors(
         Its edges; :math:`L = D - A`, grounded on each component, is what the hierarchies solve.
     components : ndarray of int, shape (n,)
         Component of each vertex, from 0.
-    n_vectors : int
+    n_components : int
         At most so many are returned; there are no more than hierarchies and components.
     rng : numpy.random.Generator
         Of random starts.
@@ -73,7 +73,7 @@ def bootstrap_vectors(
     basis, sizes, _ = scipy.linalg.svd(W / np.linalg.norm(W, axis=0), full_matrices=False)
     basis = basis[:, sizes > _DEPENDENT * sizes[0]]
     values, mix = scipy.linalg.eigh(basis.T @ (operator @ basis))
-    kept = slice(None, -1 - n_vectors, -1)
+    kept = slice(None, -1 - n_components, -1)
     first = found.hierarchies[0]
     return LowVectors(
         np.clip(values[kept], -1, 1),

@@ -11,7 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["WalkOperator", "component_labels", "modularity", "walk_operator"]
+__all__ = [
+    "WalkOperator",
+    "component_indicators",
+    "component_labels",
+    "modularity",
+    "walk_operator",
+]
 
 
 class WalkOperator(NamedTuple):
@@ -129,6 +135,35 @@ def component_labels(
     labels = sp.csgraph.connected_components(graph, directed=False)[1][: adjacency.shape[0]]
     names, labels = np.unique(labels, return_inverse=True)
     return len(names), labels
+
+
+def component_indicators(root_degree: np.ndarray, components: np.ndarray) -> np.ndarray:
+    """Orthonormal vectors of eigenvalue 1: root degrees on one component, 0 elsewhere.
+
+    Parameters
+    ----------
+    root_degree : ndarray of shape (n,)
+        Square roots of the degrees, positive.
+    components : ndarray of int, shape (n,)
+        Of each vertex, from 0.
+
+    Returns
+    -------
+    indicators : ndarray of shape (n, n_components)
+        Columns in the order of the components.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> component_indicators(np.array([3.0, 4.0, 1.0]), np.array([0, 0, 1]))
+    array([[0.6, 0. ],
+           [0.8, 0. ],
+           [0. , 1. ]])
+    """
+    n, c = len(components), int(components.max()) + 1
+    null = np.zeros((n, c))
+    null[np.arange(n), components] = root_degree
+    return null / np.linalg.norm(null, axis=0)
 
 
 def modularity(adjacency: sp.csr_array, labels: np.ndarray) -> float:

@@ -10,7 +10,7 @@ import scipy.linalg
 import scipy.sparse as sp
 
 from .filtered_subspace import filtered_eigenpairs
-from .graph_laplacian import WalkOperator
+from .graph_laplacian import WalkOperator, component_indicators
 from .nested_subspace import coarsening_growth, nested_eigenpairs
 
 __all__ = [
@@ -102,7 +102,7 @@ def resolved_strategy(strategy: str, operator: WalkOperator) -> tuple[str, float
 def low_vectors(
     operator: WalkOperator,
     components: np.ndarray,
-    n_vectors: int,
+    n_components: int,
     *,
     strategy: str = "auto",
     fine: bool = False,
@@ -116,8 +116,8 @@ def low_vectors(
     operator : WalkOperator
         Every vertex has edges, or is alone.
     components : ndarray of int, shape (n,)
-        Component of each vertex, from 0; fewer than ``n_vectors``.
-    n_vectors : int
+        Component of each vertex, from 0; fewer than ``n_components``.
+    n_components : int
         How many, at most n.
     strategy : {"auto", "block", "filter"}, default="auto"
         See :func:`resolved_strategy`.
@@ -144,40 +144,40 @@ def low_vectors(
     strategy, growth = resolved_strategy(strategy, operator)
     alone = HierarchySummary((n,), (operator.edges.nnz,))
     rates: list[float] = []
-    if strategy == "dense" or 3 * n_vectors > n:
+    if strategy == "dense" or 3 * n_components > n:
         if 16 * n**2 > _DENSE_BYTES:
             raise ValueError(
-                f"{n_vectors} vectors of a graph of {n} vertices are more than a third of them, "
+                f"{n_components} vectors of a graph of {n} vertices are more than a third of them, "
                 f"and need dense matrices of {16 * n**2 / 2**30:.1f} GiB. Ask for fewer clusters, "
-                "or set n_vectors."
+                "or set n_components."
             )
         # the driver for a range of eigenvalues gives up on graphs with many equal ones
         values, vectors = scipy.linalg.eigh(operator.toarray(), driver="evd", check_finite=False)
-        kept = slice(None, -1 - min(n_vectors, n), -1)
+        kept = slice(None, -1 - min(n_components, n), -1)
         return LowVectors(
             np.clip(values[kept], -1, 1), vectors[:, kept], "dense", np.zeros(0), alone, growth
         )
     if progress is not None:
-        progress(f"{n_vectors} vectors of {n} vertices by strategy {strategy!r}")
+        progress(f"{n_components} vectors of {n} vertices by strategy {strategy!r}")
     if strategy == "filter":
         matrix = operator.edges if operator.factor is None else operator
         values, vectors = filtered_eigenpairs(
             matrix,
-            n_vectors,
+            n_components,
             rtol=_RTOL_FINE if fine else _RTOL_ROUGH,
             atol=_ATOL,
             damping=_all_but_the_last,
             max_rounds=_ROUNDS,
             seed=int(rng.integers(2**31)),
             growth=_GROWTH,
-            n_guards=max(3, n_vectors // 4),
+            n_guards=max(3, n_components // 4),
             residuals_seen=rates,
         )
         return LowVectors(np.clip(values, -1, 1), vectors, strategy, np.array(rates), alone, growth)
     found = nested_eigenpairs(
         sp.csr_array(sp.eye_array(n) - operator.edges),
-        _indicators(operator.root_degree, components),
-        n_vectors,
+        component_indicators(operator.root_degree, components),
+        n_components,
         factor=operator.factor,
         rng=rng,
         progress=progress,
@@ -193,14 +193,6 @@ def _all_but_the_last(values: np.ndarray) -> np.ndarray:
     weights = np.ones(len(values))
     weights[1:][-1:] = 0
     return weights
-
-
-def _indicators(root_degree: np.ndarray, components: np.ndarray) -> np.ndarray:
-    """Orthonormal vectors of eigenvalue 1: root degrees on one component, 0 elsewhere."""
-    n, c = len(components), int(components.max()) + 1
-    null = np.zeros((n, c))
-    null[np.arange(n), components] = root_degree
-    return null / np.linalg.norm(null, axis=0)
 
 
 def oriented(vectors: np.ndarray) -> np.ndarray:
@@ -317,7 +309,8 @@ def canonical_labels(labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
     names, labels = np.unique(labels, return_inverse=True)
     weight, size = np.bincount(labels, weights=weights), np.bincount(labels)
-    order = np.lexsort((np.arange(len(names)), -size, -np.round(weight, 6)))
+    share = np.round(weight / (weight.max() or 1.0), 9)  # sums of another order are equal
+    order = np.lexsort((np.arange(len(names)), -size, -share))
     rank = np.empty(len(names), dtype=np.int32)
     rank[order] = np.arange(len(names), dtype=np.int32)
     return rank[labels]

@@ -46,5 +46,5 @@ def test_ladder_holds_k_and_stays_within_what_there_is():
 def test_first_of_equal_trials_is_kept():
     trials = [(0.0, 2), (0.0, 3), (4.0, 3), (4.0, 5)]
     choice = best_trial(trials, lambda trial: float(trial[1] == 3))
-    assert (choice.shift, choice.n_vectors) == (0.0, 3)
+    assert (choice.shift, choice.n_components) == (0.0, 3)
     assert choice.information == {(0.0, 2): 0, (0.0, 3): 1, (4.0, 3): 1, (4.0, 5): 0}
