@@ -9,8 +9,9 @@ import scipy.sparse as sp
 
 from .._array import is_array, to_numpy
 from .columns import refuse_masked
-from .graph import NamedGraph, aligned_frame, host_matrix, places_of
+from .graph import NamedGraph, host_matrix
 from .magnitude import check_magnitude
+from .named_graph import aligned_frame, places_of
 
 __all__ = ["check_right_hand_side", "check_symmetric_matrix"]
 
@@ -72,8 +73,9 @@ def _as_sparse(A: Any, where: str) -> tuple[sp.coo_array, list[Any] | None]:
         return A.tocoo(), None
     given, names = type(A).__name__, None
     if hasattr(A, "columns") and not is_array(A):
-        entries, names = aligned_frame(A, where=where, name="the matrix")
-        A = entries.toarray()
+        A, names = aligned_frame(A, where=where, name="the matrix")
+        if sp.issparse(A):
+            return A.tocoo(), names
     A = host_matrix(A, where=where, name="the matrix")
     if A.ndim != 2:
         raise ValueError(

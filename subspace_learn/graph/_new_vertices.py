@@ -17,7 +17,8 @@ from ..functional.graph.new_vertices import (
     nearest_center,
     new_rows,
 )
-from ._cluster_input import check_attributes, check_edges
+from ._attribute_columns import check_attributes
+from ._cluster_input import check_edges, rbf_gamma
 
 __all__ = ["NewVerticesMixin"]
 
@@ -118,7 +119,7 @@ class NewVerticesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             return edges, None, self.embedding_.dtype
         X = check_samples(self, X, reset=False, accept_sparse="csr", method=method)
         if self.affinity == "rbf":
-            edges = sp.csr_array(rbf_affinity(X, self._fit_X, self._gamma()))
+            edges = sp.csr_array(rbf_affinity(X, self._fit_X, rbf_gamma(self)))
         else:
             edges = neighbor_weights(X, self._fit_X, self.n_neighbors, n_jobs=self.n_jobs)
         return edges, None, X.dtype

@@ -7,7 +7,6 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.base import ClusterMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
@@ -21,21 +20,19 @@ from .._base import (
     random_generator,
     warn,
 )
-from .._checks.graph import NamedGraph, check_graph, refuse_graph
-from .._checks.table import check_samples
-from ..functional.graph.affinity_graph import neighbor_affinity, rbf_affinity
+from .._checks.graph import NamedGraph, check_graph
+from .._checks.named_graph import refuse_graph
 from ..functional.graph.attribute_partition import partition_attributed
 from ..functional.graph.bootstrap_vectors import bootstrap_vectors
 from ..functional.graph.graph_laplacian import modularity
 from ..functional.graph.graph_partition import PartitionOptions, partition_graph
 from ..functional.graph.new_vertices import cluster_centers
+from ._attribute_columns import check_attributes
 from ._bootstrap_amg import BootstrapAMG
-from ._cluster_input import check_attributes, graph_in_order_of
+from ._cluster_input import graph_in_order_of, graph_of_points
 from ._new_vertices import NewVerticesMixin
 
 __all__ = ["SpectralAMGClustering"]
-
-_PRECOMPUTED = "To cluster its vertices, set affinity='precomputed'."
 
 
 class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
@@ -293,9 +290,17 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         self._warn_of_idle_parameters(attributed=adjacency is not None)
         if adjacency is not None:
             return self._fit_attributed(X, adjacency)
-        graph, dtype = self._affinity(X)
-        n = graph.adjacency.shape[0]
-        self._check_clusters(n)
+        where, self._fit_X = f"{type(self).__name__}.fit()", None
+        if self.affinity == "precomputed":
+            graph = self._enough(check_graph(X, where=where))
+            dtype = graph.adjacency.dtype
+            graph = graph._replace(adjacency=graph.adjacency.astype(np.float64))
+            self.n_features_in_ = graph.adjacency.shape[0]
+            if hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
+        else:
+            graph, self._fit_X = graph_of_points(self, X)
+            graph, dtype = self._enough(graph), self._fit_X.dtype
         rng, say = random_generator(self.random_state), partial(progress, self)
         options, solver = self._options(), None
         if options.strategy == "bootstrap":
@@ -303,11 +308,10 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         found = partition_graph(graph.adjacency, options, rng=rng, solver=solver, progress=say)
         self._store(found, graph, dtype)
         self.n_connected_components_ = found.pieces.n_components
-        self.n_left_out_ = n - found.pieces.adjacency.shape[0]
+        self.n_left_out_ = len(found.labels) - found.pieces.adjacency.shape[0]
         self.n_components_, self.degree_shift_, trials = found.choice
         self.vector_trials_ = _as_rows(trials)
         self.attribute_weight_, self.block_model_ = None, found.model
-        self.attribute_kinds_ = None
         self._graph, self._columns, self._values = None, None, None
         return self
 
@@ -329,10 +333,9 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         attributes, columns = check_attributes(self, X)
         for line in columns.said():
             progress(self, line)
-        graph = self._with_edges(check_graph(adjacency, where=where, name="the adjacency"))
+        graph = self._enough(check_graph(adjacency, where=where, name="the adjacency"))
         rows = X if hasattr(X, "iloc") else attributes
         graph = graph_in_order_of(rows, graph, where=where)
-        self._check_clusters(graph.adjacency.shape[0])
         dtype = graph.adjacency.dtype
         graph = graph._replace(adjacency=graph.adjacency.astype(np.float64))
         found = partition_attributed(
@@ -351,7 +354,6 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         self.n_components_, self.vector_trials_ = found.vectors.shape[1], _as_rows(found.bounds)
         self.degree_shift_ = 0.0
         self.attribute_weight_, self.block_model_ = found.weight, found.model
-        self.attribute_kinds_ = columns.kinds
         self._graph, self._columns, self._fit_X = found.graph, columns, None
         self._values = None
         if self.attribute_block == "all":
@@ -359,63 +361,6 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
             scale = np.sqrt(found.graph.value_weight)[:, None]
             self._values = (found.graph.factor.T @ own) / scale
         return self
-
-    def _affinity(self, X: Any) -> tuple[NamedGraph, Any]:
-        """The graph of X in float64, and the float type that results are given in."""
-        where = f"{type(self).__name__}.fit()"
-        if self.affinity == "precomputed":
-            graph = self._with_edges(check_graph(X, where=where))
-            self.n_features_in_, self._fit_X = graph.adjacency.shape[0], None
-            if hasattr(self, "feature_names_in_"):
-                del self.feature_names_in_
-            wide = graph.adjacency.astype(np.float64)
-            return graph._replace(adjacency=wide), graph.adjacency.dtype
-        refuse_graph(X, where=where, cure=_PRECOMPUTED)
-        names = list(X.index) if hasattr(X, "iloc") else None
-        X = check_samples(self, X, reset=True, accept_sparse="csr", min_samples=2)
-        n = X.shape[0]
-        if X.shape[1] == n > 2 and abs(X - X.T).max() == 0:
-            warn(
-                f"{where}: X is square ({n} x {n}) and symmetric, as an adjacency is, but was read "
-                f"as a table of {n} points, since affinity={self.affinity!r}. {_PRECOMPUTED}"
-            )
-        self._fit_X = X.copy()
-        if self.affinity == "nearest_neighbors":
-            return NamedGraph(
-                neighbor_affinity(X, self.n_neighbors, n_jobs=self.n_jobs), names
-            ), X.dtype
-        kernel = rbf_affinity(X, X, self._gamma())
-        np.fill_diagonal(kernel, 0)  # a point is no neighbour of its own
-        n_alone = n - np.count_nonzero(kernel.any(axis=1))
-        if n_alone:
-            said = (
-                f"{where}: with gamma={self._gamma():.3g}, {n_alone} of {n} points have weight 0 "
-                "to all others: exp(-gamma |x - y|^2) vanishes in floats. Lower gamma, bring the "
-                "columns to one scale, or use affinity='nearest_neighbors'."
-            )
-            if n_alone == n:
-                raise ValueError(said)
-            warn(f"{said} They join the most populous cluster.")
-        return NamedGraph(sp.csr_array(np.maximum(kernel, kernel.T)), names), X.dtype
-
-    def _with_edges(self, graph: NamedGraph) -> NamedGraph:
-        if graph.adjacency.nnz == 0:
-            raise ValueError(
-                f"{type(self).__name__}.fit(): the graph of {graph.adjacency.shape[0]} nodes has "
-                "no edges, so there is nothing to cluster by. Give edges, attributes or points."
-            )
-        return graph
-
-    def _gamma(self) -> float:
-        return 1 / self.n_features_in_ if self.gamma is None else float(self.gamma)
-
-    def _check_clusters(self, n: int) -> None:
-        if self.n_clusters != "eigengap" and self.n_clusters > n:
-            raise ValueError(
-                f"n_clusters={self.n_clusters} is more than n_samples={n}. Ask for at most {n}."
-            )
-        if self.n_clusters == "eigengap" and n < 3:
-            raise ValueError(f"n_clusters='eigengap' needs at least 3 nodes, but there are {n}.")
 
     def _warn_of_idle_parameters(self, *, attributed: bool) -> None:
         """Name the parameters that were set and do nothing in this setting."""
@@ -429,7 +374,11 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
             ),
             "attribute_weight": (self.attribute_weight != "auto", attributed, "adjacency"),
             "attribute_block": (self.attribute_block != "self", attributed, "adjacency"),
-            "n_init": (self.n_init != 10, self.assign_labels == "kmeans", "assign_labels='kmeans'"),
+            "n_init": (
+                self.n_init != 10,
+                self.assign_labels == "kmeans",
+                "assign_labels='kmeans'",
+            ),
         }
         for name, (is_set, is_used, where) in uses.items():
             if is_set and not is_used:
@@ -437,6 +386,22 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
                     f"{name}={getattr(self, name)!r} does nothing here: it is used with {where} "
                     "only. Leave it out."
                 )
+
+    def _enough(self, graph: NamedGraph) -> NamedGraph:
+        """Refuse a graph without edges, or with fewer vertices than clusters."""
+        n = graph.adjacency.shape[0]
+        if graph.adjacency.nnz == 0:
+            raise ValueError(
+                f"{type(self).__name__}.fit(): the graph of {n} nodes has no edges, so there is "
+                "nothing to cluster by. Give edges, attributes or points."
+            )
+        if self.n_clusters != "eigengap" and self.n_clusters > n:
+            raise ValueError(
+                f"n_clusters={self.n_clusters} is more than n_samples={n}. Ask for at most {n}."
+            )
+        if self.n_clusters == "eigengap" and n < 3:
+            raise ValueError(f"n_clusters='eigengap' needs at least 3 nodes, but there are {n}.")
+        return graph
 
     def _options(self) -> PartitionOptions:
         return PartitionOptions(
@@ -462,9 +427,7 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
     def _store(self, found: Any, graph: NamedGraph, dtype: Any) -> None:
         """Attributes that both kinds of partition have."""
         self.labels_ = found.labels
-        self.vertex_names_ = None
-        if graph.names is not None and graph.names != list(range(len(graph.names))):
-            self.vertex_names_ = graph.names
+        self._names = graph.names
         self.embedding_ = found.rows.astype(dtype, copy=False)
         self.smooth_vectors_ = found.vectors.astype(dtype, copy=False)
         self.strategy_ = found.low.strategy
@@ -479,6 +442,19 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         # what predict compares with
         self._centers = cluster_centers(found.rows, self.labels_, self.n_clusters_)
         self._largest = int(np.bincount(self.labels_).argmax())
+
+    @property
+    def vertex_names_(self) -> list[Any] | None:
+        """Names of the vertices, None where there were none but 0, 1, 2, ..."""
+        check_is_fitted(self)
+        names = self._names
+        return None if names is None or names == list(range(len(names))) else names
+
+    @property
+    def attribute_kinds_(self) -> dict[Any, str] | None:
+        """What each column of the attributes was read as, if they were a DataFrame."""
+        check_is_fitted(self)
+        return None if self._columns is None else self._columns.kinds
 
     @property
     def labels_by_name_(self) -> Any:

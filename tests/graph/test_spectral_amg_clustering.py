@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import ParameterGrid
 from sklearn.utils import get_tags
 
-from subspace_learn import SpectralAMGClustering
+from subspace_learn import BootstrapAMG, SpectralAMGClustering
 from subspace_learn.functional.graph.block_model import edge_information
 
 
@@ -49,8 +49,9 @@ def test_planted_blocks_are_found(strategy, assign_labels):
 
 
 def test_mesh_like_graph_goes_to_the_multigrid_block():
-    X, truth = make_moons(1500, noise=0.04, random_state=0)
-    model = SpectralAMGClustering(2, random_state=0).fit(X)
+    X, truth = make_moons(1500, noise=0.08, random_state=0)
+    model = SpectralAMGClustering(2, n_neighbors=30, random_state=0).fit(X)
+    assert model.n_connected_components_ == 1
     assert model.strategy_ == "block"
     assert model.coarsening_growth_ < 2.5
     assert model.hierarchy_.n_levels > 1
@@ -202,7 +203,7 @@ def test_moved_vertices_say_more_about_the_edges_and_are_predicted_so():
 
 def test_bootstrap_reports_rates_and_levels():
     A, _ = planted()
-    model = graph_model(strategy="bootstrap", max_hierarchies=4).fit(A)
+    model = graph_model(strategy=BootstrapAMG(target_rate=1e-3, max_hierarchies=4)).fit(A)
     assert 1 <= len(model.convergence_rates_) <= 4
     assert np.all(model.convergence_rates_ < 1)
     assert model.hierarchy_.operator_complexity >= 1

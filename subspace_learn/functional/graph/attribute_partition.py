@@ -11,8 +11,8 @@ import scipy.sparse as sp
 from .attribute_graph import AttributedGraph, attributed_graph, value_block
 from .belief_propagation import propagate_beliefs
 from .block_model import BlockModel, fit_block_model, renumbered_clusters
-from .graph_components import substantial_components
-from .graph_laplacian import WalkOperator, component_labels, walk_operator
+from .graph_components import component_labels, substantial_components
+from .graph_laplacian import WalkOperator, walk_operator
 from .graph_partition import PartitionOptions, n_looked_at
 from .spectral_clustering import (
     LowVectors,
@@ -20,7 +20,6 @@ from .spectral_clustering import (
     cluster_rows,
     diffusion_rows,
     low_vectors,
-    oriented,
 )
 from .vector_selection import EigengapProposal, eigengap_clusters, random_graph_edge
 
@@ -148,15 +147,15 @@ def _candidates(
     roomy = n_components < max(counts)  # "block" has an exact vector for each component
     low = low_vectors(
         operator,
-        components,
         max(counts),
+        components,
         # words join all nodes at a distance of two: such a graph is an expander, whatever its edges
         strategy="block" if options.strategy == "block" and roomy else "filter",
         fine=True,
         rng=rng,
         progress=progress,
     )
-    V = oriented(low.vectors)
+    V = low.vectors
     known = (np.diff(graph.adjacency.indptr) > 0) | (np.diff(graph.factor.indptr) > 0)
     for d in counts:
         rows = attributed_rows(operator, graph, attributes, V[:, :d], options, block)
@@ -236,7 +235,7 @@ def _proposed(
         return EigengapProposal(n_pieces, 0.0, np.zeros(n_pieces), n_pieces)
     # isolated nodes have eigenvalues of 0 too, which belong to no piece
     k = n_looked_at(n, len(pieces))
-    low = low_vectors(operator, components, k, strategy="filter", fine=True, rng=rng)
+    low = low_vectors(operator, k, components, strategy="filter", fine=True, rng=rng)
     values = (1 - low.values)[len(pieces) - n_pieces :]
     edge = 1 - (1 - share) * (1 - random_graph_edge(adjacency))
     return eigengap_clusters(values, n_components=n_pieces, edge=edge)

@@ -11,13 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = [
-    "WalkOperator",
-    "component_indicators",
-    "component_labels",
-    "modularity",
-    "walk_operator",
-]
+__all__ = ["WalkOperator", "modularity", "walk_operator"]
 
 
 class WalkOperator(NamedTuple):
@@ -108,62 +102,6 @@ def _scaled_rows(A: sp.csr_array, scale: np.ndarray) -> sp.csr_array:
     """Rows times ``scale``, sharing the pattern."""
     data = A.data * np.repeat(scale, np.diff(A.indptr))
     return sp.csr_array((data, A.indices, A.indptr), shape=A.shape)
-
-
-def component_labels(
-    adjacency: sp.csr_array, factor: sp.csr_array | None = None
-) -> tuple[int, np.ndarray]:
-    """Number of connected components, and the component of each vertex.
-
-    Parameters
-    ----------
-    adjacency : csr_array of shape (n, n)
-        Symmetric.
-    factor : csr_array of shape (n, m), default=None
-        Its columns are vertices too, joined to the rows where it is not 0; they are not counted.
-
-    Returns
-    -------
-    n_components : int
-        How many.
-    labels : ndarray of int, shape (n,)
-        From 0.
-    """
-    graph = adjacency
-    if factor is not None:
-        graph = sp.block_array([[adjacency, factor], [factor.T, None]], format="csr")
-    labels = sp.csgraph.connected_components(graph, directed=False)[1][: adjacency.shape[0]]
-    names, labels = np.unique(labels, return_inverse=True)
-    return len(names), labels
-
-
-def component_indicators(root_degree: np.ndarray, components: np.ndarray) -> np.ndarray:
-    """Orthonormal vectors of eigenvalue 1: root degrees on one component, 0 elsewhere.
-
-    Parameters
-    ----------
-    root_degree : ndarray of shape (n,)
-        Square roots of the degrees, positive.
-    components : ndarray of int, shape (n,)
-        Of each vertex, from 0.
-
-    Returns
-    -------
-    indicators : ndarray of shape (n, n_components)
-        Columns in the order of the components.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> component_indicators(np.array([3.0, 4.0, 1.0]), np.array([0, 0, 1]))
-    array([[0.6, 0. ],
-           [0.8, 0. ],
-           [0. , 1. ]])
-    """
-    n, c = len(components), int(components.max()) + 1
-    null = np.zeros((n, c))
-    null[np.arange(n), components] = root_degree
-    return null / np.linalg.norm(null, axis=0)
 
 
 def modularity(adjacency: sp.csr_array, labels: np.ndarray) -> float:

@@ -13,19 +13,18 @@ from .block_model import BlockModel, edge_information, fit_block_model, renumber
 from .graph_components import (
     GraphPieces,
     Piece,
+    component_indicators,
     graph_pieces,
-    labels_by_piece,
     place_components,
 )
-from .graph_laplacian import WalkOperator, component_indicators, walk_operator
+from .graph_laplacian import WalkOperator, walk_operator
 from .spectral_clustering import (
     HierarchySummary,
     LowVectors,
     canonical_labels,
-    cluster_rows,
     diffusion_rows,
+    labels_by_piece,
     low_vectors,
-    oriented,
 )
 from .vector_selection import (
     MANY_ROWS,
@@ -43,7 +42,7 @@ _MOST_PROPOSED = 30  # eigenvalues that the eigengap is looked for among, in lar
 _SMALL_GRAPH = 600  # LAPACK finds all of them: a quarter is looked at
 _DENSE_BYTES = 4 * 2**30
 
-Solver = Callable[[WalkOperator, sp.csr_array, np.ndarray, int], LowVectors]
+Solver = Callable[..., LowVectors]
 
 
 class PartitionOptions(NamedTuple):
@@ -102,8 +101,9 @@ def partition_graph(
     rng : numpy.random.Generator
         Of random starts.
     solver : callable, default=None
-        Takes operator, adjacency, components and the number of vectors, and returns
-        :class:`LowVectors`; None is :func:`low_vectors` with the strategy of the options.
+        As :func:`~subspace_learn.functional.graph.bootstrap_vectors.bootstrap_vectors`; None is
+        :func:`~subspace_learn.functional.graph.spectral_clustering.low_vectors` with the strategy
+        of the options.
     progress : callable, default=None
         Gets lines of text.
 
@@ -128,42 +128,37 @@ def partition_graph(
     degree = np.asarray(adjacency.sum(axis=1)).ravel()
     asked_for = None if options.n_clusters == "eigengap" else int(options.n_clusters)
     parts = graph_pieces(adjacency, asked_for)
-    pieces, inner = parts.pieces(), parts.adjacency
+    pieces, inner = parts.pieces, parts.adjacency
     operator = walk_operator(inner)
     say = progress or (lambda line: None)
-
-    def solve(
-        walk: WalkOperator, k: int, *, fine: bool = False, strategy: str | None = None
-    ) -> LowVectors:
-        if solver is not None:
-            found = solver(walk, inner, parts.component_of_inner, k)
-        else:
-            found = low_vectors(
-                walk,
-                parts.component_of_inner,
-                k,
-                strategy=options.strategy if strategy is None else strategy,
-                fine=fine,
-                rng=rng,
-                progress=progress,
-            )
-        return found._replace(vectors=oriented(found.vectors))
-
+    solve = partial(
+        low_vectors,
+        components=parts.component_of_inner,
+        strategy=options.strategy,
+        rng=rng,
+        progress=progress,
+    )
+    if solver is not None:
+        solve = partial(solver, adjacency=inner, components=parts.component_of_inner)
     low, proposal, K = None, None, asked_for
     if asked_for is None:
         low, proposal = _proposed(inner, operator, len(pieces), solve)
         K = proposal.n_clusters
         say(proposal.reason)
     K = min(K, inner.shape[0])
-    labels_of = partial(_labels, pieces, K, options, rng)
+    labels_of = partial(
+        labels_by_piece, pieces=pieces, n_clusters=K, method=options.assign_labels, rng=rng
+    )
     kept = _kept_vectors(solve, labels_of, operator, parts, K, options, low)
     V = kept.low.vectors[:, : kept.choice.n_components]
     rows = diffusion_rows(kept.operator @ V, row_normalize=options.row_normalize)
     say(f"labels from {kept.choice.n_components} vectors")
-    own, model = _final_labels(kept, rows, inner, pieces, labels_of, K)
+    own, model = _final_labels(kept, rows, inner, pieces, partial(labels_of, rows, options.n_init))
     labels = np.full(len(degree), -1)
     labels[parts.taking_part] = own
-    labels = place_components(labels, parts.components, degree, parts.substantial, asked_for or K)
+    if not parts.taking_part.all():
+        count = asked_for or K
+        labels = place_components(labels, parts.components, degree, parts.substantial, count)
     final = canonical_labels(labels, degree)
     if model is not None:
         model = renumbered_clusters(model, labels, final)
@@ -213,7 +208,7 @@ def _kept_vectors(
     low: LowVectors | None,
 ) -> WalkVectors:
     """As many vectors as the user asks for; those of the components; or the best choice."""
-    n, n_pieces = operator.shape[0], int(parts.component_of_inner.max()) + 1
+    n, n_pieces = parts.adjacency.shape[0], len(parts.pieces)
     d = options.n_components
     if d == "auto" and n_pieces == K > 1:
         if 8 * n * K > _DENSE_BYTES:
@@ -237,6 +232,7 @@ def _kept_vectors(
             row_normalize=options.row_normalize,
             shifts=options.strategy in ("auto", "filter"),
             n_pieces=n_pieces,
+            n_init=options.n_init,
         )
     # a pivoted QR of K vectors is what cluster_qr is
     k = min(K if d == "auto" else int(d), n)
@@ -245,42 +241,20 @@ def _kept_vectors(
     return WalkVectors(low, operator, VectorChoice(min(k, low.vectors.shape[1]), 0.0, {}), False)
 
 
-def _labels(
-    pieces: list[Piece],
-    K: int,
-    options: PartitionOptions,
-    rng: np.random.Generator,
-    rows: np.ndarray,
-    n_init: int | None = None,
-) -> np.ndarray:
-    """Clusters of the rows, each within one component."""
-
-    def cluster(rows: np.ndarray, n_clusters: int) -> np.ndarray:
-        return cluster_rows(
-            rows,
-            n_clusters,
-            method=options.assign_labels,
-            n_init=n_init or options.n_init,
-            seed=int(rng.integers(2**31)),
-        )
-
-    return labels_by_piece(rows, pieces, K, cluster)
-
-
 def _final_labels(
     kept: WalkVectors,
     rows: np.ndarray,
     inner: sp.csr_array,
     pieces: list[Piece],
-    labels_of: Callable[..., np.ndarray],
-    K: int,
+    labels_again: Callable[[], np.ndarray],
 ) -> tuple[np.ndarray, BlockModel | None]:
     """Labels of the rows, moved by the block model where that says more of the edges."""
     labels = kept.labels
     if labels is None:
-        labels = labels_of(rows)
+        labels = labels_again()
     elif len(rows) > MANY_ROWS:  # the trial started K-means once
-        labels = max(labels, labels_of(rows), key=partial(edge_information, inner))
+        labels = max(labels, labels_again(), key=partial(edge_information, inner))
+    K = int(labels.max()) + 1
     if not kept.may_move or K == 1:
         return labels, None
     model = fit_block_model(inner, None, labels, K)

@@ -263,7 +263,7 @@ class WalkVectors(NamedTuple):
 class LabelRows(Protocol):
     """Clusters the rows of an embedding, with so many starts of K-means."""
 
-    def __call__(self, rows: np.ndarray, n_init: int | None = None) -> np.ndarray:
+    def __call__(self, rows: np.ndarray, n_init: int) -> np.ndarray:
         """Labels from 0."""
         ...
 
@@ -279,6 +279,7 @@ def vectors_for_clusters(
     row_normalize: bool = True,
     shifts: bool = True,
     n_pieces: int = 1,
+    n_init: int = 10,
 ) -> WalkVectors:
     """Vectors to keep: K after a clear gap, else those whose partition says most of the edges.
 
@@ -302,6 +303,8 @@ def vectors_for_clusters(
         Whether walks with larger degrees may be tried.
     n_pieces : int, default=1
         Components of the graph.
+    n_init : int, default=10
+        Starts of K-means in each trial.
 
     Returns
     -------
@@ -340,7 +343,7 @@ def vectors_for_clusters(
 
     def information(trial: tuple[float, int]) -> float:
         rows = rows_of(images[trial[0]][:, : trial[1]])
-        labels_of_trial[trial] = labels_of(rows, 1 if many else None)
+        labels_of_trial[trial] = labels_of(rows, 1 if many else n_init)
         return edge_information(adjacency, labels_of_trial[trial])
 
     # a walk leaves vectors of negative eigenvalues at each step: they cut across communities
