@@ -21,7 +21,7 @@ from .spectral_clustering import (
     diffusion_rows,
     low_vectors,
 )
-from .vector_selection import EigengapProposal, eigengap_clusters, random_graph_edge
+from .vector_selection import EigengapProposal, eigengap_clusters, random_graph_edge, transitivity
 
 __all__ = ["AttributedPartition", "attributed_rows", "partition_attributed"]
 
@@ -238,7 +238,8 @@ def _proposed(
     low = low_vectors(operator, k, components, strategy="filter", fine=True, rng=rng)
     values = (1 - low.values)[len(pieces) - n_pieces :]
     edge = 1 - (1 - share) * (1 - random_graph_edge(adjacency))
-    return eigengap_clusters(values, n_components=n_pieces, edge=edge)
+    closed = transitivity(adjacency)
+    return eigengap_clusters(values, n_components=n_pieces, edge=edge, closed=closed)
 
 
 def attributed_rows(

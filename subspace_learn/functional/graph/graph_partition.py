@@ -33,6 +33,7 @@ from .vector_selection import (
     WalkVectors,
     eigengap_clusters,
     random_graph_edge,
+    transitivity,
     vectors_for_clusters,
 )
 
@@ -194,8 +195,12 @@ def _proposed(
     if n_pieces > _MOST_PROPOSED:
         return None, EigengapProposal(n_pieces, 0.0, np.zeros(n_pieces), n_pieces)
     low = solve(operator, n_looked_at(inner.shape[0], n_pieces), fine=True)
-    edge = random_graph_edge(inner)
-    return low, eigengap_clusters(1 - low.values, n_components=n_pieces, edge=edge)
+    return low, eigengap_clusters(
+        1 - low.values,
+        n_components=n_pieces,
+        edge=random_graph_edge(inner),
+        closed=transitivity(inner),
+    )
 
 
 def _kept_vectors(
