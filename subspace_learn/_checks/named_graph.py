@@ -128,7 +128,7 @@ def _from_edges(
             )
     rows, columns, weights = zip(*edges, strict=True) if edges else ((), (), ())
     w = np.array([np.nan if is_missing(value) else value for value in weights])
-    w = w.astype(np.float64) if w.dtype.kind == "O" else w
+    w = w.astype(np.float64) if w.dtype.kind in "Obiu" else w
     i = np.array([index[a] for a in rows], dtype=int)
     j = np.array([index[b] for b in columns], dtype=int)
     if mirrored:
@@ -152,29 +152,30 @@ def aligned_frame(X: Any, *, where: str, name: str) -> tuple[Any, list[Any] | No
     elif len(columns) != n:  # said below, as of every form that is not square
         return X.to_numpy(), None
     else:
-        order = places_of(names, columns, where=where, whose=f"the columns of {name}")
+        order = places_of(
+            names, columns, where=where, whose=f"the columns of {name}", whose_names="its index"
+        )
     sparse = hasattr(X, "sparse") and all(hasattr(dtype, "fill_value") for dtype in X.dtypes)
     A = sp.csr_array(X.sparse.to_coo()) if sparse else X.to_numpy()
     return (A if order is None else A[:, order]), names
 
 
-def places_of(names: list[Any], given: list[Any], *, where: str, whose: str) -> list[int]:
+def places_of(
+    names: list[Any], given: list[Any], *, where: str, whose: str, whose_names: str
+) -> list[int]:
     """Return where in ``given`` each of the names stands; ValueError unless both hold the same."""
-    place = {entry: i for i, entry in enumerate(given)}
-    known = set(names)
+    place, known = {entry: i for i, entry in enumerate(given)}, set(names)
     strange = [entry for entry in given if entry not in known]
     lacking = [entry for entry in names if entry not in place]
-    if strange or lacking or len(given) > len(place):
-        which = (
-            f"{len(strange)} of them name nothing there, such as {strange[0]!r}"
-            if strange
-            else f"{len(lacking)} vertices are not among them, such as {lacking[0]!r}"
-            if lacking
-            else "some stand twice"
-        )
+    if strange or lacking or len(given) > len(place) or len(names) > len(known):
+        which = "some stand twice"
+        if strange:
+            which = f"{len(strange)} of the former are not among the latter, such as {strange[0]!r}"
+        elif lacking:
+            which = f"{len(lacking)} of the latter are not among the former, such as {lacking[0]!r}"
         raise ValueError(
-            f"{where}: {whose} must be the names of the vertices, each once, in any order, but "
-            f"{which}. Set them to these names; or give numbers without names (to_numpy()), in the "
-            "order of the vertices."
+            f"{where}: {whose} and {whose_names} must hold the same names, each once, in any "
+            f"order, but {which}. Give both the same names; or give numbers without names "
+            "(to_numpy()), in one order."
         )
     return [place[entry] for entry in names]

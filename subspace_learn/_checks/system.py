@@ -156,7 +156,13 @@ def check_right_hand_side(
         raise ValueError(f"{where}: {name} is sparse. Give {name}.toarray(): solutions are dense.")
     refuse_masked(b, name=where, input_name=name)
     if names is not None and hasattr(b, "iloc"):
-        order = places_of(names, list(b.index), where=where, whose=f"the index of {name}")
+        order = places_of(
+            names,
+            list(b.index),
+            where=where,
+            whose=f"the index of {name}",
+            whose_names="that of the matrix",
+        )
         b = b.iloc[order].to_numpy()
     b = to_numpy(b) if is_array(b) else np.asarray(b)
     if b.dtype.kind not in "biuf":

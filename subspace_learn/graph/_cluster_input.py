@@ -80,12 +80,20 @@ def check_edges(
     if hasattr(X, "columns"):
         if names is not None and list(X.columns) != list(range(n_nodes)):
             order = places_of(
-                list(names), list(X.columns), where=where, whose="the columns of the edges"
+                list(names),
+                list(X.columns),
+                where=where,
+                whose="the columns of the edges",
+                whose_names="the fitted vertices",
             )
             X = X.iloc[:, order] if hasattr(X, "iloc") else X[:, order]
         if hasattr(X, "iloc") and hasattr(attributes, "iloc") and len(X) == len(attributes):
             rows = places_of(
-                list(attributes.index), list(X.index), where=where, whose="the index of the edges"
+                list(attributes.index),
+                list(X.index),
+                where=where,
+                whose="the index of the edges",
+                whose_names="that of X",
             )
             X = X.iloc[rows]
     edges = check_array(
@@ -131,7 +139,13 @@ def graph_in_order_of(X: Any, graph: NamedGraph, *, where: str) -> NamedGraph:
                 "DataFrame or networkx graph; else X.reset_index(drop=True)."
             )
         return NamedGraph(graph.adjacency, names)
-    order = places_of(names, graph.names, where=where, whose="the names of adjacency in X.index")
+    order = places_of(
+        names,
+        graph.names,
+        where=where,
+        whose="the vertices of adjacency",
+        whose_names="the index of X",
+    )
     if order == counted:
         return NamedGraph(graph.adjacency, names)
     return NamedGraph(sp.csr_array(graph.adjacency[order][:, order]), names)

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from .._base import as_container
 from .._checks.table import check_samples
 from ..functional.graph.affinity_graph import neighbor_weights, rbf_affinity
 from ..functional.graph.new_vertices import (
@@ -64,9 +65,12 @@ class NewVerticesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             For graphs ``embedding_`` itself; points of a table are treated as new ones.
         """
         self.fit(X, adjacency=adjacency)
-        if self._fit_X is None:
-            return self.embedding_
-        return self.transform(X)
+        if self._fit_X is not None:
+            return self.transform(X)
+        table = as_container(self, self.embedding_, X)
+        if self.vertex_names_ is not None and hasattr(table, "iloc"):
+            table.index = self.vertex_names_
+        return table
 
     def predict(self, X: Any, *, adjacency: Any = None) -> np.ndarray:
         """Clusters of new vertices.

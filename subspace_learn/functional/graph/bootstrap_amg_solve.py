@@ -27,7 +27,6 @@ __all__ = [
 ]
 
 _ROUNDING = 1e2  # row sums this many eps of the sum of absolute values may be zero
-_SYSTEMATIC = 4.0  # ... unless they add up to this many eps of the root of the sum of squares
 
 
 class GroundedSystem(NamedTuple):
@@ -76,17 +75,21 @@ def singular_components(A: sp.csr_array) -> np.ndarray:
 
     Notes
     -----
-    Rounding leaves sums of either sign, which add up like a random walk. A multiple of the identity
-    adds to all of them: in float32 it is seen from some ten eps of the diagonal over the square
-    root of the number of rows on, though each row by itself could be rounding.
+    Rounding leaves sums of either sign; in the worst case each of d numbers that were added up
+    leaves half an eps. A multiple of the identity adds to all sums alike, and is seen where it
+    exceeds that on average, from about 3 eps of the absolute sums of rows on in a grid: though each
+    row by itself, up to 100 eps, could be the rounding of a longer computation.
     """
     components = sp.csgraph.connected_components(A, directed=False)[1]
     wide, eps = A.astype(np.float64), float(np.finfo(A.dtype).eps)
     sizes = np.asarray(abs(wide).sum(axis=1)).ravel()
     sums = np.asarray(wide.sum(axis=1)).ravel()
-    regular = np.bincount(components, weights=np.abs(sums) > _ROUNDING * eps * sizes) > 0
-    drift = _SYSTEMATIC * eps * np.sqrt(np.bincount(components, weights=sizes**2))
-    regular |= np.bincount(components, weights=sums) > drift
+    degree = np.diff(A.indptr)
+    possible = eps * sizes * np.maximum(_ROUNDING, degree / 2)
+    regular = np.bincount(components, weights=np.abs(sums) > possible) > 0
+    # no sum of so many numbers is rounded up by more on average
+    rounding = eps * sizes * (2 + degree / 4)
+    regular |= np.bincount(components, weights=sums - rounding) > 0
     numbers = np.cumsum(~regular) - 1
     return np.where(regular, -1, numbers)[components]
 
