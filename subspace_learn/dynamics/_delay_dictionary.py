@@ -9,9 +9,9 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace
-from .._base import Interval, SubspaceEstimator, fit_method
+from .._base import HasMethods, Interval, SubspaceEstimator, fit_method
 from .._checks.table import check_samples
-from ._observables import fitted_on, observables, supports_arrays
+from ._lifting import fitted_on, observables, supports_arrays
 
 __all__ = ["DelayDictionary"]
 
@@ -57,7 +57,7 @@ class DelayDictionary(SubspaceEstimator):
     _parameter_constraints: dict = {
         "n_delays": [Interval(Integral, 0, None, closed="left")],
         "lag": [Interval(Integral, 1, None, closed="left")],
-        "dictionary": "no_validation",
+        "dictionary": [HasMethods(["fit", "transform"]), None],
     }
 
     def __init__(self, n_delays=1, *, lag=1, dictionary=None):

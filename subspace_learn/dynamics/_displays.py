@@ -310,7 +310,7 @@ class ForecastDisplay(Display):
             With ``ax_`` and ``figure_``.
         """
         X, u = (v if v is None or is_array(v) else np.asarray(v) for v in (X, u))
-        window = estimator._window
+        window = estimator._model.window
         inputs = None if u is None else u[window - 1 : -1, ...]
         steps = X.shape[0] - window
         ahead = estimator.simulate(X[None, :window, :], steps, inputs, relift=relift)[0, ...]

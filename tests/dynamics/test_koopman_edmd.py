@@ -250,7 +250,7 @@ def test_delays_make_a_hidden_oscillator_linear():
     x = np.cos(0.4 * np.arange(60))[:, None]
     model = KoopmanEDMD(DelayDictionary(2, lag=2)).fit([x[:30], x[30:]])
     assert model.n_pairs_seen_ == 2 * 25
-    assert model.rank_ == 2  # two of three delays of one wave are independent
+    assert model.n_components_ == 2  # two of three delays of one wave are independent
     np.testing.assert_allclose(model.eigenvalues_, np.exp([0.4j, -0.4j]), atol=1e-10)
     np.testing.assert_allclose(model.predict(x), _next(x), atol=1e-10)
     ahead = model.simulate(x[None, :5], 10)

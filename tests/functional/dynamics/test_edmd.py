@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import PolynomialFeatures
 
-from subspace_learn.functional.dynamics.edmd import koopman_eigenpairs, koopman_fit, koopman_matrix
+from subspace_learn.functional.dynamics.edmd import koopman_eigenpairs, koopman_fit
 from subspace_learn.functional.dynamics.pair_factors import merged_factors, pair_factors
 from subspace_learn.functional.dynamics.resdmd import eigenpair_residuals, pseudospectrum
 
@@ -22,7 +22,7 @@ def linear_pairs(rng, degree, n=2000):
 
 def eigenpairs(fit, normal=False):
     values, vectors = koopman_eigenpairs(fit.operator, normal=normal)
-    return values, vectors, eigenpair_residuals(fit.projected, fit.complement, values, vectors)
+    return values, vectors, eigenpair_residuals(fit.projected, fit.unexplained, values, vectors)
 
 
 @pytest.mark.parametrize(
@@ -48,9 +48,8 @@ def test_matrix_solves_the_weighted_least_squares_problem(xp, rng):
     root = np.sqrt(weights)[:, None]
     wanted = np.linalg.lstsq(root * left, root * right, rcond=None)[0]
     for solver in ("qr", "gram"):
-        given = koopman_matrix(
-            xp.asarray(left), xp.asarray(right), xp.asarray(weights), solver=solver
-        )
+        tables = (xp.asarray(left), xp.asarray(right), None, xp.asarray(weights))
+        given = koopman_fit(pair_factors(*tables, solver=solver, residuals=False)).matrix
         np.testing.assert_allclose(given, wanted, atol=1e-12)
 
 
@@ -63,7 +62,7 @@ def test_compressed_pairs_keep_all_inner_products(condition, dtype, xp, rng):
     left[:, 1] = left[:, 0] + left[:, 1] / condition
     for solver in ("qr", "gram") if condition == 1 else ("qr",):
         f = pair_factors(*(xp.asarray(t) for t in (left, right, state)), solver=solver)
-        successors = np.vstack([f.right, f.outside])
+        successors = np.vstack([f.right, f.unexplained])
         for a, b in ((f.left, left), (successors, right)):
             np.testing.assert_allclose(a.conj().T @ a, b.conj().T @ b, atol=1e-9)
         for a, b in ((f.right, right), (f.state, state)):
@@ -75,7 +74,7 @@ def test_ill_conditioned_columns_take_householders_way_and_keep_their_digits(rng
     base = rng.normal(size=(500, 4))
     left = base @ np.array([[1, 1, 0, 0], [0, 1e-9, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
     K = np.diag([0.9, 0.8, 0.7, 0.6])
-    given = koopman_matrix(left, left @ K)
+    given = koopman_fit(pair_factors(left, left @ K)).matrix
     # forward error of least squares: eps * condition, with room for the norm of the data
     np.testing.assert_allclose(given, K, atol=1e-5)
 
@@ -93,7 +92,7 @@ def test_another_basis_of_the_same_functions_changes_nothing(rng, method):
     residuals = [np.sort(eigenpairs(fit, method)[2]) for fit in fits]
     np.testing.assert_allclose(residuals[0], residuals[1], atol=1e-10)
     z = np.array([0.3, 1.0 + 0.5j, -0.2j])
-    tau = [pseudospectrum(fit.projected, fit.complement, z) for fit in fits]
+    tau = [pseudospectrum(fit.projected, fit.unexplained, z) for fit in fits]
     np.testing.assert_allclose(tau[0], tau[1], atol=1e-10)
 
 
@@ -125,7 +124,7 @@ def test_inputs_are_told_apart_from_dynamics(rng):
     K, B = np.array([[0.9, 0.2], [-0.2, 0.9]]), np.array([[0.5, -1.0]])
     X, u = rng.normal(size=(300, 2)), rng.normal(size=(300, 1))
     Y = X @ K + u @ B
-    fit = koopman_fit(pair_factors(np.hstack([u, X]), Y, X), n_inputs=1)
+    fit = koopman_fit(pair_factors(np.hstack([u, X]), Y, X))
     np.testing.assert_allclose(fit.matrix, K, atol=1e-12)
     np.testing.assert_allclose(fit.input_matrix, B, atol=1e-12)
     assert eigenpairs(fit)[2].max() < 1e-12

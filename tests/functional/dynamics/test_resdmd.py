@@ -22,7 +22,7 @@ from subspace_learn.functional.dynamics.resdmd import (
 def solved(left, right, weights=None):
     fit = koopman_fit(pair_factors(left, right, weights=weights))
     values, vectors = koopman_eigenpairs(fit.operator, normal=False)
-    return fit, values, eigenpair_residuals(fit.projected, fit.complement, values, vectors)
+    return fit, values, eigenpair_residuals(fit.projected, fit.unexplained, values, vectors)
 
 
 def cat_map(n):
@@ -47,7 +47,7 @@ def test_cat_map_has_one_eigenvalue_and_every_other_is_exposed(n, chain):
     np.testing.assert_allclose(residuals[spurious], 1.0, atol=noise)
     z = np.array([0.0, 0.5, 0.9j, 1.0, -1.0, 0.6 + 0.7j, 1.3])
     closed = np.sqrt(np.maximum(1 + abs(z) ** 2 - 2 * abs(z) * np.cos(np.pi / (chain + 1)), 0))
-    tau = pseudospectrum(fit.projected, fit.complement, z)
+    tau = pseudospectrum(fit.projected, fit.unexplained, z)
     np.testing.assert_allclose(tau, np.minimum(abs(z - 1), closed), atol=1e-8)
 
 
@@ -73,16 +73,18 @@ def test_residual_of_an_isometry_is_at_least_its_distance_from_the_circle(rng):
     fit, values, residuals = solved(*cat_map(3))
     assert (residuals >= np.abs(np.abs(values) - 1) - 1e-12).all()
     z = rng.normal(size=20) + 1j * rng.normal(size=20)
-    assert (pseudospectrum(fit.projected, fit.complement, z) >= np.abs(np.abs(z) - 1) - 1e-12).all()
+    assert (
+        pseudospectrum(fit.projected, fit.unexplained, z) >= np.abs(np.abs(z) - 1) - 1e-12
+    ).all()
 
 
 def test_tau_is_lipschitz_and_below_the_residual_of_each_eigenvalue(rng):
     fit, values, residuals = solved(rng.normal(size=(200, 6)), rng.normal(size=(200, 6)))
-    tau = pseudospectrum(fit.projected, fit.complement, values)
+    tau = pseudospectrum(fit.projected, fit.unexplained, values)
     assert (tau <= residuals + 1e-12).all()
-    shifted = pseudospectrum(fit.projected, fit.complement, values + 0.05)
+    shifted = pseudospectrum(fit.projected, fit.unexplained, values + 0.05)
     assert (np.abs(shifted - tau) <= 0.05 + 1e-12).all()
-    conjugate = pseudospectrum(fit.projected, fit.complement, np.conj(values))
+    conjugate = pseudospectrum(fit.projected, fit.unexplained, np.conj(values))
     np.testing.assert_allclose(conjugate, tau, atol=1e-12)
 
 
@@ -98,7 +100,7 @@ def test_local_spectrum_is_the_circle_where_eigenvalues_fail():
     fit, _, _ = solved(*cat_map(3))
     side = np.linspace(-1.4, 1.4, 57)
     grid = side[:, None] + 1j * side
-    spectrum = local_spectrum(grid, pseudospectrum(fit.projected, fit.complement, grid))
+    spectrum = local_spectrum(grid, pseudospectrum(fit.projected, fit.unexplained, grid))
     # each point z has tau(z) >= | |z| - 1 |, so the bound bounds the distance to the circle
     assert (np.abs(np.abs(spectrum.points) - 1) <= spectrum.error_bound + 1e-12).all()
     assert spectrum.error_bound < 0.7
