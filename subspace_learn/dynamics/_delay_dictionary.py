@@ -5,6 +5,7 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -81,10 +82,11 @@ class DelayDictionary(SubspaceEstimator):
         self : DelayDictionary
             Fitted.
         """
-        return self._fit_segments([check_samples(self, X, reset=True)])
+        return self._fit_segments([check_samples(self, X, reset=True, computed_in=np.float64)])
 
     def _fit_segments(self, segments: list[Array]) -> DelayDictionary:
         """Fit on several trajectories that were checked before."""
+        self._validate_params()
         self.window_ = self.n_delays * self.lag + 1
         self.n_features_in_ = segments[0].shape[1]
         self.dictionary_ = None
@@ -108,7 +110,8 @@ class DelayDictionary(SubspaceEstimator):
             Present first, then the delays.
         """
         check_is_fitted(self)
-        stacked = self._stacked(check_samples(self, X, reset=False, method="embed"))
+        X = check_samples(self, X, reset=False, method="embed", computed_in=np.float64)
+        stacked = self._stacked(X)
         return stacked if self.dictionary_ is None else observables(self.dictionary_, stacked)
 
     def __sklearn_tags__(self) -> Tags:

@@ -737,7 +737,8 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
             return x if isinstance(examples, np.ndarray) else move_like(x, examples)
 
         with np.errstate(divide="ignore"):  # a nilpotent part has eigenvalues 0
-            rates = np.log(spectrum.eigenvalues) / self.time_step
+            rates = np.log(np.abs(spectrum.eigenvalues)) / self.time_step
+        rates = rates + 1j * (np.angle(spectrum.eigenvalues) / self.time_step)
         self._training, self._model = training, model
         self.dictionary_ = training.dictionary
         self.koopman_matrix_ = model.matrix

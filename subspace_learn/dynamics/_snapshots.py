@@ -217,8 +217,8 @@ def _warn_of_uneven_steps(X: Any, counts: list[int]) -> None:
             f"The index of X says that {uneven} of {len(steps)} steps between rows are not the "
             f"usual one ({int(np.sum(steps <= 0))} go back or stand still; the longest is "
             f"{longest} the usual one). Rows are taken as equally spaced in time, so that pairs "
-            "across a gap move every eigenvalue. Name the pieces without gaps by groups or lengths, resample, "
-            "split by TimeSeriesSplit, or drop the index if it is no time."
+            "across a gap move every eigenvalue. Name the pieces without gaps by groups or "
+            "lengths, resample, split by TimeSeriesSplit, or drop the index if it is no time."
         )
 
 

@@ -26,7 +26,7 @@ def warn_of_unequal_scales(X: Array, what: str, names: np.ndarray | None = None)
     most, least = moving[np.argmax(spread[moving])], moving[np.argmin(spread[moving])]
     ratio = spread[most] / spread[least]
     if ratio > _MOST_UNEQUAL:
-        wide, narrow = (repr(j if names is None else str(names[j])) for j in (most, least))
+        wide, narrow = (str(j) if names is None else repr(str(names[j])) for j in (most, least))
         warn(
             f"{what} measures distances over all columns, but column {wide} spreads {ratio:.3g} "
             f"times as wide as column {narrow}, which then hardly counts. Put them on one scale "
