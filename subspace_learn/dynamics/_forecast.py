@@ -28,18 +28,21 @@ from ._snapshots import (
     consecutive,
     in_order,
     joined_trajectories,
+    refuse_recordings,
     snapshot_segments,
+    warn_of_uneven_steps,
 )
 
 __all__ = [
     "coordinates",
+    "histories",
     "inputs_of_rows",
     "lifted_pairs_of",
     "lifted_rows",
     "one_step_ahead",
     "refuse_infinite_steps",
-    "simulated",
     "states_from_coordinates",
+    "trajectories",
     "warn_of_growth",
 ]
 
@@ -50,6 +53,8 @@ def lifted_rows(
     """X with trajectories joined, the same checked, and its observables."""
     X, counts = joined_trajectories(X, estimator)
     table = checked_states(estimator, X, like=model.matrix, method=method)
+    if model.window > 1:  # a row then stands for several
+        warn_of_uneven_steps(X, counts or [table.shape[0]])
     if counts is None:
         return X, table, lifted(model.dictionary, table)
     pieces = [lifted(model.dictionary, table[rows, :]) for rows in consecutive(counts)]
@@ -84,11 +89,10 @@ def one_step_ahead(
         return ahead, xp.astype(states, dtype, copy=False)
 
 
-def simulated(
-    estimator: Any, model: KoopmanModel, X0: Any, n_steps: int, u: Any, *, relift: bool
+def trajectories(
+    model: KoopmanModel, history: Array, n_steps: int, u: Any = None, *, relift: bool = False
 ) -> Array:
-    """Trajectories (n_starts, n_steps, n_features) from first states; perhaps not finite."""
-    history = _histories(estimator, model, X0)
+    """Forecasts (n_starts, n_steps, n_features) from checked histories; perhaps not finite."""
     xp, (n, _, width) = array_namespace(history), history.shape
     inputs = _inputs_of_steps(model, u, n, n_steps)
     rows = _last_observables(model, history)
@@ -197,8 +201,9 @@ def _check_inputs_are_given(model: KoopmanModel, u: Any) -> None:
         )
 
 
-def _histories(estimator: Any, model: KoopmanModel, X0: Any) -> Array:
+def histories(estimator: Any, model: KoopmanModel, X0: Any) -> Array:
     """First states as (n_starts, window, n_features)."""
+    refuse_recordings(X0, estimator)
     X0 = X0 if hasattr(X0, "shape") else np.asarray(X0)
     n, times = X0.shape[0], X0.shape[1] if len(X0.shape) == 3 else 1
     if len(X0.shape) == 3:

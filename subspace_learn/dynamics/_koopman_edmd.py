@@ -478,7 +478,8 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         radius = self._model.spectrum.radius
         if not relift:
             _forecast.warn_of_growth(radius, int(n_steps))
-        path = _forecast.simulated(self, self._model, X0, int(n_steps), u, relift=relift)
+        history = _forecast.histories(self, self._model, X0)
+        path = _forecast.trajectories(self._model, history, int(n_steps), u, relift=relift)
         return _forecast.refuse_infinite_steps(path, radius)
 
     def score(self, X: Any, y: Any = None, u: Any = None) -> float:
@@ -732,23 +733,17 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         """Solve, and bind fitted arrays, of the library and on the device of the data."""
         model = solved(self, training, may_be_zero=may_be_zero)
         edmd, spectrum, examples = model.edmd, model.spectrum, training.examples
-
-        def placed(x: np.ndarray) -> Array:
-            return x if isinstance(examples, np.ndarray) else move_like(x, examples)
-
         with np.errstate(divide="ignore"):  # a nilpotent part has eigenvalues 0
             rates = np.log(np.abs(spectrum.eigenvalues)) / self.time_step
         rates = rates + 1j * (np.angle(spectrum.eigenvalues) / self.time_step)
+        arrays = [*spectrum[:4], rates, edmd.singular_values]
+        if not isinstance(examples, np.ndarray):
+            arrays = [move_like(array, examples) for array in arrays]
         self._training, self._model = training, model
         self.dictionary_ = training.dictionary
-        self.koopman_matrix_ = model.matrix
-        self.input_matrix_ = model.input_matrix
-        self.eigenvalues_ = placed(spectrum.eigenvalues)
-        self.continuous_eigenvalues_ = placed(rates)
-        self.residuals_ = placed(spectrum.residuals)
-        self.eigenvectors_ = placed(spectrum.eigenvectors)
-        self.modes_ = placed(spectrum.modes)
-        self.singular_values_ = placed(edmd.singular_values)
+        self.koopman_matrix_, self.input_matrix_ = model.matrix, model.input_matrix
+        self.eigenvalues_, self.residuals_, self.eigenvectors_, self.modes_ = arrays[:4]
+        self.continuous_eigenvalues_, self.singular_values_ = arrays[4:]
         self.n_components_ = edmd.basis.shape[1]
         self.n_pairs_seen_ = training.factors.n_pairs
         return self

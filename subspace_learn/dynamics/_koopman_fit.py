@@ -12,7 +12,7 @@ from ..functional.dynamics.edmd import KoopmanFit, koopman_fit
 from ..functional.dynamics.pair_factors import PairFactors, merged_factors
 from ..functional.dynamics.resdmd import KoopmanSpectrum, koopman_spectrum
 from ._kernel_features import KernelFeatures
-from ._lifting import compressed_pairs, fitted_dictionary, lifted, window_of
+from ._lifting import compressed_pairs, fitted_dictionary, lifted
 from ._snapshots import Segment, column_names, snapshot_segments
 
 __all__ = ["KoopmanModel", "Training", "merged", "solved", "trained_on", "warn_if_modes_lose"]
@@ -71,8 +71,12 @@ def trained_on(
     settings = _settings(estimator)
     if before is not None:
         _refuse_other_settings(before.settings, settings)
-    names = column_names(u) if before is None else before.input_names
-    window = window_of(estimator.dictionary) if before is None else before.window
+    if before is None:
+        names, window, given = column_names(u), 1, estimator.dictionary
+        if hasattr(given, "embed"):  # a DelayDictionary
+            window = given.n_delays * given.lag + 1
+    else:
+        names, window = before.input_names, before.window
     segments = snapshot_segments(
         estimator,
         X,
@@ -225,10 +229,9 @@ def _same_observables(ours: Training, theirs: Training) -> bool:
 
 def _settings(estimator: Any) -> dict[str, Any]:
     """Parameters that decide what the numbers of a stream mean, as plain values."""
-    names = ["time_step", "dictionary"]
-    names += ["method", "kernel", "gamma"] if estimator.method == "kernel" else []
-    plain = (str, int, float, bool, type(None))
-    return {
+    kernel, plain = estimator.method == "kernel", (str, int, float, bool, type(None))
+    names = {"time_step", "dictionary"} | ({"kernel", "gamma"} if kernel else set())
+    return {"method": "kernel" if kernel else "edmd"} | {
         name: value if isinstance(value, plain) else type(value).__name__
         for name, value in estimator.get_params(deep=True).items()
         if name.partition("__")[0] in names and not name.endswith("random_state")
@@ -236,8 +239,8 @@ def _settings(estimator: Any) -> dict[str, Any]:
 
 
 def _refuse_other_settings(before: dict[str, Any], now: dict[str, Any]) -> None:
-    for name in sorted({*before, *now}):
-        a, b = before.get(name, "nothing"), now.get(name, "nothing")
+    for name in {**before, **now}:
+        a, b = before.get(name), now.get(name)
         if a != b:
             raise ValueError(
                 f"partial_fit was begun with {name}={a!r}, but {name}={b!r} was set since: the "

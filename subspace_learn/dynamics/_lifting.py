@@ -32,7 +32,6 @@ __all__ = [
     "observables",
     "states_of",
     "supports_arrays",
-    "window_of",
 ]
 
 # What a dictionary can be given: any array; any array while scikit-learn dispatches; NumPy's.
@@ -48,11 +47,6 @@ class LiftedPairs(NamedTuple):
     successors: Array
     inputs: Array | None
     weights: Array | None
-
-
-def window_of(dictionary: Any) -> int:
-    """Times that a row of observables needs: above 1 for a dictionary of delays."""
-    return dictionary.n_delays * dictionary.lag + 1 if hasattr(dictionary, "embed") else 1
 
 
 def supports_arrays(dictionary: Any) -> bool:
@@ -98,7 +92,8 @@ def lifted(dictionary: Any, X: Array) -> Array:
     """Observables of rows of one trajectory, checked to be finite."""
     if dictionary is None:
         return X
-    Z = observables(dictionary, X)
+    with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
+        Z = observables(dictionary, X)
     xp = array_namespace(Z)
     bad = to_numpy(~xp.all(xp.isfinite(Z), axis=0))
     if bad.any():

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import array_namespace, double, to_numpy
 from ..functional.dynamics.edmd import explained_variance
-from ._forecast import simulated
+from ._forecast import trajectories
 from ._snapshots import is_pairs, snapshot_segments
 
 __all__ = ["multi_step_score", "residual_score"]
@@ -98,8 +98,7 @@ def multi_step_score(estimator: Any, X: Any, y: Any = None, *, n_steps: int = 10
         n = states.shape[0] - reach + 1
         starts.append(xp.stack([states[t : t + n, :] for t in range(window)], axis=1))
         targets.append(states[reach - 1 :, :])
-    path = simulated(estimator, model, xp.concat(starts, axis=0), n_steps, None, relift=False)
-    ahead = double(path[:, -1, :])
+    ahead = double(trajectories(model, xp.concat(starts, axis=0), n_steps)[:, -1, :])
     if not bool(xp.all(xp.isfinite(ahead))):
         return -np.inf
     return explained_variance(double(xp.concat(targets, axis=0)), ahead)

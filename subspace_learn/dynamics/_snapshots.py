@@ -20,7 +20,9 @@ __all__ = [
     "in_order",
     "is_pairs",
     "joined_trajectories",
+    "refuse_recordings",
     "snapshot_segments",
+    "warn_of_uneven_steps",
 ]
 
 # Steps of a time axis that differ by less from the usual one are months, or jitter.
@@ -82,7 +84,7 @@ def snapshot_segments(
     if counts is None:
         counts = _boundaries(table.shape[0], lengths, groups)
     if not paired:
-        _warn_of_uneven_steps(X, counts)
+        warn_of_uneven_steps(X, counts)
     weights = None if sample_weight is None else check_sample_weight(sample_weight, table)
     inputs = None if u is None else checked_inputs(estimator, u, table, input_names)
     if paired:
@@ -109,7 +111,7 @@ def checked_states(estimator: Any, X: Any, *, like: Array | None, method: str) -
 
 def joined_trajectories(X: Any, estimator: Any, window: int = 0) -> tuple[Any, list[int] | None]:
     """One table and the lengths of the trajectories in it; no lengths if X is a table already."""
-    _refuse_recordings(X, estimator)
+    refuse_recordings(X, estimator)
     if getattr(X, "ndim", 2) == 3:
         n, times, width = X.shape
         _warn_if_times_are_few(n, times, width, window)
@@ -172,7 +174,7 @@ def _reshaped(X: Array, shape: tuple[int, ...]) -> Array:
     return array_namespace(X).reshape(X, shape)
 
 
-def _refuse_recordings(X: Any, estimator: Any) -> None:
+def refuse_recordings(X: Any, estimator: Any) -> None:
     """An MNE recording does not say by itself which of its parts are trajectories."""
     first = X[0] if isinstance(X, list | tuple) and len(X) else X
     if type(first).__module__.partition(".")[0] != "mne":
@@ -197,29 +199,27 @@ def _warn_if_times_are_few(n: int, times: int, width: int, window: int) -> None:
         )
 
 
-def _warn_of_uneven_steps(X: Any, counts: list[int]) -> None:
+def warn_of_uneven_steps(X: Any, counts: list[int]) -> None:
     """Rows are taken as equally spaced; the index of a pandas frame may say that they are not."""
-    index = getattr(X, "index", None) if hasattr(X, "iloc") else None
-    if index is None or not (hasattr(index, "asi8") or getattr(index.dtype, "kind", "O") in "iuf"):
+    index = X.index if hasattr(X, "iloc") else None
+    is_time = hasattr(index, "asi8")  # dates, durations, periods
+    if not (is_time or getattr(getattr(index, "dtype", None), "kind", "O") in "iuf"):
         return
-    stamps = np.asarray(index.asi8 if hasattr(index, "asi8") else index.to_numpy())
+    stamps = np.asarray(index.asi8 if is_time else index.to_numpy())
     stamps = stamps if stamps.dtype.kind == "f" else stamps.astype(np.int64)
     steps = np.concatenate([np.diff(stamps[rows]) for rows in consecutive(counts)])
-    if len(steps) == 0:
+    usual = np.median(steps) if len(steps) else 1
+    uneven = ~(np.abs(steps - usual) <= _UNEVEN * np.abs(usual))
+    if usual > 0 and not uneven.any():
         return
-    usual = np.median(steps)
-    uneven = int(np.sum(~(np.abs(steps - usual) <= _UNEVEN * np.abs(usual))))
-    if uneven or usual <= 0:
-        longest = (
-            f"{steps.max() / usual:.3g} times the usual step" if usual > 0 else f"{steps.max()}"
-        )
-        warn(
-            f"The index of X says that {uneven} of {len(steps)} steps between rows are not the "
-            f"usual one ({int(np.sum(steps <= 0))} go back or stand still; the longest is "
-            f"{longest} the usual one). Rows are taken as equally spaced in time, so that pairs "
-            "across a gap move every eigenvalue. Name the pieces without gaps by groups or "
-            "lengths, resample, split by TimeSeriesSplit, or drop the index if it is no time."
-        )
+    longest = f", the longest {steps.max() / usual:.3g} times as long" if usual > 0 else ""
+    warn(
+        f"The index of X says that {int(uneven.sum())} of {len(steps)} steps between rows are not "
+        f"the usual one ({int(np.sum(steps <= 0))} go back or stand still{longest}). Rows are "
+        "taken as equally spaced in time, so that pairs across a gap move every eigenvalue. Name "
+        "the pieces without gaps by groups or lengths, resample, split by TimeSeriesSplit, or drop "
+        "the index if it is no time."
+    )
 
 
 def _joined_rows(values: Any, what: str) -> Any:

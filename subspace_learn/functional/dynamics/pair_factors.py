@@ -36,6 +36,10 @@ _RESIDUAL_LIMIT = 1e4
 _BLOCK, _BLOCK_ON_DEVICE = 2**18, 2**23
 
 
+# Double precision of real and of complex tables.
+_WIDE = {False: "float64", True: "complex128"}
+
+
 class PairFactors(NamedTuple):
     """A few rows with the inner products of all rows of the lifted data, on the host."""
 
@@ -169,19 +173,18 @@ class _Blocks(NamedTuple):
 
     def read(self, *names: str) -> Iterator[tuple[Array, ...]]:
         """Blocks of the tables of these names, in double precision."""
-        tables = [getattr(self, name) for name in names]
+        xp, tables = self.xp, [getattr(self, name) for name in names]
+        kinds = [_WIDE[xp.isdtype(table.dtype, "complex floating")] for table in tables]
         width = self.left.shape[1] + self.right.shape[1]
         for rows in row_blocks(self.left.shape[0], width, self.block):
-            yield tuple(self.weighted(table[rows, :], rows) for table in tables)
-
-    def weighted(self, table: Array, rows: slice) -> Array:
-        """Rows in double precision, times the roots of their weights."""
-        xp = self.xp
-        wide = xp.complex128 if xp.isdtype(table.dtype, "complex floating") else xp.float64
-        table = xp.astype(table, wide, copy=False)
-        if self.root is None:
-            return table
-        return table * xp.astype(self.root[rows], wide, copy=False)[:, None]
+            block = []
+            for table, kind in zip(tables, kinds, strict=True):
+                values = xp.astype(table[rows, :], getattr(xp, kind), copy=False)
+                if self.root is not None:
+                    root = xp.astype(self.root[rows], getattr(xp, kind), copy=False)
+                    values = values * root[:, None]
+                block.append(values)
+            yield tuple(block)
 
     def pairs(self) -> Iterator[tuple[Array, Array]]:
         """Blocks of ``left`` and of ``[right, state]``."""
