@@ -231,9 +231,10 @@ def _settings(estimator: Any) -> dict[str, Any]:
     """Parameters that decide what the numbers of a stream mean, as plain values."""
     kernel, plain = estimator.method == "kernel", (str, int, float, bool, type(None))
     names = {"time_step", "dictionary"} | ({"kernel", "gamma"} if kernel else set())
+    values = estimator.get_params(deep=True)
     return {"method": "kernel" if kernel else "edmd"} | {
         name: value if isinstance(value, plain) else type(value).__name__
-        for name, value in estimator.get_params(deep=True).items()
+        for name, value in sorted(values.items())
         if name.partition("__")[0] in names and not name.endswith("random_state")
     }
 

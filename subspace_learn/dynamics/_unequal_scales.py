@@ -18,9 +18,8 @@ def warn_of_unequal_scales(X: Array, what: str, names: np.ndarray | None = None)
     X = double(X)
     xp = array_namespace(X)
     spread = to_numpy(xp.std(X, axis=0))
-    # the deviation of a constant column is a rounding residue, not a scale
-    rounding = 8 * np.finfo(np.float64).eps * to_numpy(xp.max(xp.abs(X), axis=0))
-    moving = np.flatnonzero(spread > rounding)
+    # exact: the deviation of a constant .1 is a rounding residue, not a scale
+    moving = np.flatnonzero(to_numpy(xp.max(X, axis=0) > xp.min(X, axis=0)))
     if len(moving) < 2:
         return
     most, least = moving[np.argmax(spread[moving])], moving[np.argmin(spread[moving])]

@@ -15,6 +15,8 @@ from subspace_learn.functional.dynamics.resdmd import (
     sampled_residuals,
     smoothing_filter,
     spectral_measure,
+    unit_observable,
+    unit_series,
     variance_residuals,
 )
 
@@ -198,3 +200,31 @@ def test_a_function_that_is_zero_on_the_data_has_an_infinite_residual(xp):
     vectors, values = np.eye(2).astype(complex), np.array([0.5, 1.0], dtype=complex)
     given = sampled_residuals(*(xp.asarray(t) for t in (left, 0.5 * left, values, vectors)))
     np.testing.assert_array_equal(xp.numpy(given), [0.0, np.inf])
+
+
+def test_a_function_that_is_rounding_on_the_data_has_no_residual_to_trust(xp, rng):
+    twin = rng.normal(size=(40, 1)) * 300
+    left = np.hstack([twin, twin / 3])
+    vectors = np.array([[1.0, 1.0], [-3.0, 0.0]], dtype=complex)  # the first cancels
+    values = np.array([0.5, 0.5], dtype=complex)
+    tables = [xp.asarray(t) for t in (left, 0.5 * left, values, vectors)]
+    np.testing.assert_allclose(xp.numpy(sampled_residuals(*tables)), [np.inf, 0.0], atol=1e-14)
+    left, right, *rest = tables
+    residuals, deviations = variance_residuals(left, right, right, *rest)
+    np.testing.assert_allclose(xp.numpy(residuals), [np.inf, 0.0], atol=1e-14)
+    np.testing.assert_allclose(xp.numpy(deviations), [np.inf, 0.0], atol=1e-14)
+
+
+def test_an_observable_that_is_rounding_on_the_data_has_no_spectral_measure():
+    inverse_basis = np.array([[300.0, 100.0]])
+    np.testing.assert_allclose(unit_observable(inverse_basis, np.array([1.0, 0.0])), [1.0])
+    with pytest.raises(ValueError, match="zero on the data"):
+        unit_observable(inverse_basis, np.array([1.0, -3.0 * (1 + 1e-16)]))
+    with pytest.raises(ValueError, match="2 observables"):
+        unit_observable(inverse_basis, np.ones(3))
+
+
+def test_a_series_has_mean_square_one_and_a_tenth_of_its_length_for_lags(xp, rng):
+    g, n_lags = unit_series(xp.asarray(300 * rng.normal(size=57)), None, "bump")
+    assert n_lags == 5
+    assert np.mean(xp.numpy(g) ** 2) == pytest.approx(1.0, rel=1e-13)
