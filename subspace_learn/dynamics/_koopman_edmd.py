@@ -106,12 +106,14 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
     eigenvectors_ : array of shape (n_observables, n_eigenvalues)
         Coefficients of eigenfunctions, of mean square 1 over the training states.
     modes_ : array of shape (n_eigenvalues, n_features)
-        What each eigenfunction adds to the state.
+        What each eigenfunction adds to the state. Where eigenvectors coincide (a trend, a Jordan
+        block) no modes give the states back: `fit` then warns of the error.
     continuous_eigenvalues_ : array of shape (n_eigenvalues,)
-        ``log(eigenvalue) / time_step``; frequencies above ``pi / time_step`` are aliased.
+        ``log(eigenvalue) / time_step``; frequencies above ``pi / time_step`` are aliased. The real
+        part of an eigenvalue 0 is minus infinity: what it stands for is gone after one step.
     singular_values_ : array
-        Of the lifted data, observables scaled to length 1. All these arrays are of the library and
-        on the device of X.
+        Of the lifted data, observables scaled to length 1 before inputs are taken out. All these
+        arrays are of the library and on the device of X.
     n_components_ : int
         Directions kept.
     input_matrix_ : array of shape (n_inputs, n_observables)
@@ -131,7 +133,8 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         If no trajectory holds a pair, shapes disagree, observables are not finite (they are
         named), or all are zero.
     TypeError
-        If X and y are of two array libraries, or the dictionary does not take that of X.
+        If X and y are of two array libraries, the dictionary does not take that of X, or X is a
+        recording of MNE.
 
     See Also
     --------
@@ -152,6 +155,11 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
     eps-pseudospectrum of the operator. It says nothing of eigenvalues that were not found, and no
     algorithm can: for some systems none finds all. With as many observables as pairs residuals
     are 0 and mean nothing: see `held_out_residuals`.
+
+    Rows are taken as equally spaced in time. The index of a pandas frame (dates, durations or
+    numbers) is read, and a warning counts the uneven steps. Arrays have no such index:
+    pairs across a gap, or those that ``KFold`` makes when it leaves out a fold in the middle or
+    shuffles rows, cannot be seen there. Use ``TimeSeriesSplit``, pairs by y, or ``groups``.
 
     Where it fails: without 1 among the observables the eigenvalue 1 is missing; a dictionary that
     is not nearly invariant gives eigenvalues with large residuals, and forecasts that decay.
@@ -254,16 +262,19 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         X : array of shape (n_samples, n_features), list of such, or 3-D array
             One trajectory (rows are times), several, or, with y, states in any order. A 3-D array
             is (n_trajectories, n_times, n_features). NumPy, CuPy or torch: all work on the pairs is
-            done there. float32 is lifted as it is and solved for in float64.
+            done there. float32 is lifted as it is and solved for in float64. Data frames of a list
+            are put in the order of the columns of the first.
         y : array of the shape of X, default=None
-            Successor of each row, of the library of X. Labels (1-D) are ignored.
+            Successor of each row, of the library of X; a data frame is put in the order of the
+            columns of X. Labels (1-D) are ignored.
         lengths : array of int, default=None
             Lengths of the trajectories stacked in X; no pair straddles two.
         groups : array of shape (n_samples,), default=None
             The same by names: a trajectory ends where the name changes.
         u : array of shape (n_samples, n_inputs), default=None
             Inputs between each row and the next (EDMD with control). u and weights may be NumPy's
-            whatever X is.
+            whatever X is. Names of the columns of a data frame are kept: later ones are put in
+            their order.
         **weights : dict
             ``sample_weight``, array of shape (n_samples,): quadrature weights of the pairs that
             begin in each row, nonnegative.
@@ -276,8 +287,9 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         Warns
         -----
         UserWarning
-            If trajectories were too short, there are no more pairs than directions kept, or a
-            system fitted as measure-preserving is not.
+            If trajectories were too short or have fewer times than features; steps of a time index
+            are uneven; there are no more pairs than directions kept; modes do not give the states
+            back to 1e-6; or a system fitted as measure-preserving is not.
         """
         training = trained_on(self, X, y, lengths=lengths, groups=groups, u=u, **weights)
         self._store(training)
@@ -303,7 +315,10 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         """Add pairs to what was seen so far, in memory that does not grow.
 
         The dictionary (kernel features too) is fitted on the first batch. Pairs never straddle two
-        batches: repeat the last row of a batch as the first of the next to lose none.
+        batches: batches of trajectories are one `fit` on the list of them. Repeat the last row of
+        a batch (with a `DelayDictionary` the last ``window``) as the first of the next to lose no
+        pair. Pairs given by y may be cut in any way, single rows included. A batch in which all
+        observables are zero adds its pairs and no direction.
 
         Parameters
         ----------
@@ -326,6 +341,12 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
             Updated; unchanged if the batch raised an error. With solver "qr" the result is that of
             one fit on all pairs to rounding, residuals included; with "gram" residuals have a floor
             of about 2e-8.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`; if columns, the number of inputs, ``time_step`` or the dictionary are not
+            those of the first batch.
         """
         before = getattr(self, "_training", None)
         more = {"lengths": lengths, "groups": groups, "u": u, **weights}
@@ -350,7 +371,8 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         TypeError
             If ``other`` is not a KoopmanEDMD.
         ValueError
-            If the two have other features or observables, or inputs.
+            If the two have other columns or another order of them, other observables or inputs, or
+            another ``time_step``.
         """
         check_mergeable(self, other)
         ours, theirs = self._training, other._training
@@ -375,6 +397,7 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         Z : array of shape (n_samples, n_coordinates)
             Real eigenvalues give one column; a conjugate pair gives two, the real and imaginary
             part of the eigenfunction of the one above the axis. `eigenfunctions` has complex ones.
+            A data frame that ``set_output`` asks for has the index of the rows that are left.
         """
         check_is_fitted(self)
         X, table, rows = _forecast.lifted_rows(self, self._model, X, "transform")
@@ -395,8 +418,14 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         Returns
         -------
         states : array of shape (n_samples, n_features)
-            Exact where the states lie in the span of the observables and no eigenpair was left
-            out.
+            Exact where the states lie in the span of the observables, no eigenpair was left out,
+            and eigenvectors are independent.
+
+        Warns
+        -----
+        UserWarning
+            If modes lose more than 1e-6 of the states (1e-3 in float32), as for a trend: then
+            `predict` and `simulate` are exact and this method is not.
         """
         check_is_fitted(self)
         n, like = self._n_features_out, self.koopman_matrix_
@@ -432,7 +461,7 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         ----------
         X : array of shape (n_samples, n_features), or list of trajectories
             States, as for `transform`.
-        u : array of shape (n_samples, n_inputs), default=None
+        u : array of shape (n_samples, n_inputs), or list of such, default=None
             Inputs; needed if the model was fitted with them.
 
         Returns
@@ -466,6 +495,11 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         -------
         trajectories : array of shape (n_starts, n_steps, n_features)
             X0 itself is not repeated.
+
+        Raises
+        ------
+        ValueError
+            If a forecast leaves the range of floats: the step is named.
 
         Warns
         -----
