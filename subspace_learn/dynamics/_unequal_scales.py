@@ -41,6 +41,6 @@ def warn_of_far_scale(given: float, of_data: float, what: str) -> None:
     if ratio > 0 and not 1 / _FARTHEST <= ratio <= _FARTHEST:
         warn(
             f"{what} is {given:.3g}, but the states have a size of {of_data:.3g}, {ratio:.3g} "
-            "times that: the functions are then nearly dependent, or nearly zero. Give a length in the "
-            "unit of X, or leave it to the data (the default)."
+            "times that: the functions are then nearly dependent, or nearly zero. Give a length "
+            "in the unit of X, or leave it to the data (the default)."
         )
