@@ -280,3 +280,23 @@ def test_float32_and_scales_of_columns_give_the_sample_of_float64(table):
         scaled = X * np.float32([1, factor, 1, 1])
         near = sampler.fit(scaled.astype(np.float64))
         assert np.isin(near.indices_, wanted).mean() > 0.97  # draws beside rounding of the scores
+
+
+def test_fewer_draws_than_columns_are_warned_of(table):
+    X, y = table
+    with pytest.warns(UserWarning, match=r"3 draws cannot keep .* rank 5: .* to 50"):
+        SensitivitySampler(3, random_state=0).fit(X, y)
+    # three columns that lie in a plane: two draws can be enough
+    SensitivitySampler(2, random_state=0).fit(np.c_[X[:, :2], X[:, 0] - X[:, 1]])
+
+
+def test_targets_that_are_no_numbers_are_named(table):
+    pandas = pytest.importorskip("pandas")
+    X, y = table
+    days = np.datetime64("2026-01-01") + np.arange(3000)
+    with pytest.raises(ValueError, match="dates"):
+        SensitivitySampler().fit(X, days)
+    missing = y.astype(object)
+    missing[7] = pandas.NA
+    with pytest.raises(ValueError, match="row 7 is missing"):
+        SensitivitySampler().fit(X, missing)

@@ -113,3 +113,13 @@ def test_scores_of_sparse_rows_are_computed_block_by_block():
     for p in (1.0, 2.0):
         # the search for bad directions looks at 300 of them: 137 MiB if all rows were held
         assert peak_memory(lambda p=p: embedding_error(A, rows, weights, p=p)) < 60 * 2**20
+
+
+def test_rank_does_not_depend_on_the_number_of_rows(rng):
+    """A stamp beside the constant: 5e-11 from it, which many rows do not make rounding."""
+    stamps = np.c_[1.7e9 + 0.2 * rng.uniform(size=600_000), np.ones(600_000)]
+    # the stamps themselves are rounded, 4e-6 of their spread
+    assert leverage_scores(stamps).sum() == pytest.approx(2.0, abs=1e-4)
+    A = rng.normal(size=(300_000, 3))
+    copies = np.c_[A, A @ [300.0, 1e-6, 1.0], A[:, 0] * 1e4]
+    assert leverage_scores(copies).sum() == pytest.approx(3.0, abs=1e-9)
