@@ -166,12 +166,12 @@ class SimplexRasterizer(TransformerMixin, SubspaceEstimator):
         """
         check_is_fitted(self)
         meshes = self._checked(X, "transform")
-        wanted = (self.bounds_.shape[1], self.n_channels_)
+        in_fit = (self.bounds_.shape[1], self.n_channels_)
         given = (meshes[0].vertices.shape[1], meshes[0].densities.shape[1])
-        if given != wanted:
+        if given != in_fit:
             raise ValueError(
                 f"X holds meshes in {given[0]}D with {given[1]} channels, but "
-                f"{type(self).__name__} was fitted in {wanted[0]}D with {wanted[1]}."
+                f"{type(self).__name__} was fitted in {in_fit[0]}D with {in_fit[1]}."
             )
         dtype = np.result_type(*(mesh.vertices.dtype for mesh in meshes))
         with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
