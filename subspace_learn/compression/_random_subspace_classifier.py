@@ -37,8 +37,8 @@ from ..functional.compression.random_subspace import (
 
 __all__ = ["RandomSubspaceClassifier"]
 
-# Root mean squares of columns, and ratios of them, beyond which a network does not learn well.
-_FAR_FROM_ONE, _FAR_APART = 1e3, 1e4
+# Ratio of the root mean squares of columns beyond which a network does not see the smaller one.
+_FAR_APART = 1e3
 
 
 class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
@@ -73,11 +73,14 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
     Attributes
     ----------
     coordinates_ : ndarray of shape (n_components,)
-        z: with `seed_` the whole model. None if all parameters were trained.
+        z: with `seed_` and `scale_` the whole model. None if all parameters were trained.
+    scale_ : float
+        Root mean square of the entries of X, by which they are divided: their common unit decides
+        nothing.
     seed_ : int
         Of start and projection.
     coefs_ : list of ndarray of shape (n_in, n_out)
-        Weights of each layer.
+        Weights of each layer; those of the first are divided by ``scale_``.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of each layer.
     n_parameters_ : int
@@ -103,7 +106,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
     ConvergenceWarning
         If ``max_iter`` was reached.
     UserWarning
-        If the columns of X are far from the size of 1, or from one another: units decide then.
+        If the columns of X are of sizes far apart: their units decide then.
 
     See Also
     --------
@@ -207,12 +210,15 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         self.n_parameters_ = shape.n_parameters
         self.seed_ = random_seed(self.random_state)
         theta, P = subspace(shape, self.n_components, self.projection, self.seed_)
-        table = (X.astype(np.float64), labels, weights)
+        X = X.astype(np.float64)
+        self.scale_ = _size(X, weights)
+        table = (X / self.scale_, labels, weights)
         found = self._minimum(theta, P, shape, *table)
         self.loss_, self.n_iter_ = float(found.fun), int(found.nit)
         self.coordinates_ = None if P is None else found.x
         layers = shape.layers(found.x if P is None else theta + P @ found.x)
         self.coefs_ = [weights for weights, _ in layers]
+        self.coefs_[0] = self.coefs_[0] / self.scale_
         self.intercepts_ = [bias for _, bias in layers]
         return self
 
@@ -318,15 +324,21 @@ def _warn_of_units(X: Any, names: np.ndarray | None) -> None:
     if not len(present):
         return
     low, high = present[sizes[present].argmin()], present[sizes[present].argmax()]
-    off = max(sizes[high], 1.0 / sizes[high]) > _FAR_FROM_ONE
-    if not off and sizes[high] <= _FAR_APART * sizes[low]:
+    if sizes[high] <= _FAR_APART * sizes[low]:
         return
     low_name, high_name = (i if names is None else repr(names[i]) for i in (low, high))
     warn(
         f"The root mean squares of the columns of X run from {sizes[low]:.2g} (column {low_name}) "
-        f"to {sizes[high]:.2g} (column {high_name}). A network learns well from columns of the "
-        "size of 1: put StandardScaler before it."
+        f"to {sizes[high]:.2g} (column {high_name}). A network does not see the small ones beside "
+        "the large: put StandardScaler before it."
     )
+
+
+def _size(X: Any, weights: np.ndarray | None) -> float:
+    """Root mean square of the entries of X; 1 if all are 0."""
+    squares = (X.multiply(X) if sp.issparse(X) else X * X).sum(axis=1)
+    mean = np.average(np.asarray(squares).reshape(-1), weights=weights) / X.shape[1]
+    return float(np.sqrt(mean)) or 1.0
 
 
 def subspace(

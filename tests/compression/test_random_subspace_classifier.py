@@ -155,8 +155,6 @@ def test_verbose_tells_how_far_it_is(iris, capsys):
     [
         ([1, 1e4, 1, 1], "column 1"),
         ([1, 1e-6, 1, 1], "column 1"),
-        ([1e4] * 4, "size of 1"),
-        ([1e-6] * 4, "size of 1"),
     ],
 )
 def test_units_do_not_decide_in_silence(iris, factors, match):
@@ -189,3 +187,11 @@ def test_defaults_train_a_hundred_numbers_of_a_hidden_layer_of_32_units(iris):
     )
     np.testing.assert_array_equal(plain.coordinates_, same.fit(X, y).coordinates_)
     assert not np.allclose(plain.coordinates_, same.set_params(alpha=0.1).fit(X, y).coordinates_)
+
+
+@pytest.mark.parametrize("factor", [1e-6, 3.7, 1e4])
+def test_the_common_unit_of_the_columns_decides_nothing(iris, factor):
+    X, y = iris
+    here, there = model().fit(X, y), model().fit(X * factor, y)
+    assert there.scale_ == pytest.approx(factor * here.scale_)
+    np.testing.assert_allclose(there.predict_proba(X * factor), here.predict_proba(X), atol=1e-4)
