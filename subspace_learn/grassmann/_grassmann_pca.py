@@ -68,7 +68,7 @@ class GrassmannPCA(SubspaceModel):
     max_iter : int, default=200
         Most steps of "randomized"; each reads X twice.
     n_oversamples : int, default=10
-        Extra columns of the randomized block; extra directions that low-rank streaming keeps.
+        Extra directions that "randomized" keeps at a restart, and that low-rank streaming keeps.
     keep_statistics : bool, default=False
         Whether `fit` keeps the second moments of X (8 d^2 bytes, or n_components + n_oversamples
         directions), which `partial_fit` and `merge` need afterwards. `partial_fit` always does.
