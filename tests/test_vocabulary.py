@@ -36,7 +36,6 @@ MEANING = {
     "n_coefficients": "numbers that stand for a series",
     "n_components": "dimension of a subspace shared by all rows",
     "n_delays": "past states stacked below the present one",
-    "n_eigenvectors": "eigenvectors looked at",
     "n_frequencies": "largest frequency",
     "n_init": "starts of K-means",
     "n_iter_no_change": "iterations without improvement that end training",
@@ -49,7 +48,6 @@ MEANING = {
     "n_samples": "rows drawn from a table",
     "n_steps": "steps of a mean that may stop early",
     "n_sweeps": "cycles behind a smooth vector",
-    "n_vectors": "vectors kept of an embedding",
     "n_windows": "windows along each side of a matrix",
     "order": "copies in a delay embedding of epochs",
     "orders": "orders to choose from",
@@ -101,7 +99,6 @@ MEANING = {
     "assign_labels": "how rows become groups",
     "attribute_block": "which coordinates a row has",
     "calibration": "which inputs of a layer are looked at",
-    "coarsening": "how unknowns are joined on coarser levels",
     "smoother": "relaxation of a multigrid cycle",
     "composition": "how hierarchies are combined",
     "compressor": "how weights are made smaller",
@@ -207,7 +204,6 @@ DEFAULTS_DIFFER = {
     "metric": "of matrices, or of rows and subspaces",
     "momentum": "of steps, or of running statistics",
     "n_components": "a federated model has no spectrum to choose from",
-    "n_sweeps": "rates of a solver are measured more closely than vectors need",
     "optimizer": "each network has one that suits it",
     "order": "one chooses, one is told",
     "output": "waves or images",
@@ -217,7 +213,6 @@ DEFAULTS_DIFFER = {
     "scale": "known, or found from rows",
     "solver": "each has solvers of its own",
     "subspace_dim": "of classes, or of trained parameters",
-    "target_rate": "a solver stops earlier than a method that wants smooth vectors",
     "tol": "each solver measures its own error",
     "validation_fraction": "None sets none aside; where early stopping is a method, a tenth",
     "hidden_layer_sizes": "perceptrons of the compression and of the deep family",
@@ -292,7 +287,7 @@ def _only_with(estimator):
     return {
         "DPPLeastSquares": {"points_"},  # of a design on a continuous domain
         "NearestSubspaceClassifier": {"means_"},  # metric="residual"
-        "RandomMatrixFilter": {"scores_"},  # selector="rbns"
+        "RobustDirections": {"scores_"},  # of a selector that gives scores
         "SelfCalibrationLS": {"filter_"},  # model="blind_deconvolution"
         "SubsampledEstimator": {"classes_"},  # around a classifier
     }.get(type(estimator).__name__, set())
