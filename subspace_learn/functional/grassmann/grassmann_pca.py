@@ -317,7 +317,9 @@ def is_resolved(found: PrincipalSubspace, moments: SecondMoments, settings: PCAS
     return found.left_out > 0 or settings.n_components >= rank
 
 
-def batch_moments(X: Array, weights: Array | None, settings: PCASettings) -> SecondMoments:
+def batch_moments(
+    X: Array, weights: Array | None, settings: PCASettings, *, about: Array | None = None
+) -> SecondMoments:
     """Second moments of one batch: exact up to ``EXACT_FEATURES`` columns, of low rank above.
 
     Parameters
@@ -328,6 +330,8 @@ def batch_moments(X: Array, weights: Array | None, settings: PCASettings) -> Sec
         Frequencies.
     settings : PCASettings
         What is wanted.
+    about : array of shape (n_features,), optional
+        Mean of the batches before: spares a look for one.
 
     Returns
     -------
@@ -340,7 +344,7 @@ def batch_moments(X: Array, weights: Array | None, settings: PCASettings) -> Sec
         If the table is too wide for exact moments and ``n_components`` is not an integer.
     """
     if X.shape[1] <= EXACT_FEATURES:
-        return table_moments(X, weights, center=settings.center)
+        return table_moments(X, weights, center=settings.center, about=about)
     rank = settings.rank()
     step = max(512, rank)  # rows at a time: the cost of a batch stays linear in its rows
     parts = []
