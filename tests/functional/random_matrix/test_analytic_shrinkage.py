@@ -70,3 +70,53 @@ def test_too_few_rows_and_no_variance_are_refused():
         analytic_eigenvalues(np.ones(20), 10)
     with pytest.raises(ValueError, match="rows do not differ"):
         analytic_eigenvalues(np.zeros(5), 20)
+
+
+def ledoit_and_wolf(eigenvalues, n):
+    """Their MATLAB listing (2020, appendix), line by line."""
+    p = len(eigenvalues)
+    lam = np.sort(eigenvalues)[max(0, p - n) :]
+    L = np.repeat(lam[:, None], len(lam), axis=1)
+    H = n ** (-1 / 3) * L.T
+    x = (L - L.T) / H
+    f = 3 / 4 / np.sqrt(5) * np.mean(np.maximum(1 - x**2 / 5, 0) / H, axis=1)
+    logarithm = np.log(np.abs((np.sqrt(5) - x) / (np.sqrt(5) + x)))
+    hilbert = -3 / 10 / np.pi * x + 3 / 4 / np.sqrt(5) / np.pi * (1 - x**2 / 5) * logarithm
+    hilbert = np.mean(hilbert / H, axis=1)
+    c, h = p / n, n ** (-1 / 3)
+    if p <= n:
+        below = (np.pi * c * lam * f) ** 2 + (1 - c - np.pi * c * lam * hilbert) ** 2
+        return lam / below
+    root = np.sqrt(5) * h
+    at_zero = 3 / 10 / h**2 + 3 / 4 / np.sqrt(5) / h * (1 - 1 / 5 / h**2) * np.log(
+        (1 + root) / (1 - root)
+    )
+    at_zero = at_zero / np.pi * np.mean(1 / lam)
+    zeros = 1 / (np.pi * (p - n) / n * at_zero)
+    return np.r_[np.full(p - n, zeros), lam / (np.pi**2 * lam**2 * (f**2 + hilbert**2))]
+
+
+@pytest.mark.parametrize(("n", "p"), [(60, 20), (40, 40), (20, 60), (13, 30)])
+def test_shrunk_eigenvalues_are_those_of_the_published_listing(n, p, rng):
+    X = rng.standard_normal((n, p)) * np.linspace(1, 40, p)  # far from unit scale
+    values = np.linalg.svd(X, compute_uv=False) ** 2 / n
+    values = np.r_[np.zeros(max(0, p - n)), np.sort(values)]
+    np.testing.assert_allclose(
+        analytic_eigenvalues(values, n), ledoit_and_wolf(values, n), rtol=1e-9
+    )
+
+
+@pytest.mark.parametrize("n_idle", [1, 3])
+def test_idle_features_leave_the_formula_of_wide_tables_alone(n_idle, rng):
+    """Zeros beyond the p - n that too few rows explain: the others are those of p - n_idle."""
+    n, p = 20, 50
+    values = np.sort(rng.uniform(100, 900, n - n_idle))
+    padded = np.r_[np.zeros(p - n + n_idle), values]
+    shrunk = analytic_eigenvalues(padded, n)
+    assert shrunk.shape == (p,)
+    assert np.all(shrunk > 0)
+    assert np.all(shrunk[p - n : p - n + n_idle] <= shrunk[p - n + n_idle :].min())
+    density, hilbert = spectral_density(values, n)
+    np.testing.assert_allclose(
+        shrunk[p - n + n_idle :], 1 / (np.pi**2 * values * (density**2 + hilbert**2))
+    )

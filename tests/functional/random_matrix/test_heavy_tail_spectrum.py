@@ -38,6 +38,23 @@ def test_ks_takes_the_best_of_all_beginnings(rng):
     assert (fit.alpha, fit.goodness) == pytest.approx(best)
 
 
+def test_ks_looks_at_every_beginning_up_to_the_last_five_numbers():
+    """The five largest are a power law, what is before them is none: the tail begins there."""
+    tail = 1e6 * (1 - np.arange(5) / 5) ** (-1 / 1.5)
+    values = np.concatenate([np.full(8, 3.0), np.linspace(4, 5, 9), tail])
+    fit = hill_exponent(values, "ks")
+    assert (fit.n_tail, fit.xmin) == (5, 1e6)
+    assert fit.alpha == pytest.approx(hill_exponent_from(values, 17)[0])
+
+
+def test_ks_begins_before_equal_numbers_at_the_top():
+    values = np.array([1.0, 2.0, 3.0, 4.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0])
+    fit = hill_exponent(values, "ks")  # beginnings among the nines have no tail
+    best = min((hill_exponent_from(values, start) for start in range(4)), key=lambda pair: pair[1])
+    assert (fit.alpha, fit.goodness) == pytest.approx(best)
+    assert fit.n_tail > 6
+
+
 def hill_exponent_from(values, start):
     tail = values[start:]
     alpha = 1 + tail.size / np.log(tail / tail[0]).sum()
