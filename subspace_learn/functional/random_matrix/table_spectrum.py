@@ -108,6 +108,8 @@ class Spectrum(NamedTuple):
     """Divided and weighted rows; None for a stream."""
     dual: bool = False
     """Whether the vectors are those of the Gram matrix of the rows."""
+    lost: np.ndarray = np.empty(0, dtype=int)
+    """Columns that vary, by less than the rounding of the largest eigenvalue."""
 
 
 def column_sums(X: Array, weights: Array | None, *, center: bool) -> ColumnSums:
@@ -359,7 +361,11 @@ def covariance_spectrum(sums: ColumnSums, *, divide: bool, center: bool) -> Spec
     size = sums.row_weights.table_size(int(xp.sum(xp.astype(sums.varies, xp.int64))), center=center)
     spectrum = Spectrum(np.empty(0), size, mean, scale, vectors, None)
     n_rows = int(np.sum(sums.row_weights.counts)) - center
-    return _with_values(spectrum, values, (n_rows, covariance.shape[0]), float(xp.sum(cancelled)))
+    off = float(xp.sum(cancelled))
+    spectrum = _with_values(spectrum, values, (n_rows, covariance.shape[0]), off)
+    rounding = 4 * covariance.shape[0] ** 0.5 * _EPS * (float(values[0]) + off)
+    lost = sums.varies & (xp.linalg.diagonal(covariance) <= rounding)
+    return spectrum._replace(lost=np.flatnonzero(to_numpy(lost)))
 
 
 def _gram_spectrum(

@@ -84,6 +84,15 @@ def test_stack_of_matrices_pools_all_of_them(rng):
     np.testing.assert_allclose(pooled, np.sort(each))
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_rounding_of_a_matrix_of_low_rank_is_no_eigenvalue(dtype, rng):
+    W = (1e3 * rng.normal(size=(40, 6)) @ rng.normal(size=(6, 40))).astype(dtype)
+    pooled = pooled_eigenvalues(W, (20, 20), (2, 2))
+    assert np.sum(pooled > 0) == 4 * 6
+    with pytest.raises(ValueError, match="too few"):
+        hill_exponent(pooled_eigenvalues(np.full((40, 40), 0.1, dtype), (20, 20), (2, 2)))
+
+
 def test_wrong_windows_and_tails_are_refused():
     W = np.eye(6)
     with pytest.raises(ValueError, match=r"does not fit.*never changed"):
