@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from ..._array import Array, array_namespace, device_of, double, move_like, to_numpy
 from ...linalg.eig import leading_eigenpairs, with_fixed_signs, without_rounding
 from ...linalg.lowrank import CentredTable, centred_table, dual_basis, row_gram
-from ...linalg.moments import Moments, merged_moments, table_moments
+from ...linalg.moments import Moments, deviations, merged_moments, table_moments
 from .gaussian_model import divided, squared_lengths
 from .noise_laws import TableSize
 
@@ -243,7 +243,8 @@ def column_scales(sums: ColumnSums, *, center: bool) -> Array:
     """
     xp = array_namespace(sums.first)
     squares = xp.linalg.diagonal(sums.moments.scatter)
-    scale = (xp.abs(squares) / _freedom(sums.moments, center)) ** 0.5
+    variances = xp.abs(squares) / _freedom(sums.moments, center)
+    scale = deviations(variances, sums.moments.mean, _EPS)
     return xp.where(sums.varies & (scale > 0), scale, xp.ones_like(scale))
 
 
@@ -296,7 +297,8 @@ def table_spectrum(
         table = equal._replace(weight=table.weight)
     if gram:
         return _gram_spectrum(table, observations, scale, varies, center=center), None
-    sums = column_sums(table.X, table.root**2, center=center)
+    row_weights = None if table.root is None else table.root**2
+    sums = column_sums(table.X, row_weights, center=center)
     sums = sums._replace(
         moments=sums.moments._replace(weight=table.weight),
         varies=varies,
@@ -452,6 +454,8 @@ def permuted_edges(
     A. Buja, N. Eyuboglu, "Remarks on parallel analysis", Multivariate Behavioral Research 27
     (1992), section 2 (permutations).
     """
+    if spectrum.table is None:
+        raise ValueError("The spectrum holds no table, whose columns could be permuted.")
     rows = spectrum.table.rows()
     xp = array_namespace(rows)
     order = np.tile(np.arange(rows.shape[0])[:, None], (1, rows.shape[1]))
