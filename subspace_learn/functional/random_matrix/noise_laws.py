@@ -546,7 +546,7 @@ def edge_quantile(significance: float, law: EdgeLaw) -> float:
 @lru_cache(maxsize=1)
 def _hermite() -> tuple[np.ndarray, np.ndarray]:
     """Quadrature for averages over a standard normal number."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(24)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(16)
     return nodes, weights / weights.sum()
 
 
