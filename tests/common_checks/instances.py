@@ -117,8 +117,8 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(edge="gavish_donoho", standardize="features", shrinkage="stein"),
     ],
     "RobustDirections": lambda cls: [
-        cls(perturbation=lifted),
         cls(GrassmannPCA(2), selector="rotated_rbns", quantile=0.5, perturbation=lifted),
+        cls(perturbation=lifted),
     ],
     # Random tables follow no model: what is asked of them is manners. A pair of anticorrelated
     # columns has gains of zero mean, which "ls" refuses; a reference sensor or "svd" does not.
