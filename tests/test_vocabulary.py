@@ -127,7 +127,6 @@ MEANING = {
     "row_score": "what makes a row important",
     "sampler": "what draws the rows",
     "sampling": "law of the rows drawn",
-    "scaling": "how columns of clients are made alike",
     "selection": "how a parameter is chosen",
     "selector": "which directions are kept",
     "shrinkage": "loss for which eigenvalues are shrunk",
@@ -147,6 +146,7 @@ MEANING = {
     "fit_intercept": "a constant joins the fit (scikit-learn's name)",
     "flatten": "images become rows",
     "include_bias": "the constant function is a feature (scikit-learn's name)",
+    "keep_statistics": "a fit keeps what a stream or a merge needs",
     "include_state": "the state is an observable",
     "merge_repeats": "a row drawn twice appears once",
     "refine": "steps on the true misfit",
@@ -287,7 +287,7 @@ def _only_with(estimator):
     return {
         "DPPLeastSquares": {"points_"},  # of a design on a continuous domain
         "NearestSubspaceClassifier": {"means_"},  # metric="residual"
-        "RandomMatrixFilter": {"scores_"},  # selector="rbns"
+        "RobustDirections": {"scores_"},  # of a selector that gives scores
         "SelfCalibrationLS": {"filter_"},  # model="blind_deconvolution"
         "SubsampledEstimator": {"classes_"},  # around a classifier
     }.get(type(estimator).__name__, set())
