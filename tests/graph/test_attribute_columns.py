@@ -112,7 +112,7 @@ def test_neither_scale_of_weights_nor_of_attributes_matters(scale):
 
 def test_a_column_that_outweighs_all_others_is_told():
     X = np.column_stack([np.eye(3)[SHOWN], 1e4 * RNG.random(N)])
-    with pytest.warns(UserWarning, match=r"value 3 weighs 5\.\d+e\+03 times"):
+    with pytest.warns(UserWarning, match=r"value 3 weighs [45]\.\d+e\+03 times"):
         fitted(X)
 
 

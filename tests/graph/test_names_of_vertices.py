@@ -1,4 +1,4 @@
-"""Vertices keep their names: labels come out under them, attributes and edges are matched by them."""
+"""Vertices keep their names: labels come out under them, attributes and edges are matched."""
 
 import networkx as nx
 import numpy as np
@@ -201,7 +201,7 @@ def test_graphs_with_holes_are_refused_in_words(graph, match):
 def test_text_weights_of_networkx_are_refused_with_the_edge():
     graph = GRAPH.copy()
     nx.set_edge_attributes(graph, "close", "weight")
-    with pytest.raises(ValueError, match="edge from 'v.*' to 'v.*' in the graph is 'close'"):
+    with pytest.raises(ValueError, match=r"edge from 'v.*' to 'v.*' in the graph is 'close'"):
         graph_model().fit(graph)
 
 

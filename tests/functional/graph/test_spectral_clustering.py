@@ -30,7 +30,7 @@ def test_values_and_vectors_are_those_of_the_walk_matrix(grid, strategy, rng):
     )
     assert found.strategy == strategy
     # the last pair is rough; the first five are within a twentieth of 1 - value
-    np.testing.assert_allclose(1 - found.values[:5], 1 - wanted[:5], rtol=0.05, atol=1e-9)
+    np.testing.assert_allclose(1 - found.values[:5], 1 - wanted[:5], rtol=0.05, atol=1e-7)
     V = found.vectors[:, :5]
     np.testing.assert_allclose(V.T @ V, np.eye(5), atol=1e-8)
     rayleigh = np.einsum("ij,ij->j", V, operator @ V)
