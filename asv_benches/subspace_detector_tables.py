@@ -21,7 +21,7 @@ from tables import write_page
 from subspace_learn import GrassmannPCA, SubspaceDetector
 from subspace_learn.datasets import fetch_nsl_kdd
 
-N_SPLITS = 20
+N_SPLITS = 50
 
 
 def by_class(name, loader, words=None):
@@ -85,7 +85,7 @@ def alarms(fitted, fresh, **options):
 
 
 def false_alarms():
-    """False alarms on held-out normal rows at a nominal .05: means of 20 random halves."""
+    """False alarms on held-out normal rows at a nominal .05: means of 50 random halves."""
     rows = [["normal rows", "rows fitted", "combined", "residual"]]
     rows[0] += ["combined, threshold of training rows", "residual, threshold of training rows"]
     settings = [
