@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.metrics import accuracy_score
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, device_of, is_array, is_numpy, move_like, to_numpy
-from .._base import SubspaceEstimator
+from .._base import SubspaceEstimator, warn
 from .._checks.table import check_labels, check_sample_weight, check_samples
-from ..functional.grassmann.nearest_subspace import gaps, row_directions, weighted_mean
+from ..functional.grassmann.nearest_subspace import gaps, row_directions
 
 __all__ = ["ClassSubspaceModel", "Table"]
+
+# Dimension of a class's subspace unless another is asked for.
+_DIMENSION = 4
 
 
 class Table(NamedTuple):
@@ -34,8 +40,8 @@ class ClassSubspaceModel(
 ):
     """Labels in, labels out; a subclass says in `_scores` how rows are scored by class.
 
-    A subclass has the parameters ``subspace_dim`` and ``constant`` and sets ``subspaces_``,
-    ``classes_``, and ``mean_`` if its rows are divided by their lengths.
+    A subclass has the parameters ``n_components`` and ``constant`` and sets ``subspaces_``,
+    ``classes_``, and, if its rows are divided by their lengths, ``mean_`` and ``constant_``.
     """
 
     @abstractmethod
@@ -103,6 +109,19 @@ class ClassSubspaceModel(
     def _n_features_out(self) -> int:
         return int(self.subspaces_.shape[0])
 
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _warn_of_idle(self, reasons: Mapping[str, str]) -> None:
+        """Tell of parameters that were set and do nothing; each with the setting that is why."""
+        defaults = inspect.signature(type(self).__init__).parameters
+        for name, reason in reasons.items():
+            value = getattr(self, name)
+            if value != defaults[name].default:
+                warn(f"{type(self).__name__}: {name}={value!r} does nothing with {reason}.")
+
     def _table(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, method: str) -> Table:
         """Check training data, and leave out rows of weight zero."""
         like = None if reset else self.subspaces_
@@ -110,8 +129,6 @@ class ClassSubspaceModel(
         X = check_samples(self, X, reset=reset, like=like, method=method, min_samples=fewest)
         labels = check_labels(self, y, X.shape[0])
         weights = check_sample_weight(sample_weight, X)
-        if reset:
-            self._check_dimension(X.shape[1])
         if weights is None:
             return Table(X, labels, None)
         xp = array_namespace(X)
@@ -121,20 +138,6 @@ class ClassSubspaceModel(
             X, labels, weights = xp.take(X, rows, axis=0), labels[kept], xp.take(weights, rows)
         return Table(X, labels, xp.astype(weights, X.dtype))
 
-    def _check_dimension(self, n_features: int) -> None:
-        appended = self._n_appended()
-        if self.subspace_dim >= n_features + appended:
-            plus = " (one more with the constant)" if appended else ""
-            raise ValueError(
-                f"subspace_dim={self.subspace_dim} must be below n_features={n_features}{plus}: a "
-                "subspace that is the whole space holds every row, of any class. Choose a smaller "
-                "subspace_dim."
-            )
-
-    def _n_appended(self) -> int:
-        """Number of constant features that are appended to a row."""
-        return int(self.constant != 0)
-
     def _classes_of(self, labels: np.ndarray, X: Array) -> tuple[Array, np.ndarray]:
         """``classes_``, in the library of X where it can be, and the number of each label's."""
         classes, codes = np.unique(labels, return_inverse=True)
@@ -143,14 +146,9 @@ class ClassSubspaceModel(
                 f"{type(self).__name__} needs rows of at least two classes, but y holds one class "
                 f"only (among rows of positive weight): {classes.tolist()[0]!r}."
             )
-        return self._in_library(classes, X), codes
-
-    @staticmethod
-    def _in_library(classes: np.ndarray, X: Array) -> Array:
-        """Numbers beside rows of another library than NumPy move there; words cannot."""
-        if is_numpy(X) or classes.dtype.kind not in "iufb":
-            return classes
-        return move_like(to_numpy(classes), X)
+        if is_numpy(X) or classes.dtype.kind not in "iufb":  # words are on the host
+            return classes, codes
+        return move_like(classes, X), codes
 
     def _known_classes(self, X: Array, classes: Any) -> Array:
         """``classes_`` of a stream: the argument of the first call, which later ones may repeat."""
@@ -159,13 +157,13 @@ class ClassSubspaceModel(
             if fitted is None:
                 raise ValueError("classes must be given in the first call of partial_fit.")
             return fitted
-        given, _ = self._classes_of(check_labels(self, classes), X)
-        if fitted is not None and not np.array_equal(to_numpy(fitted), to_numpy(given)):
+        announced, _ = self._classes_of(check_labels(self, classes), X)
+        if fitted is not None and not np.array_equal(to_numpy(fitted), to_numpy(announced)):
             raise ValueError(
-                f"classes={to_numpy(given)} are not those of the first call of partial_fit or of "
-                f"fit: {to_numpy(fitted)}. Leave them out, or make a new estimator."
+                f"classes={to_numpy(announced)} are not those of the first call of partial_fit or "
+                f"of fit: {to_numpy(fitted)}. Leave them out, or make a new estimator."
             )
-        return given
+        return announced
 
     @staticmethod
     def _known_codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -178,32 +176,48 @@ class ClassSubspaceModel(
             )
         return np.searchsorted(classes, labels)
 
-    def _class_rows(self, codes: np.ndarray, classes: Array) -> list[np.ndarray]:
-        """Row numbers of each class, none with fewer rows than its subspace needs."""
-        rows = [np.flatnonzero(codes == c) for c in range(classes.shape[0])]
-        few = [c for c, members in enumerate(rows) if len(members) < self.subspace_dim]
+    def _dimension(self, n_features: int) -> int:
+        """``n_components``, below the number of features with the constant; None chooses."""
+        appended = int(self.constant_ != 0)
+        if self.n_components is None:
+            return max(1, min(_DIMENSION, (n_features + appended) // 2))
+        if self.n_components >= n_features + appended:
+            plus = " (one more with the constant)" if appended else ""
+            raise ValueError(
+                f"n_components={self.n_components} must be below n_features={n_features}{plus}: a "
+                "subspace that is the whole space holds every row, of any class. Choose a smaller "
+                "n_components."
+            )
+        return int(self.n_components)
+
+    def _dimension_and_rows(
+        self, codes: np.ndarray, classes: Array, table: Table
+    ) -> tuple[int, list[Array]]:
+        """Dimension of the subspaces, and the row numbers of each class, which has as many."""
+        members = [np.flatnonzero(codes == c) for c in range(classes.shape[0])]
+        # a row of weight 2 counts as two, a row of weight 1/2 as one
+        weights = None if table.weights is None else to_numpy(table.weights)
+        counts = [len(m) if weights is None else max(len(m), weights[m].sum()) for m in members]
+        dimension = self._dimension(table.X.shape[1])
+        if self.n_components is None:
+            dimension = min(dimension, int(min(counts)))
+        few = [c for c, count in enumerate(counts) if count < dimension]
         if few:
             words = to_numpy(classes).tolist()
-            names = ", ".join(f"{words[c]!r} ({len(rows[c])})" for c in few[:5])
+            names = ", ".join(f"{words[c]!r} ({counts[c]:.3g})" for c in few[:5])
             raise ValueError(
-                f"A subspace of subspace_dim={self.subspace_dim} needs as many rows, but these "
-                f"classes have fewer (in brackets): {names}. Choose a smaller subspace_dim, or "
-                "give more rows."
+                f"A subspace of n_components={dimension} needs as many rows, but these classes "
+                f"have fewer (in brackets): {names}. Choose a smaller n_components, or give more "
+                "rows."
             )
-        return rows
-
-    def _mean(self, X: Array, weights: Array | None, center: bool) -> Array:
-        """Mean that is subtracted from every row before its direction is taken, or zeros."""
-        if center:
-            return weighted_mean(X, weights)
-        return array_namespace(X).zeros(X.shape[1], dtype=X.dtype, device=device_of(X))
+        return dimension, [move_like(m, table.X) for m in members]
 
     def _directions(self, X: Array, method: str) -> Array:
-        """Rows minus ``mean_``, divided by their lengths; a row without a direction raises."""
+        """Rows as they are compared: from ``mean_``, with the constant, of length 1."""
         xp = array_namespace(X)
-        X = gaps(X, self._in(X, self.mean_))
-        if self.constant:
-            column = xp.full((X.shape[0], 1), self.constant, dtype=X.dtype, device=device_of(X))
+        X = gaps(X, self._in(X, self.mean_)) / self._in(X, self._scale())
+        if self.constant_:
+            column = xp.full((X.shape[0], 1), self.constant_, dtype=X.dtype, device=device_of(X))
             X = xp.concat([X, column], axis=1)
         directions, has_direction = row_directions(X)
         if not bool(xp.all(has_direction)):
@@ -211,12 +225,16 @@ class ClassSubspaceModel(
             reason = "is the mean of the training rows" if self.center else "is zero"
             raise ValueError(
                 f"{type(self).__name__}.{method} compares directions, and row {first} of X has "
-                f"none: it {reason}. Leave such rows out, or set constant=1.0, with which every "
+                f"none: it {reason}. Leave such rows out, or set constant='auto', with which every "
                 "row has a direction."
             )
         return directions
 
-    def _checked(self, X: Any, method: str) -> Array:
+    def _scale(self) -> Array:
+        """What columns are divided by."""
+        return array_namespace(self.mean_).ones_like(self.mean_)
+
+    def _checked(self, X: Array, method: str) -> Array:
         check_is_fitted(self)
         return check_samples(self, X, reset=False, like=self.subspaces_, method=method)
 
