@@ -74,7 +74,7 @@ class GrassmannClassifier(ClassSubspaceModel):
     n_components : int, default=None
         Dimension k of each class's subspace, below n_features. That n_classes * k exceeds
         n_features is normal: the subspaces may intersect. None means 4, but at most half of
-        n_features and the rows of the smallest class.
+        n_features and what the rows of each class span.
     gamma : float, default=25.0
         Scale of the logits, which lie in [0, gamma]. Small: every row counts, the loss is smooth.
         Large: only rows near a border count. Worth a search, with ``alpha``.
@@ -300,12 +300,16 @@ class GrassmannClassifier(ClassSubspaceModel):
             codes = codes[to_numpy(parts[0])]
             rows = [move_like(np.flatnonzero(codes == c), data.X) for c in range(len(rows))]
             data, validation = (labelled_rows(data, numbers) for numbers in parts)
-        start, without = self._start(data, rows, rng)
-        if without and self.init == "class_pca":
+        start, ranks = self._start(data, rows, rng)
+        if min(ranks) < self.n_components_ and self.n_components is None:
+            self.n_components_ = max(1, min(ranks))
+            start, ranks = self._start(data, rows, rng)
+        if min(ranks) < self.n_components_:
+            name = to_numpy(classes).tolist()[int(np.argmin(ranks))]
             raise ValueError(
-                f"The rows of class {to_numpy(classes).tolist()[without[0]]!r} span fewer than "
-                f"n_components={self.n_components_} directions. Choose a smaller n_components, "
-                "give more distinct rows, or use init='random'."
+                f"The rows of class {name!r} span fewer than n_components={self.n_components_} "
+                "directions. Choose a smaller n_components, give more distinct rows, or use "
+                "init='random'."
             )
         result = trained(
             start,
@@ -499,7 +503,9 @@ class GrassmannClassifier(ClassSubspaceModel):
         """Subspaces by class PCA where the rows of a class allow it, else random ones."""
         drawn = random_point(data.X.shape[1], self.n_components_, rng, shape=(len(rows),))
         start = array_namespace(data.X).astype(move_like(drawn, data.X), data.X.dtype)
-        return (start, []) if self.init == "random" else class_starts(data, rows, start)
+        if self.init == "random":
+            return start, [self.n_components_] * len(rows)
+        return class_starts(data, rows, start)
 
     def _begin_stream(self, rng: np.random.Generator) -> None:
         """What `partial_fit` goes on from."""

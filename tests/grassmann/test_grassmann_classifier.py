@@ -509,6 +509,29 @@ def test_weights_are_routed(table):
     assert search.best_score_ > 0.9
 
 
+@pytest.mark.parametrize("cls", [GrassmannClassifier, NearestSubspaceClassifier])
+def test_scikit_learn_checks_pass_on_the_defaults(cls):
+    for instance, check in estimator_checks_generator(cls()):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                check(instance)
+        except pytest.skip.Exception:
+            continue
+
+
+def test_classes_that_span_little_get_small_subspaces_by_default(rng):
+    rows = rng.normal(size=(4, 10))
+    X, y = rows[[0, 0, 0, 0, 1, 1, 2, 2, 3, 3]], np.repeat([0, 1], [4, 6])
+    clf = GrassmannClassifier(standardize=False).fit(X, y)
+    assert clf.n_components_ == 1  # class 0 has one direction, repeated
+    weighted = GrassmannClassifier(standardize=False).fit(
+        rows, [0, 1, 1, 1], sample_weight=[4, 2, 2, 2]
+    )
+    assert weighted.n_components_ == 1
+    np.testing.assert_allclose(weighted.transform(X), clf.transform(X), atol=1e-8)
+
+
 # Without a constant a table of rounded numbers has a zero row, and lines and planes through the
 # origin cannot hold three blobs of the plane (an accuracy of .83 is asked for).
 NEEDS_A_CONSTANT = {"check_estimators_dtypes", "check_classifiers_train"}

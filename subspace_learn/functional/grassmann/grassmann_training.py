@@ -99,19 +99,20 @@ def class_starts(
     -------
     start : array of shape (n_classes, n_features, n_components)
         Orthonormal columns.
-    without : list of int
-        Classes that got the given subspace.
+    ranks : list of int
+        How many of n_components directions the rows of each class span. A class that spans fewer
+        got the given subspace.
     """
     k = random_start.shape[-1]
-    enough = [c for c, members in enumerate(rows) if members.shape[0] >= k]
-    if not enough:
-        return random_start, list(range(len(rows)))
-    pca, ranks = class_subspaces(data.X, [rows[c] for c in enough], k, data.weights)
-    found = {c: pca[i, ...] for i, c in enumerate(enough) if ranks[i] == k}
-    start = [found.get(c, random_start[c, ...]) for c in range(len(rows))]
-    return array_namespace(random_start).stack(start), [
-        c for c in range(len(rows)) if c not in found
-    ]
+    some = [c for c, members in enumerate(rows) if members.shape[0]]
+    pca, found = class_subspaces(data.X, [rows[c] for c in some], k, data.weights)
+    ranks = [0] * len(rows)
+    start = [random_start[c, ...] for c in range(len(rows))]
+    for i, c in enumerate(some):
+        ranks[c] = found[i]
+        if found[i] == k:
+            start[c] = pca[i, ...]
+    return array_namespace(random_start).stack(start), ranks
 
 
 def absorbed(stream: Stream, data: Labelled, plan: Plan) -> tuple[Stream, float]:

@@ -140,8 +140,8 @@ def test_streamed_batches_are_epochs(case, xp):
 def test_class_without_enough_rows_starts_where_it_is_told(case):
     start, data = case
     rows = [np.flatnonzero(data.codes == 0), np.array([1]), np.array([2, 2, 2])]
-    found, without = class_starts(data, rows, start)
-    assert without == [1, 2]  # too few rows; enough, but one direction
+    found, ranks = class_starts(data, rows, start)
+    assert ranks == [2, 1, 1]  # too few rows; enough, but one direction
     np.testing.assert_array_equal(found[1:], start[1:])
     assert not np.allclose(found[0], start[0])
 
