@@ -89,8 +89,8 @@ def false_alarms():
     rows = [["normal rows", "rows fitted", "combined", "residual"]]
     rows[0] += ["combined, threshold of training rows", "residual, threshold of training rows"]
     settings = [
-        {"statistic": statistic, "calibration": calibration}
-        for calibration in ("held_out", "training")
+        {"statistic": statistic, "threshold_rows": rows}
+        for rows in ("held_out", "training")
         for statistic in ("combined", "residual")
     ]
 
@@ -119,7 +119,9 @@ def default_statistic():
             for scaler in ("passthrough", StandardScaler()):
                 for statistic in ("combined", "residual"):
                     detector = SubspaceDetector(
-                        GrassmannPCA(n_components=0.9), statistic=statistic, calibration="held_out"
+                        GrassmannPCA(n_components=0.9),
+                        statistic=statistic,
+                        threshold_rows="held_out",
                     )
                     detector = make_pipeline(scaler, detector).fit(fitted)
                     areas.append(roc_auc_score(is_outlier, -detector.score_samples(X)))

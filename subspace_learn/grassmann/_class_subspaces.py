@@ -16,7 +16,13 @@ from sklearn.utils.validation import check_is_fitted
 from .._array import Array, array_namespace, device_of, is_array, is_numpy, move_like, to_numpy
 from .._base import SubspaceEstimator, warn
 from .._checks.table import check_labels, check_sample_weight, check_samples
-from ..functional.grassmann.nearest_subspace import gaps, row_directions
+from ..functional.grassmann.nearest_subspace import (
+    ColumnStatistics,
+    gaps,
+    row_directions,
+    spreads,
+    typical_length,
+)
 
 __all__ = ["ClassSubspaceModel", "Table"]
 
@@ -211,6 +217,20 @@ class ClassSubspaceModel(
                 "rows."
             )
         return dimension, [move_like(m, table.X) for m in members]
+
+    def _keep_origin(
+        self, statistics: ColumnStatistics, X: Array, standardize: bool = False
+    ) -> Array:
+        """Set ``mean_`` and ``constant_``, by which rows are compared; return their units."""
+        xp = array_namespace(X)
+        mean = statistics.mean if self.center else xp.zeros_like(statistics.mean)
+        scale = xp.ones_like(mean)
+        if standardize:
+            scale = spreads(statistics, float(xp.finfo(X.dtype).eps))
+        length = typical_length(statistics, mean, scale)
+        self.constant_ = length if self.constant == "auto" else float(self.constant)
+        self.mean_ = xp.astype(mean, X.dtype)
+        return xp.astype(scale, X.dtype)
 
     def _directions(self, X: Array, method: str) -> Array:
         """Rows as they are compared: from ``mean_``, with the constant, of length 1."""

@@ -36,12 +36,9 @@ from ..functional.grassmann.grassmann_training import (
     trained,
 )
 from ..functional.grassmann.nearest_subspace import (
-    ColumnStatistics,
     column_statistics,
     merged_statistics,
     projection_norms,
-    spreads,
-    typical_length,
 )
 from ..linalg.grassmann import random_point
 from ._class_subspaces import ClassSubspaceModel, Table
@@ -290,7 +287,8 @@ class GrassmannClassifier(ClassSubspaceModel):
             )
         classes, codes = self._classes_of(table.labels, table.X)
         rng = random_generator(self.random_state)
-        self._keep_statistics(column_statistics(table.X, table.weights), table.X)
+        self._gamma, self._seen = float(self.gamma), column_statistics(table.X, table.weights)
+        self.scale_ = self._keep_origin(self._seen, table.X, self.standardize)
         self.n_components_, rows = self._dimension_and_rows(codes, classes, table)
         data = self._labelled(table, codes, "fit")
         validation = None
@@ -323,7 +321,7 @@ class GrassmannClassifier(ClassSubspaceModel):
         self.subspaces_ = array_namespace(table.X).astype(result.subspaces, table.X.dtype)
         self.n_iter_, self.loss_curve_ = result.n_iter, result.losses
         self.best_iter_, self.validation_scores_ = result.best_iter, result.validation_scores
-        self._begin_stream(rng)
+        self._stream = Stream(self.subspaces_, None, random_seed(rng))
         if not result.converged:
             warn(
                 f"solver={self.solver!r} did not reach tol={self.tol} in {result.n_iter} "
@@ -365,7 +363,9 @@ class GrassmannClassifier(ClassSubspaceModel):
         known = self._known_classes(table.X, classes)
         codes = self._known_codes(table.labels, to_numpy(known))
         batch = column_statistics(table.X, table.weights)
-        self._keep_statistics(batch if first else merged_statistics(self._seen, batch), table.X)
+        self._seen = batch if first else merged_statistics(self._seen, batch)
+        self._gamma = float(self.gamma)
+        self.scale_ = self._keep_origin(self._seen, table.X, self.standardize)
         if first:
             self.n_components_ = self._dimension(table.X.shape[1])
         data = self._labelled(table, codes, "partial_fit")
@@ -375,7 +375,7 @@ class GrassmannClassifier(ClassSubspaceModel):
             self.subspaces_, _ = self._start(data, rows, rng)
             self.classes_, self.n_iter_, self.loss_curve_ = known, 0, []
             self.validation_scores_ = None
-            self._begin_stream(rng)
+            self._stream = Stream(self.subspaces_, None, random_seed(rng))
         self._stream, loss = absorbed(self._stream, data, self._plan(data))
         self.subspaces_ = self._stream.subspaces
         self.n_iter_ = self.best_iter_ = self.n_iter_ + 1
@@ -461,18 +461,6 @@ class GrassmannClassifier(ClassSubspaceModel):
                 idle["n_iter_no_change"] = f"solver={self.solver!r} and early_stopping=False"
         self._warn_of_idle(idle)
 
-    def _keep_statistics(self, seen: ColumnStatistics, X: Array) -> None:
-        """Origin, units and constant by which the rows are compared."""
-        xp = array_namespace(X)
-        mean = seen.mean if self.center else xp.zeros_like(seen.mean)
-        scale = xp.ones_like(seen.mean)
-        if self.standardize:
-            scale = spreads(seen, float(xp.finfo(X.dtype).eps))
-        length = typical_length(seen, mean, scale)
-        self._seen, self._gamma = seen, float(self.gamma)
-        self.mean_, self.scale_ = xp.astype(mean, X.dtype), xp.astype(scale, X.dtype)
-        self.constant_ = length if self.constant == "auto" else float(self.constant)
-
     def _labelled(self, table: Table, codes: np.ndarray, method: str) -> Labelled:
         """Directions of the rows with all that the objective needs; full batches in float64."""
         X = table.X
@@ -506,8 +494,3 @@ class GrassmannClassifier(ClassSubspaceModel):
         if self.init == "random":
             return start, [self.n_components_] * len(rows)
         return class_starts(data, rows, start)
-
-    def _begin_stream(self, rng: np.random.Generator) -> None:
-        """What `partial_fit` goes on from."""
-        zeros = array_namespace(self.subspaces_).zeros_like(self.subspaces_)
-        self._stream = Stream(self.subspaces_, zeros, random_seed(rng))

@@ -17,7 +17,6 @@ from ..functional.grassmann.nearest_subspace import (
     gaps,
     projection_norms,
     squared_class_residuals,
-    typical_length,
 )
 from ..linalg.eig import with_fixed_signs
 from ._class_subspaces import ClassSubspaceModel, Table
@@ -149,7 +148,8 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
         for other in ("mean_", "means_"):  # of a fit before, with the other metric
             vars(self).pop(other, None)
         if self.metric == "projection":
-            self._find_directions(table, codes, classes)
+            self._keep_origin(column_statistics(table.X, table.weights), table.X)
+            self._keep_subspaces(self._directions(table.X, "fit"), table, codes, classes)
         else:
             if self.constant:
                 self._warn_of_idle({"constant": "metric='residual'"})
@@ -172,18 +172,6 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
         """
         scores = self._scores(X, "transform")
         return scores if self._metric == "projection" else -scores
-
-    def _find_directions(self, table: Table, codes: np.ndarray, classes: Array) -> None:
-        """Subspaces through one origin, of rows of length 1."""
-        X = table.X
-        statistics = column_statistics(X, table.weights)
-        xp = array_namespace(X)
-        mean = statistics.mean if self.center else xp.zeros_like(statistics.mean)
-        self.mean_ = xp.astype(mean, X.dtype)
-        automatic = self.constant == "auto"
-        ones = xp.ones_like(mean)
-        self.constant_ = typical_length(statistics, mean, ones) if automatic else self.constant
-        self._keep_subspaces(self._directions(X, "fit"), table, codes, classes)
 
     def _find_distances(self, table: Table, codes: np.ndarray, classes: Array) -> None:
         """Subspaces through the class means, or the origin, of rows as they are."""

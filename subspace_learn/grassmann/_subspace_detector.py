@@ -5,16 +5,15 @@ from __future__ import annotations
 import warnings
 from math import ceil
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
-from .._array import Array, array_namespace, is_array, is_numpy, move_like
+from .._array import Array, array_namespace, move_like
 from .._base import (
     Interval,
     StrOptions,
@@ -24,36 +23,27 @@ from .._base import (
     warn,
 )
 from .._checks.magnitude import finite_result
-from .._checks.table import check_sample_weight, check_samples, rows_of
+from .._checks.table import check_sample_weight, check_samples
 from ..functional.grassmann.subspace_detector import (
     combined_index,
     held_out_weights,
-    hotelling_statistic,
     predictive_quantile,
 )
-from ..linalg.moments import row_blocks, table_moments
 from ._grassmann_pca import GrassmannPCA
+from ._subspace_distances import (
+    DistancesOfRows,
+    NormalModel,
+    distances,
+    fitted_model,
+    metadata_of,
+    rounding,
+    rows_at,
+)
 
 __all__ = ["SubspaceDetector"]
 
 # Folds that set the threshold: about _ROWS divided by the number of rows, between these bounds.
 _FOLDS, _MOST_FOLDS, _ROWS = 5, 30, 3000
-
-
-class _Model(NamedTuple):
-    """A fitted subspace, with the moments of its coordinates if their spread is measured."""
-
-    subspace: Any
-    mean: Array | None = None
-    variance: Array | None = None
-
-
-class _Scored(NamedTuple):
-    """Distances of rows to a subspace, with their frequencies."""
-
-    residuals: Array
-    hotelling: Array | None
-    weights: Array | None
 
 
 class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
@@ -81,7 +71,7 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         is the default since its median AUC over nine data sets is higher (.953 against .947, with
         standardised features .965 against .922); where outliers lie in another subspace
         "residual" is better.
-    calibration : {"held_out", "training"}, default="held_out"
+    threshold_rows : {"held_out", "training"}, default="held_out"
         Rows whose scores set the threshold. "held_out": rows that were not fitted; the subspace is
         fitted 5 more times, up to 30 times for fewer than 600 rows. "training": the rows of
         the fit, without more fits. They lie closer to the subspace than new rows do: of 60 new rows
@@ -122,8 +112,8 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
     Notes
     -----
     Costs 6 fits of the subspace and one scoring of all rows for 600 rows and more, up to 31 fits of
-    small tables; with ``calibration="training"`` one fit and one scoring. Folds depend on the rows
-    alone, not on their order or on chance. They hold the promise for rows that are independent:
+    small tables; with ``threshold_rows="training"`` one fit and one scoring. Folds depend on the
+    rows alone, not on their order or on chance. They hold the promise for rows that are independent:
     copies or neighbours in time of a row, in another fold, make the threshold too low. A fold is
     fitted on fewer rows than all, so that the threshold is rather too high than too low. Of n rows
     below ``quantile / (1 - quantile)`` the largest score is the threshold, which ``1 / (n + 1)`` of
@@ -159,16 +149,16 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         "subspace": "no_validation",
         "quantile": [Interval(Real, 0, 1, closed="neither")],
         "statistic": [StrOptions({"residual", "combined"})],
-        "calibration": [StrOptions({"held_out", "training"})],
+        "threshold_rows": [StrOptions({"held_out", "training"})],
     }
 
     def __init__(
-        self, subspace=None, *, quantile=0.95, statistic="combined", calibration="held_out"
+        self, subspace=None, *, quantile=0.95, statistic="combined", threshold_rows="held_out"
     ):
         self.subspace = subspace
         self.quantile = quantile
         self.statistic = statistic
-        self.calibration = calibration
+        self.threshold_rows = threshold_rows
 
     @fit_method
     def fit(
@@ -196,7 +186,7 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         X = self._checked(X, reset=True)
         weights = check_sample_weight(sample_weight, X)
         params = routed_fit_params(self, "subspace", subspace, sample_weight, fit_params)
-        model = _fitted(subspace, X, weights, params, self.statistic)
+        model = fitted_model(subspace, X, weights, params, self.statistic)
         self.subspace_ = model.subspace
         if self.statistic == "combined":
             self.score_mean_, self.score_variance_ = model.mean, model.variance
@@ -305,7 +295,7 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         X = self._checked(X, method=method)
         moments = (self.score_mean_, self.score_variance_) if self._is_combined() else ()
         with np.errstate(all="ignore"):  # said below, in words
-            residuals, hotelling = _distances(_Model(self.subspace_, *moments), X)
+            residuals, hotelling = distances(NormalModel(self.subspace_, *moments), X)
             scores = -self._abnormality(residuals, hotelling)
         return finite_result(scores, name=type(self).__name__, method=method)
 
@@ -319,11 +309,13 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
             return residuals
         return combined_index(residuals, hotelling, self.residual_limit_, self.hotelling_limit_)
 
-    def _calibrated(self, model: _Model, X: Any, weights: Array | None, params: dict) -> _Scored:
+    def _calibrated(
+        self, model: NormalModel, X: Any, weights: Array | None, params: dict
+    ) -> DistancesOfRows:
         """Distances of the rows that set the thresholds: held out, or those of the fit."""
         n_rows = float(X.shape[0] if weights is None else array_namespace(weights).sum(weights))
         n_folds = int(min(max(_FOLDS, _ROWS // n_rows), _MOST_FOLDS, n_rows))
-        if self.calibration == "held_out":
+        if self.threshold_rows == "held_out":
             needed = ceil(self.quantile / (1 - self.quantile) - 1e-9)
             if 2 * (n_rows + 1) < needed + 1:
                 warn(
@@ -340,30 +332,34 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
                     "read off the rows of the fit, and far more new rows exceed it than "
                     f"{1 - self.quantile:.2g} of them. Give more rows, or a smaller subspace."
                 )
-        return _Scored(*_distances(model, X), weights)
+        return DistancesOfRows(*distances(model, X), weights)
 
-    def _held_out(self, X: Any, n_folds: int, weights: Array | None, params: dict) -> _Scored:
+    def _held_out(
+        self, X: Any, n_folds: int, weights: Array | None, params: dict
+    ) -> DistancesOfRows:
         """Distances of each row to a subspace that was fitted without it."""
         if n_folds < 2:
             raise ValueError("one row is left when none is.")
         parts = []
         for held, kept in held_out_weights(X, n_folds, weights):
             fitted, scored = np.flatnonzero(kept), np.flatnonzero(held)
-            own = {name: _of_rows(value, fitted, X.shape[0]) for name, value in params.items()}
+            own = {name: metadata_of(value, fitted, X.shape[0]) for name, value in params.items()}
             w = None if weights is None else move_like(kept[fitted], weights)
             if w is not None and own.get("sample_weight") is not None:
                 own["sample_weight"] = w
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the fit to all rows has said it
-                model = _fitted(self._fresh_subspace(), _rows(X, fitted), w, own, self.statistic)
-            residuals, hotelling = _distances(model, _rows(X, scored))
+                model = fitted_model(
+                    self._fresh_subspace(), rows_at(X, fitted), w, own, self.statistic
+                )
+            residuals, hotelling = distances(model, rows_at(X, scored))
             parts.append((residuals, hotelling, move_like(held[scored], residuals)))
         xp = array_namespace(parts[0][0])
         residuals, hotelling, shares = zip(*parts, strict=True)
         joined = None if self.statistic == "residual" else xp.concat(hotelling)
-        return _Scored(xp.concat(residuals), joined, xp.concat(shares))
+        return DistancesOfRows(xp.concat(residuals), joined, xp.concat(shares))
 
-    def _set_thresholds(self, X: Any, rows: _Scored) -> None:
+    def _set_thresholds(self, X: Any, rows: DistancesOfRows) -> None:
         """Quantiles of the distances, and of the score that is made of them."""
         xp = array_namespace(rows.residuals)
         self._like = xp.zeros_like(rows.residuals[:1])
@@ -371,17 +367,17 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         if rows.hotelling is not None:
             # A residual limit at rounding level would turn rounding into alarms.
             energy = float(xp.sum(self.score_variance_) + xp.mean(rows.residuals))
-            floor = max(float(xp.finfo(X.dtype).eps) * energy, _rounding(X, 0.0)) or 1.0
+            floor = max(float(xp.finfo(X.dtype).eps) * energy, rounding(X, 0.0)) or 1.0
             limit = predictive_quantile(rows.residuals, self.quantile, rows.weights)
             self.residual_limit_ = max(limit, floor)
             limit = predictive_quantile(rows.hotelling, self.quantile, rows.weights)
             self.hotelling_limit_ = limit if limit > 0 else 1.0  # no spread: nothing to measure
         level = predictive_quantile(self._abnormality(*rows[:2]), self.quantile, rows.weights)
         if rows.hotelling is None:
-            slack = _rounding(X, level)
+            slack = rounding(X, level)
         else:
             eps = 64 * float(xp.finfo(rows.residuals.dtype).eps)
-            slack = _rounding(X, self.residual_limit_) / self.residual_limit_ + eps * level
+            slack = rounding(X, self.residual_limit_) / self.residual_limit_ + eps * level
         self.offset_ = -(level + slack)
 
     def _warn_if_full(self, X: Any) -> None:
@@ -393,70 +389,3 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
                 "no residual is left and the scores are rounding noise. Use a smaller "
                 "n_components, or statistic='combined'."
             )
-
-
-def _fitted(subspace: Any, X: Any, weights: Array | None, params: dict, statistic: str) -> _Model:
-    """Fit the subspace; "combined" also needs the spread of the coordinates."""
-    subspace = subspace.fit(X, None, **params)
-    if statistic == "residual":
-        return _Model(subspace)
-    scores = _array(subspace.transform(X))
-    moments = table_moments(scores, weights)
-    xp = array_namespace(scores)
-    variances = xp.linalg.diagonal(moments.scatter) / moments.weight
-    return _Model(subspace, *(xp.astype(a, scores.dtype) for a in (moments.mean, variances)))
-
-
-def _distances(model: _Model, X: Any) -> tuple[Array, Array | None]:
-    """Squared residual of each row, and its Hotelling statistic if the model knows moments."""
-    subspace, mean, variance = model
-    whole = hasattr(subspace, "squared_residual")
-    residuals, hotelling = [], []
-    for rows in row_blocks(X):
-        block = X[rows, :]
-        scores = None if whole and mean is None else _array(subspace.transform(block))
-        if whole:
-            residuals.append(subspace.squared_residual(block))
-        else:
-            gap = block.toarray() if issparse(block) else block
-            gap = gap - _array(subspace.inverse_transform(scores))
-            residuals.append(array_namespace(gap).sum(gap * gap, axis=1))
-        if mean is not None:
-            squares = hotelling_statistic(scores - mean, variance)
-            hotelling.append(squares / max(scores.shape[1], 1))
-    xp = array_namespace(residuals[0])
-    return xp.concat(residuals), xp.concat(hotelling) if hotelling else None
-
-
-def _rounding(X: Any, residual: float) -> float:
-    """Rounding error of a squared residual of this size.
-
-    A residual is a difference of vectors of length |x|, so its square carries an error of about
-    ``eps |x| r`` for dense rows and ``eps |x|^2`` for sparse ones.
-    """
-    xp = array_namespace(X)
-    energy = float(X.power(2).sum() if issparse(X) else xp.sum(X * X)) / X.shape[0]
-    eps = 64 * float(xp.finfo(X.dtype).eps)
-    return eps * energy if issparse(X) else eps * (residual * energy) ** 0.5 + eps**2 * energy
-
-
-def _array(table: Any) -> Any:
-    """Out of the DataFrame that ``set_output`` may have asked the subspace for."""
-    return table if is_array(table) else np.asarray(table)
-
-
-def _rows(X: Any, index: np.ndarray) -> Any:
-    if is_numpy(X):
-        return rows_of(X, index)
-    return array_namespace(X).take(X, move_like(index, X), axis=0)
-
-
-def _of_rows(value: Any, index: np.ndarray, n_samples: int) -> Any:
-    """These rows of metadata that have one entry for each row, and other metadata as they are."""
-    try:
-        per_row = not isinstance(value, str) and len(value) == n_samples
-    except TypeError:
-        return value
-    if not per_row:
-        return value
-    return _rows(value, index) if is_array(value) else rows_of(value, index)

@@ -68,7 +68,7 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     # several, a weight of 2 is not a row given twice. The penalty and a small tol make the minimum
     # one that rounding (the order of rows) cannot move.
     "GrassmannClassifier": lambda cls: [
-        cls(alpha=100.0, tol=1e-6, random_state=0),
+        cls(1, alpha=100.0, random_state=0),
         cls(1, constant=1.0, center=False, standardize=False, alpha=100.0, random_state=0),
         cls(1, solver="trust_region", alpha=100.0, tol=1e-8, random_state=0),
         cls(1, solver="rsgd", constant=1.0, center=False, random_state=0),

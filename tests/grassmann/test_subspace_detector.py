@@ -38,7 +38,7 @@ def test_residual_score_is_the_distance_to_the_subspace(plane):
 def test_training_threshold_has_that_share_of_the_training_rows_within(plane, statistic, quantile):
     X, _ = plane
     detector = SubspaceDetector(
-        GrassmannPCA(2), quantile=quantile, statistic=statistic, calibration="training"
+        GrassmannPCA(2), quantile=quantile, statistic=statistic, threshold_rows="training"
     ).fit(X)
     inside = (detector.predict(X) == 1).sum()
     assert abs(inside - quantile * len(X)) <= 1
@@ -204,7 +204,7 @@ def test_rows_too_few_to_hold_some_out_are_told(rng):
     X = rng.normal(size=(20, 30))
     with pytest.warns(UserWarning, match=r"20 rows in 20 folds .*n_components=20"):
         detector = SubspaceDetector(GrassmannPCA(20), quantile=0.9).fit(X)
-    reference = SubspaceDetector(GrassmannPCA(20), quantile=0.9, calibration="training").fit(X)
+    reference = SubspaceDetector(GrassmannPCA(20), quantile=0.9, threshold_rows="training").fit(X)
     assert detector.offset_ == reference.offset_
 
 

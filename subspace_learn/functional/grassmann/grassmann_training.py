@@ -73,8 +73,8 @@ class Stream(NamedTuple):
 
     subspaces: Array
     """Orthonormal columns, (n_classes, n_features, n_components)."""
-    velocity: Array
-    """Of the momentum, of the same shape."""
+    velocity: Array | None
+    """Of the momentum, of the same shape; None before the first batch."""
     seed: int
     """Shuffles the rows of each batch, together with its number."""
     n_batches: int = 0
@@ -135,9 +135,10 @@ def absorbed(stream: Stream, data: Labelled, plan: Plan) -> tuple[Stream, float]
         Mean objective of the rows, each before the step of its part.
     """
     xp = array_namespace(data.X)
+    S = xp.astype(stream.subspaces, data.X.dtype)
     S, velocity, loss = rsgd_epoch(
-        xp.astype(stream.subspaces, data.X.dtype),
-        xp.astype(stream.velocity, data.X.dtype),
+        S,
+        xp.zeros_like(S) if stream.velocity is None else xp.astype(stream.velocity, S.dtype),
         data,
         batch_size=plan.batch_size,
         learning_rate=plan.learning_rate,

@@ -1,0 +1,108 @@
+"""A subspace that a detector fitted, and the distances of rows to it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+
+from .._array import Array, array_namespace, is_array, is_numpy, move_like
+from .._checks.table import rows_of
+from ..functional.grassmann.subspace_detector import hotelling_statistic
+from ..linalg.moments import row_blocks, table_moments
+
+__all__ = [
+    "DistancesOfRows",
+    "NormalModel",
+    "distances",
+    "fitted_model",
+    "metadata_of",
+    "rounding",
+    "rows_at",
+]
+
+
+class NormalModel(NamedTuple):
+    """A fitted subspace, with the moments of its coordinates if their spread is measured."""
+
+    subspace: Any
+    mean: Array | None = None
+    variance: Array | None = None
+
+
+class DistancesOfRows(NamedTuple):
+    """Distances of rows to a subspace, with their frequencies."""
+
+    residuals: Array
+    hotelling: Array | None
+    weights: Array | None
+
+
+def fitted_model(
+    subspace: Any, X: Any, weights: Array | None, params: dict, statistic: str
+) -> NormalModel:
+    """Fit the subspace; "combined" also needs the spread of the coordinates."""
+    subspace = subspace.fit(X, None, **params)
+    if statistic == "residual":
+        return NormalModel(subspace)
+    scores = _array(subspace.transform(X))
+    moments = table_moments(scores, weights)
+    xp = array_namespace(scores)
+    variances = xp.linalg.diagonal(moments.scatter) / moments.weight
+    return NormalModel(subspace, *(xp.astype(a, scores.dtype) for a in (moments.mean, variances)))
+
+
+def distances(model: NormalModel, X: Any) -> tuple[Array, Array | None]:
+    """Squared residual of each row, and its Hotelling statistic if the model knows moments."""
+    subspace, mean, variance = model
+    whole = hasattr(subspace, "squared_residual")
+    residuals, hotelling = [], []
+    for rows in row_blocks(X):
+        block = X[rows, :]
+        scores = None if whole and mean is None else _array(subspace.transform(block))
+        if whole:
+            residuals.append(subspace.squared_residual(block))
+        else:
+            gap = block.toarray() if issparse(block) else block
+            gap = gap - _array(subspace.inverse_transform(scores))
+            residuals.append(array_namespace(gap).sum(gap * gap, axis=1))
+        if mean is not None:
+            squares = hotelling_statistic(scores - mean, variance)
+            hotelling.append(squares / max(scores.shape[1], 1))
+    xp = array_namespace(residuals[0])
+    return xp.concat(residuals), xp.concat(hotelling) if hotelling else None
+
+
+def rounding(X: Any, residual: float) -> float:
+    """Rounding error of a squared residual of this size.
+
+    A residual is a difference of vectors of length |x|, so its square carries an error of about
+    ``eps |x| r`` for dense rows and ``eps |x|^2`` for sparse ones.
+    """
+    xp = array_namespace(X)
+    energy = float(X.power(2).sum() if issparse(X) else xp.sum(X * X)) / X.shape[0]
+    eps = 64 * float(xp.finfo(X.dtype).eps)
+    return eps * energy if issparse(X) else eps * (residual * energy) ** 0.5 + eps**2 * energy
+
+
+def _array(table: Any) -> Any:
+    """Out of the DataFrame that ``set_output`` may have asked the subspace for."""
+    return table if is_array(table) else np.asarray(table)
+
+
+def rows_at(X: Any, index: np.ndarray) -> Any:
+    if is_numpy(X):
+        return rows_of(X, index)
+    return array_namespace(X).take(X, move_like(index, X), axis=0)
+
+
+def metadata_of(value: Any, index: np.ndarray, n_samples: int) -> Any:
+    """These rows of metadata that have one entry for each row, and other metadata as they are."""
+    try:
+        per_row = not isinstance(value, str) and len(value) == n_samples
+    except TypeError:
+        return value
+    if not per_row:
+        return value
+    return rows_at(value, index) if is_array(value) else rows_of(value, index)
