@@ -121,7 +121,7 @@ def default_statistic():
                     detector = SubspaceDetector(
                         GrassmannPCA(n_components=0.9),
                         statistic=statistic,
-                        threshold_rows="held_out",
+                        threshold_rows="training",
                     )
                     detector = make_pipeline(scaler, detector).fit(fitted)
                     areas.append(roc_auc_score(is_outlier, -detector.score_samples(X)))

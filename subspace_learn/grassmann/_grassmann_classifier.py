@@ -38,7 +38,6 @@ from ..functional.grassmann.grassmann_training import (
 from ..functional.grassmann.nearest_subspace import (
     column_statistics,
     merged_statistics,
-    projection_norms,
 )
 from ..linalg.grassmann import random_point
 from ._class_subspaces import ClassSubspaceModel, Table
@@ -319,8 +318,7 @@ class GrassmannClassifier(ClassSubspaceModel):
         )
         self.classes_ = classes
         self.subspaces_ = array_namespace(table.X).astype(result.subspaces, table.X.dtype)
-        self.n_iter_, self.loss_curve_ = result.n_iter, result.losses
-        self.best_iter_, self.validation_scores_ = result.best_iter, result.validation_scores
+        _, self.n_iter_, _, self.loss_curve_, self.validation_scores_, self.best_iter_ = result
         self._stream = Stream(self.subspaces_, None, random_seed(rng))
         if not result.converged:
             warn(
@@ -396,7 +394,8 @@ class GrassmannClassifier(ClassSubspaceModel):
         X_new : array of shape (n_samples, n_classes)
             ``|S_c^T x| / |x|``, in [0, 1].
         """
-        return self._cosines(X, "transform")
+        X = self._checked(X, "transform")
+        return self._in(X, self._cosines(X, "transform"))
 
     def predict_proba(self, X: Any) -> Array:
         """Softmax of the logits: what the loss was computed from, not calibrated.
@@ -416,7 +415,8 @@ class GrassmannClassifier(ClassSubspaceModel):
         probabilities : array of shape (n_samples, n_classes)
             Columns in the order of ``classes_``; rows sum to 1.
         """
-        return probabilities(self._scores(X, "predict_proba"))
+        X = self._checked(X, "predict_proba")
+        return self._in(X, probabilities(self._gamma * self._cosines(X, "predict_proba")))
 
     def predict_log_proba(self, X: Any) -> Array:
         """Logarithm of `predict_proba`.
@@ -431,20 +431,18 @@ class GrassmannClassifier(ClassSubspaceModel):
         log_probabilities : array of shape (n_samples, n_classes)
             At most 0, at least about ``-gamma``.
         """
-        return log_probabilities(self._scores(X, "predict_log_proba"))
+        X = self._checked(X, "predict_log_proba")
+        logits = self._gamma * self._cosines(X, "predict_log_proba")
+        return self._in(X, log_probabilities(logits))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.array_api_support = self.solver == "rsgd"
         return tags
 
-    def _cosines(self, X: Any, method: str) -> Array:
-        X = self._checked(X, method)
-        return projection_norms(self._directions(X, method), self._in(X, self.subspaces_))
-
     def _scores(self, X: Any, method: str) -> Array:
-        cosines = self._cosines(X, method)
-        return self._gamma * cosines
+        X = self._checked(X, method)
+        return self._gamma * self._cosines(X, method)
 
     def _scale(self) -> Array:
         return self.scale_
@@ -463,11 +461,10 @@ class GrassmannClassifier(ClassSubspaceModel):
 
     def _labelled(self, table: Table, codes: np.ndarray, method: str) -> Labelled:
         """Directions of the rows with all that the objective needs; full batches in float64."""
-        X = table.X
+        X = self._directions(table.X, method)
         xp = array_namespace(X)
-        if self.solver != "rsgd":
-            X = xp.astype(X, xp.float64)
-        X = self._directions(X, method)
+        if self.solver == "rsgd":
+            X = xp.astype(X, table.X.dtype)
         ones = xp.ones(X.shape[0], dtype=X.dtype, device=device_of(X))
         weights = ones if table.weights is None else xp.astype(table.weights, X.dtype)
         codes = move_like(codes.astype(np.int64), X)

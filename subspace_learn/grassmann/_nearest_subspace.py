@@ -15,7 +15,6 @@ from ..functional.grassmann.nearest_subspace import (
     class_subspaces,
     column_statistics,
     gaps,
-    projection_norms,
     squared_class_residuals,
 )
 from ..linalg.eig import with_fixed_signs
@@ -170,8 +169,9 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
         X_new : array of shape (n_samples, n_classes)
             Cosines in [0, 1] with "projection", distances with "residual".
         """
-        scores = self._scores(X, "transform")
-        return scores if self._metric == "projection" else -scores
+        X = self._checked(X, "transform")
+        nearness = self._nearness(X, "transform")
+        return self._in(X, nearness if self._metric == "projection" else -nearness)
 
     def _find_distances(self, table: Table, codes: np.ndarray, classes: Array) -> None:
         """Subspaces through the class means, or the origin, of rows as they are."""
@@ -190,16 +190,18 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
     def _keep_subspaces(self, X: Array, table: Table, codes: np.ndarray, classes: Array) -> None:
         self.n_components_, rows = self._dimension_and_rows(codes, classes, table)
         U, _ = class_subspaces(X, rows, self.n_components_, table.weights)
-        xp = array_namespace(U)
         fixed = [with_fixed_signs(U[c, ...].T).T for c in range(U.shape[0])]
-        self.subspaces_ = xp.stack(fixed)
+        self.subspaces_ = self._in(table.X, array_namespace(U).stack(fixed))
 
     def _scores(self, X: Any, method: str) -> Array:
-        X = self._checked(X, method)
-        U = self._in(X, self.subspaces_)
+        return self._nearness(self._checked(X, method), method)
+
+    def _nearness(self, X: Array, method: str) -> Array:
+        """Cosines, or distances with a minus sign."""
         if self._metric == "projection":
-            return projection_norms(self._directions(X, method), U)
-        squares = squared_class_residuals(X, U, self._in(X, self.means_))
+            return self._cosines(X, method)
+        means, U = self._in(X, self.means_), self._in(X, self.subspaces_)
+        squares = squared_class_residuals(X, U, means)
         return -array_namespace(X).sqrt(squares)
 
     def __sklearn_tags__(self) -> Tags:

@@ -113,7 +113,7 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
     -----
     Costs 6 fits of the subspace and one scoring of all rows for 600 rows and more, up to 31 fits of
     small tables; with ``threshold_rows="training"`` one fit and one scoring. Folds depend on the
-    rows alone, not on their order or on chance. They hold the promise for rows that are independent:
+    rows alone, not on their order or on chance. The promise holds for rows that are independent:
     copies or neighbours in time of a row, in another fold, make the threshold too low. A fold is
     fitted on fewer rows than all, so that the threshold is rather too high than too low. Of n rows
     below ``quantile / (1 - quantile)`` the largest score is the threshold, which ``1 / (n + 1)`` of

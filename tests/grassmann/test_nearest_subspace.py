@@ -152,3 +152,16 @@ def test_refit_with_the_other_metric_leaves_no_attribute_behind(table):
     clf.set_params(metric="residual").fit(*table)
     assert not hasattr(clf, "mean_")
     assert not hasattr(clf.set_params(metric="projection").fit(*table), "means_")
+
+
+def test_structure_far_below_the_common_part_is_seen_in_float32(rng):
+    """Cosines of float32 are 1 from an angle of 3e-4 down; rows hold four more digits than that."""
+    mean = 3 + np.abs(rng.normal(size=40))
+    directions = np.linalg.qr(rng.normal(size=(40, 3)))[0].T
+    y = np.arange(300) % 3
+    X = mean + 1e-3 * rng.normal(size=(300, 1)) * np.linalg.norm(mean) * directions[y]
+    right = [
+        NearestSubspaceClassifier(2).fit(X.astype(t), y).score(X.astype(t), y) for t in ("f4", "f8")
+    ]
+    assert right[1] > 0.95
+    assert right[0] >= right[1] - 0.02
