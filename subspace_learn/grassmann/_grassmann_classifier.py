@@ -413,10 +413,9 @@ class GrassmannClassifier(ClassSubspaceModel):
         Returns
         -------
         probabilities : array of shape (n_samples, n_classes)
-            Columns in the order of ``classes_``; rows sum to 1.
+            Columns in the order of ``classes_``; rows sum to 1. float64.
         """
-        X = self._checked(X, "predict_proba")
-        return self._in(X, probabilities(self._gamma * self._cosines(X, "predict_proba")))
+        return probabilities(self._scores(X, "predict_proba"))
 
     def predict_log_proba(self, X: Any) -> Array:
         """Logarithm of `predict_proba`.
@@ -431,9 +430,7 @@ class GrassmannClassifier(ClassSubspaceModel):
         log_probabilities : array of shape (n_samples, n_classes)
             At most 0, at least about ``-gamma``.
         """
-        X = self._checked(X, "predict_log_proba")
-        logits = self._gamma * self._cosines(X, "predict_log_proba")
-        return self._in(X, log_probabilities(logits))
+        return log_probabilities(self._scores(X, "predict_log_proba"))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
