@@ -36,7 +36,6 @@ MEANING = {
     "n_coefficients": "numbers that stand for a series",
     "n_components": "dimension of a subspace shared by all rows",
     "n_delays": "past states stacked below the present one",
-    "n_eigenvectors": "eigenvectors looked at",
     "n_frequencies": "largest frequency",
     "n_init": "starts of K-means",
     "n_iter_no_change": "iterations without improvement that end training",
@@ -49,7 +48,6 @@ MEANING = {
     "n_samples": "rows drawn from a table",
     "n_steps": "steps of a mean that may stop early",
     "n_sweeps": "cycles behind a smooth vector",
-    "n_vectors": "vectors kept of an embedding",
     "n_windows": "windows along each side of a matrix",
     "order": "copies in a delay embedding of epochs",
     "orders": "orders to choose from",
@@ -101,7 +99,6 @@ MEANING = {
     "assign_labels": "how rows become groups",
     "attribute_block": "which coordinates a row has",
     "calibration": "which inputs of a layer are looked at",
-    "coarsening": "how unknowns are joined on coarser levels",
     "smoother": "relaxation of a multigrid cycle",
     "composition": "how hierarchies are combined",
     "compressor": "how weights are made smaller",
@@ -130,7 +127,6 @@ MEANING = {
     "row_score": "what makes a row important",
     "sampler": "what draws the rows",
     "sampling": "law of the rows drawn",
-    "scaling": "how columns of clients are made alike",
     "selection": "how a parameter is chosen",
     "selector": "which directions are kept",
     "shrinkage": "loss for which eigenvalues are shrunk",
@@ -151,6 +147,7 @@ MEANING = {
     "fit_intercept": "a constant joins the fit (scikit-learn's name)",
     "flatten": "images become rows",
     "include_bias": "the constant function is a feature (scikit-learn's name)",
+    "keep_statistics": "a fit keeps what a stream or a merge needs",
     "include_state": "the state is an observable",
     "merge_repeats": "a row drawn twice appears once",
     "refine": "steps on the true misfit",
@@ -208,7 +205,6 @@ DEFAULTS_DIFFER = {
     "metric": "of matrices, or of rows and subspaces",
     "momentum": "of steps, or of running statistics",
     "n_components": "a federated model has no spectrum to choose from",
-    "n_sweeps": "rates of a solver are measured more closely than vectors need",
     "optimizer": "each network has one that suits it",
     "order": "one chooses, one is told",
     "output": "waves or images",
@@ -218,7 +214,6 @@ DEFAULTS_DIFFER = {
     "scale": "known, or found from rows",
     "solver": "each has solvers of its own",
     "subspace_dim": "of classes, or of trained parameters",
-    "target_rate": "a solver stops earlier than a method that wants smooth vectors",
     "tol": "each solver measures its own error",
     "validation_fraction": "None sets none aside; where early stopping is a method, a tenth",
     "hidden_layer_sizes": "perceptrons of the compression and of the deep family",
@@ -294,7 +289,7 @@ def _only_with(estimator):
     return {
         "DPPLeastSquares": {"points_"},  # of a design on a continuous domain
         "NearestSubspaceClassifier": {"means_"},  # metric="residual"
-        "RandomMatrixFilter": {"scores_"},  # selector="rbns"
+        "RobustDirections": {"scores_"},  # of a selector that gives scores
         "SelfCalibrationLS": {"filter_"},  # model="blind_deconvolution"
         "SubsampledEstimator": {"classes_"},  # around a classifier
     }.get(type(estimator).__name__, set())

@@ -487,4 +487,6 @@ class GrassmannClassifier(ClassSubspaceModel):
         start = array_namespace(data.X).astype(move_like(drawn, data.X), data.X.dtype)
         if self.init == "random":
             return start, [self.n_components_] * len(rows)
-        return class_starts(data, rows, start)
+        # mean_ has the precision of the rows that were given
+        eps = float(array_namespace(start).finfo(self.mean_.dtype).eps)
+        return class_starts(data, rows, start, eps=eps)

@@ -189,7 +189,8 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
 
     def _keep_subspaces(self, X: Array, table: Table, codes: np.ndarray, classes: Array) -> None:
         self.n_components_, rows = self._dimension_and_rows(codes, classes, table)
-        U, _ = class_subspaces(X, rows, self.n_components_, table.weights)
+        eps = float(array_namespace(X).finfo(table.X.dtype).eps)
+        U, _ = class_subspaces(X, rows, self.n_components_, table.weights, eps=eps)
         fixed = [with_fixed_signs(U[c, ...].T).T for c in range(U.shape[0])]
         self.subspaces_ = self._in(table.X, array_namespace(U).stack(fixed))
 

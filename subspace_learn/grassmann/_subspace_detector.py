@@ -188,6 +188,8 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         params = routed_fit_params(self, "subspace", subspace, sample_weight, fit_params)
         model = fitted_model(subspace, X, weights, params, self.statistic)
         self.subspace_ = model.subspace
+        for name in ("residual_limit_", "hotelling_limit_", "score_mean_", "score_variance_"):
+            vars(self).pop(name, None)  # of a fit before, with the other statistic
         if self.statistic == "combined":
             self.score_mean_, self.score_variance_ = model.mean, model.variance
         self._set_thresholds(X, self._calibrated(model, X, weights, params))
@@ -363,7 +365,6 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         """Quantiles of the distances, and of the score that is made of them."""
         xp = array_namespace(rows.residuals)
         self._like = xp.zeros_like(rows.residuals[:1])
-        vars(self).pop("residual_limit_", None)
         if rows.hotelling is not None:
             # A residual limit at rounding level would turn rounding into alarms.
             energy = float(xp.sum(self.score_variance_) + xp.mean(rows.residuals))

@@ -56,13 +56,13 @@ def fitted_model(
 def distances(model: NormalModel, X: Any) -> tuple[Array, Array | None]:
     """Squared residual of each row, and its Hotelling statistic if the model knows moments."""
     subspace, mean, variance = model
-    whole = hasattr(subspace, "squared_residual")
+    whole = hasattr(subspace, "reconstruction_error")
     residuals, hotelling = [], []
     for rows in row_blocks(X):
         block = X[rows, :]
         scores = None if whole and mean is None else _array(subspace.transform(block))
         if whole:
-            residuals.append(subspace.squared_residual(block))
+            residuals.append(subspace.reconstruction_error(block))
         else:
             gap = block.toarray() if issparse(block) else block
             gap = gap - _array(subspace.inverse_transform(scores))

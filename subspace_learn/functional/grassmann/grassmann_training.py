@@ -82,7 +82,7 @@ class Stream(NamedTuple):
 
 
 def class_starts(
-    data: Labelled, rows: Sequence[Array], random_start: Array
+    data: Labelled, rows: Sequence[Array], random_start: Array, *, eps: float | None = None
 ) -> tuple[Array, list[int]]:
     """Principal subspace of each class, and a given one for classes that span too little.
 
@@ -94,6 +94,8 @@ def class_starts(
         Row numbers of each class; may be empty.
     random_start : array of shape (n_classes, n_features, n_components)
         Taken for a class whose rows do not span n_components directions.
+    eps : float, optional
+        Unit of rounding that the rows carry; None means that of their precision.
 
     Returns
     -------
@@ -105,7 +107,7 @@ def class_starts(
     """
     k = random_start.shape[-1]
     some = [c for c, members in enumerate(rows) if members.shape[0]]
-    pca, found = class_subspaces(data.X, [rows[c] for c in some], k, data.weights)
+    pca, found = class_subspaces(data.X, [rows[c] for c in some], k, data.weights, eps=eps)
     ranks = [0] * len(rows)
     start = [random_start[c, ...] for c in range(len(rows))]
     for i, c in enumerate(some):

@@ -201,7 +201,12 @@ def typical_length(statistics: ColumnStatistics, origin: Array, scale: Array) ->
 
 
 def class_subspaces(
-    X: Array, rows: Sequence[Array], n_components: int, weights: Array | None = None
+    X: Array,
+    rows: Sequence[Array],
+    n_components: int,
+    weights: Array | None = None,
+    *,
+    eps: float | None = None,
 ) -> tuple[Array, list[int]]:
     r"""Leading eigenvectors of each class's second moments: the subspaces of CLAFIC.
 
@@ -218,6 +223,8 @@ def class_subspaces(
         Dimension k, at most n_features.
     weights : array of shape (n_samples,), optional
         Frequencies.
+    eps : float, optional
+        Unit of rounding that the rows carry; None means that of their precision.
 
     Returns
     -------
@@ -240,7 +247,8 @@ def class_subspaces(
     Pattern Recognition (1973); E. Oja, "Subspace methods of pattern recognition" (1983), ch. 4.
     """
     xp = array_namespace(X)
-    eps, eps64 = float(xp.finfo(X.dtype).eps), float(xp.finfo(xp.float64).eps)
+    eps = float(xp.finfo(X.dtype).eps) if eps is None else eps
+    eps64 = float(xp.finfo(xp.float64).eps)
     bases, ranks = [], []
     for members in rows:
         Y = xp.astype(xp.take(X, members, axis=0), xp.float64)
@@ -257,7 +265,7 @@ def class_subspaces(
             energies = xp.concat([energies, none[0, :]])
             basis = xp.concat([basis, none], axis=1)
         # what rounding of the rows, or of their products, may leave beside an exact subspace
-        rounding = max((max(Y.shape) ** 0.5 * eps) ** 2, Y.shape[1] * eps64) * energies[0]
+        rounding = max(max(Y.shape) * eps**2, Y.shape[1] * eps64) * energies[0]
         spanned = energies[:n_components] > rounding
         basis = basis[:, :n_components]
         basis = xp.where(spanned, basis, xp.zeros_like(basis))
