@@ -230,7 +230,7 @@ class ClassSubspaceModel(
             scale = spreads(statistics, float(xp.finfo(X.dtype).eps))
         length = typical_length(statistics, mean, scale)
         self.constant_ = length if self.constant == "auto" else float(self.constant)
-        self.mean_ = xp.astype(mean, X.dtype)
+        self.mean_, self._is_centred = xp.astype(mean, X.dtype), self.center
         return xp.astype(scale, X.dtype)
 
     def _directions(self, X: Array, method: str) -> Array:
@@ -241,14 +241,17 @@ class ClassSubspaceModel(
         """
         xp = array_namespace(X)
         X = xp.astype(X, xp.float64)
-        X = gaps(X, self._in(X, self.mean_)) / self._in(X, self._scale())
+        if self._is_centred:
+            X = gaps(X, self._in(X, self.mean_))
+        if hasattr(self, "scale_"):
+            X = X / self._in(X, self.scale_)
         if self.constant_:
             column = xp.full((X.shape[0], 1), self.constant_, dtype=X.dtype, device=device_of(X))
             X = xp.concat([X, column], axis=1)
         directions, has_direction = row_directions(X)
         if not bool(xp.all(has_direction)):
             first = int(xp.argmin(xp.astype(has_direction, xp.int8)))
-            reason = "is the mean of the training rows" if self.center else "is zero"
+            reason = "is the mean of the training rows" if self._is_centred else "is zero"
             raise ValueError(
                 f"{type(self).__name__}.{method} compares directions, and row {first} of X has "
                 f"none: it {reason}. Leave such rows out, or set constant='auto', with which every "
@@ -265,10 +268,6 @@ class ClassSubspaceModel(
         eye = xp.eye(U.shape[2], dtype=U.dtype, device=device_of(U))
         U = U @ (1.5 * eye - 0.5 * (xp.matrix_transpose(U) @ U))
         return projection_norms(X, U)
-
-    def _scale(self) -> Array:
-        """What columns are divided by."""
-        return array_namespace(self.mean_).ones_like(self.mean_)
 
     def _checked(self, X: Array, method: str) -> Array:
         check_is_fitted(self)

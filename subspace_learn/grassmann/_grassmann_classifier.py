@@ -441,9 +441,6 @@ class GrassmannClassifier(ClassSubspaceModel):
         X = self._checked(X, method)
         return self._gamma * self._cosines(X, method)
 
-    def _scale(self) -> Array:
-        return self.scale_
-
     def _tell_idle_parameters(self) -> None:
         """Parameters of another solver, or of a stop that is not asked for."""
         idle = {}

@@ -46,7 +46,7 @@ def fitted_model(
     subspace = subspace.fit(X, None, **params)
     if statistic == "residual":
         return NormalModel(subspace)
-    scores = _array(subspace.transform(X))
+    scores = array_of(subspace.transform(X))
     moments = table_moments(scores, weights)
     xp = array_namespace(scores)
     variances = xp.linalg.diagonal(moments.scatter) / moments.weight
@@ -56,22 +56,25 @@ def fitted_model(
 def distances(model: NormalModel, X: Any) -> tuple[Array, Array | None]:
     """Squared residual of each row, and its Hotelling statistic if the model knows moments."""
     subspace, mean, variance = model
-    whole = hasattr(subspace, "reconstruction_error")
-    residuals, hotelling = [], []
+    if hasattr(subspace, "reconstruction_error"):
+        residuals = subspace.reconstruction_error(X)
+    else:
+        residuals = _squared_gaps(subspace, X)
+    if mean is None:
+        return residuals, None
+    scores = array_of(subspace.transform(X))
+    return residuals, hotelling_statistic(scores - mean, variance) / max(scores.shape[1], 1)
+
+
+def _squared_gaps(subspace: Any, X: Any) -> Array:
+    """Squared distance of each row to its reconstruction, block by block."""
+    parts = []
     for rows in row_blocks(X):
         block = X[rows, :]
-        scores = None if whole and mean is None else _array(subspace.transform(block))
-        if whole:
-            residuals.append(subspace.reconstruction_error(block))
-        else:
-            gap = block.toarray() if issparse(block) else block
-            gap = gap - _array(subspace.inverse_transform(scores))
-            residuals.append(array_namespace(gap).sum(gap * gap, axis=1))
-        if mean is not None:
-            squares = hotelling_statistic(scores - mean, variance)
-            hotelling.append(squares / max(scores.shape[1], 1))
-    xp = array_namespace(residuals[0])
-    return xp.concat(residuals), xp.concat(hotelling) if hotelling else None
+        back = array_of(subspace.inverse_transform(array_of(subspace.transform(block))))
+        gap = (block.toarray() if issparse(block) else block) - back
+        parts.append(array_namespace(gap).sum(gap * gap, axis=1))
+    return array_namespace(parts[0]).concat(parts)
 
 
 def rounding(X: Any, residual: float) -> float:
@@ -86,7 +89,7 @@ def rounding(X: Any, residual: float) -> float:
     return eps * energy if issparse(X) else eps * (residual * energy) ** 0.5 + eps**2 * energy
 
 
-def _array(table: Any) -> Any:
+def array_of(table: Any) -> Any:
     """Out of the DataFrame that ``set_output`` may have asked the subspace for."""
     return table if is_array(table) else np.asarray(table)
 

@@ -165,3 +165,11 @@ def test_structure_far_below_the_common_part_is_seen_in_float32(rng):
     ]
     assert right[1] > 0.95
     assert right[0] >= right[1] - 0.02
+
+
+@pytest.mark.parametrize("settings", [{"constant": 0}, {"metric": "residual"}], ids=repr)
+def test_rounding_of_float32_rows_spans_nothing(rng, settings):
+    X = np.vstack([rng.normal(size=(40, 1)) @ rng.normal(size=(1, 3)) for _ in range(2)])
+    y = np.repeat([0, 1], 40)
+    clf = NearestSubspaceClassifier(2, **settings).fit(X.astype("f4"), y)
+    np.testing.assert_array_equal(clf.subspaces_[:, :, 1], 0.0)
