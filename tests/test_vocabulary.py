@@ -55,7 +55,7 @@ MEANING = {
     "lags": "lags to choose from",
     "local_steps": "steps of a client in a round",
     "resolution": "points of a grid along each axis",
-    "subspace_dim": "dimension of the subspace of one class, or of trained parameters",
+    "subspace_dim": "dimension of the subspace of one class",
     "window": "length of the stretch that is looked at",
     # numbers that weigh
     "alpha": "penalty",
@@ -213,7 +213,6 @@ DEFAULTS_DIFFER = {
     "sampler": "a law's algorithm, or an estimator",
     "scale": "known, or found from rows",
     "solver": "each has solvers of its own",
-    "subspace_dim": "of classes, or of trained parameters",
     "tol": "each solver measures its own error",
     "validation_fraction": "None sets none aside; where early stopping is a method, a tenth",
     "hidden_layer_sizes": "perceptrons of the compression and of the deep family",
