@@ -428,6 +428,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         """Attributes that both kinds of partition have."""
         self.labels_ = found.labels
         self._names = graph.names
+        names = ("affinity", "n_neighbors", "gamma", "row_normalize")
+        self._as_fitted = {name: getattr(self, name) for name in names}
         self.embedding_ = found.rows.astype(dtype, copy=False)
         self.smooth_vectors_ = found.vectors.astype(dtype, copy=False)
         self.strategy_ = found.low.strategy
