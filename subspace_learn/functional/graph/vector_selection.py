@@ -376,8 +376,9 @@ def vectors_for_clusters(
     kept : WalkVectors
         A gap is clear above a third. Then no cluster may hold less than a tenth of the weight of a
         mean one, a whisker that was cut off; above .8 it may, if it has a cycle: it is then a small
-        community that hangs on the rest by few edges. With ``may_move`` after trials, and where degrees are uneven: where they are even, as among
-        neighbours of points, the vectors know better than the block model.
+        community that hangs on the rest by few edges. With ``may_move`` after trials, and where
+        degrees are uneven: where they are even, as among neighbours of points, the vectors know
+        better than the block model.
     """
     n, K = adjacency.shape[0], n_clusters
     degree = np.asarray(adjacency.sum(axis=1)).ravel()
