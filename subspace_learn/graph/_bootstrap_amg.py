@@ -78,8 +78,7 @@ class BootstrapAMG(SubspaceEstimator):
     Attributes
     ----------
     hierarchies_ : tuple of Hierarchy
-        Matrices and prolongators, :class:`subspace_learn.functional.graph.aggregation.Hierarchy`,
-        of A with Laplacian parts grounded and rows in another order, which is faster.
+        Matrices and prolongators of A with Laplacian parts grounded and rows in another order, which is faster.
     hierarchy_ : Hierarchy
         The first of them.
     smooth_vectors_ : ndarray of shape (n, n_hierarchies + 1)
