@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,9 +11,10 @@ from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, device_of, is_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
+from .._checks.epochs import check_epochs
 from .._checks.table import check_like
 from ..functional.covariance.augmented_covariance import augmented_covariances, embedded_length
-from ._epochs import checked_epochs, lag_in_samples
+from ._order_and_lag import Cell, lag_in_samples, warn_if_singular
 
 __all__ = ["AugmentedCovariances"]
 
@@ -133,7 +133,7 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
         self : AugmentedCovariances
             Itself.
         """
-        X, self.sfreq_ = checked_epochs(self, X, reset=True, method="fit")
+        X, _ = check_epochs(self, X, reset=True)
         embedded_length(X.shape[2], self.order, lag_in_samples(self.lag, self.sfreq_))
         self._library_of_fit = array_namespace(X).empty((0,), dtype=X.dtype, device=device_of(X))
         return self
@@ -154,16 +154,14 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
         self._validate_params()
         if hasattr(self, "_library_of_fit"):
             check_like(X, self._library_of_fit, where=f"{type(self).__name__}.transform()")
-        X, sfreq = checked_epochs(self, X, reset=False, method="transform")
-        lag = lag_in_samples(self.lag, sfreq)
-        warn_if_singular(X, self.order, lag, self.estimator, self.structure)
+        X, recording = check_epochs(self, X, reset=False, method="transform")
+        cell = Cell(self.order, lag_in_samples(self.lag, recording.sfreq))
+        warn_if_singular(X.shape[1], X.shape[2], cell, self.estimator, self.structure)
+        dtype = None if self.dtype is None else np.dtype(self.dtype)
+        if dtype is not None and not is_numpy(X):
+            dtype = getattr(array_namespace(X), dtype.name)
         return augmented_covariances(
-            X,
-            self.order,
-            lag,
-            estimator=self.estimator,
-            structure=self.structure,
-            dtype=None if self.dtype is None else _dtype_of(self.dtype, X),
+            X, *cell, estimator=self.estimator, structure=self.structure, dtype=dtype
         )
 
     def __sklearn_tags__(self) -> Tags:
@@ -175,27 +173,3 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
             ["float64", "float32"] if self.dtype is None else [np.dtype(self.dtype).name]
         )
         return tags
-
-
-def warn_if_singular(X: Array, order: int, lag: int, estimator: str, structure: str) -> None:
-    """Warn if the embedding (for "toeplitz" padded with zeros) has fewer times than rows."""
-    length, rows = embedded_length(X.shape[2], order, lag), order * X.shape[1]
-    if structure == "toeplitz":
-        length = X.shape[2] + (order - 1) * lag
-    if length < rows:
-        rest = (
-            "Their sample covariances are singular; set estimator='oas', or choose a smaller "
-            "order or lag."
-            if estimator == "scm"
-            else "Only shrinkage makes the matrices invertible; a smaller order or lag is safer."
-        )
-        warnings.warn(
-            f"order={order} and lag={lag} leave {length} times for {rows} rows of the embedding. "
-            + rest,
-            UserWarning,
-            stacklevel=3,
-        )
-
-
-def _dtype_of(dtype: Any, X: Array) -> Any:
-    return np.dtype(dtype) if is_numpy(X) else getattr(array_namespace(X), np.dtype(dtype).name)

@@ -11,7 +11,7 @@ from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, is_array, library_name, to_numpy
 from .._base import Interval, StrOptions
-from .._checks.stack import check_epochs
+from .._checks.epochs import check_epochs
 from .._checks.table import check_samples
 from ._base import BaseDeepEstimator
 from ._classifier import BaseDeepClassifier

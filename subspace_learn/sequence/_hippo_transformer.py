@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, move_like, to_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
-from .._checks.stack import check_epochs
+from .._checks.epochs import check_epochs
 from .._checks.table import check_like, check_scores
 from ..functional.sequence.hippo import MEASURES, hippo_operator, hippo_trajectory
 
