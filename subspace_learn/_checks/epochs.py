@@ -16,7 +16,14 @@ from .._warnings import warn
 from .magnitude import check_magnitude
 from .table import check_samples
 
-__all__ = ["Recording", "check_epochs", "check_stack", "is_recording", "warn_of_unequal_channels"]
+__all__ = [
+    "Recording",
+    "check_epochs",
+    "check_stack",
+    "is_recording",
+    "warn_if_transposed",
+    "warn_of_unequal_channels",
+]
 
 _FLOATS = [np.float64, np.float32]
 # Channel types of MNE that hold signals of the brain; "misc" is what MNE calls unnamed ones.
@@ -241,6 +248,15 @@ def _check_names(given: list[str] | None, fitted: list[str] | None) -> None:
         f"The channels differ from those of fit: channel {k} is {given[k]!r}, but was "
         f"{fitted[k]!r}. Put them in the order of ch_names_: epochs.copy().reorder_channels(...)."
     )
+
+
+def warn_if_transposed(X: Array, recording: Recording, layout: str) -> None:
+    """Warn if arrays, checked to (n, n_channels, n_times), have more channels than times."""
+    if recording.ch_names is None and X.shape[1] > X.shape[2]:
+        warn(
+            f"X is read as {X.shape[1]} channels at {X.shape[2]} times, since it is {layout}. If "
+            "these are channels and times in the other order, give X.swapaxes(1, 2)."
+        )
 
 
 def warn_of_unequal_channels(

@@ -36,11 +36,15 @@ class Batch(NamedTuple):
 
 
 def batch_of(X: Array, weights: Array | None, groups: Any) -> Batch:
-    """Batch of checked matrices and weights; no group at all for None."""
-    if groups is None:
-        return Batch(X, weights, {})
-    names, rows = check_groups(groups, X.shape[0])
-    return Batch(X, weights, dict(zip(names.tolist(), rows, strict=True)))
+    """Batch of checked matrices and weights; no group at all for None. Rows of weight 0 go."""
+    names, rows = (np.array([]), []) if groups is None else check_groups(groups, X.shape[0])
+    if weights is not None:
+        kept = to_numpy(weights) > 0
+        X, weights = rows_of(X, weights, np.flatnonzero(kept))
+        place = np.cumsum(kept) - 1
+        rows = [place[index[kept[index]]] for index in rows]
+    named = zip(names.tolist(), rows, strict=True)
+    return Batch(X, weights, {name: index for name, index in named if len(index)})
 
 
 def joined(first: Batch, second: Batch) -> Batch:
@@ -109,7 +113,8 @@ def given_matrix(matrix: Any, X: Array, name: str) -> Array:
 def warn_of_scales(X: Array, metric_parameter: Array | None, theta: float) -> None:
     """Warn of rows so small that they count as null, or as nothing under a power."""
     xp = array_namespace(X)
-    power = to_numpy(xp.linalg.diagonal(xp.mean(xp.astype(X, xp.float64, copy=False), axis=0)))
+    mean = xp.mean(xp.astype(X, xp.float64, copy=False), axis=0)
+    power = to_numpy(xp.linalg.diagonal(mean))
     if metric_parameter is None or theta != 1:
         warn_of_unequal_channels(
             power,
@@ -117,7 +122,7 @@ def warn_of_scales(X: Array, metric_parameter: Array | None, theta: float) -> No
             [f"row {k}" for k in range(len(power))],
             "Without metric_parameter='mean' and theta=1 the small ones weigh nothing.",
         )
-    n_lost = 0 if metric_parameter is None else forgotten_directions(metric_parameter)
+    n_lost = 0 if metric_parameter is None else forgotten_directions(mean)
     if n_lost:
         k = int(np.where(power > 0, power, np.inf).argmin())
         warn(

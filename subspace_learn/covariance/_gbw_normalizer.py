@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
 
@@ -228,7 +227,7 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         """
         X = check_spd(self, X, reset=True)
         self._forget()
-        return self._learn(batch_of(X, check_sample_weight(sample_weight, X), groups), share=None)
+        return self._learn(batch_of(X, check_sample_weight(sample_weight, X), groups))
 
     @fit_method
     def partial_fit(
@@ -265,17 +264,17 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
             self._forget()
         if self.momentum is not None:
             self._kept = None
-            return self._learn(batch, share=lambda total, _: 1 - (1 - self.momentum) ** total)
+            return self._learn(batch)
         if not first and self._kept is None:
-            self._learn(batch, share=lambda total, before: total / (before + total))
+            self._learn(batch)
             warn(
                 "partial_fit after fit is close to one fit on everything, but not the same, since "
                 "fit keeps no matrices. Use partial_fit from the first batch on."
             )
             return self
         batch = batch if first else joined(self._kept, batch)
-        self._domains, self._weights = {}, {}
-        self._learn(batch, share=None, near=None if first else self.mean_)
+        self._domains, self._weights, self._counts = {}, {}, {}
+        self._learn(batch, near=None if first else self.mean_)
         self._kept = batch
         return self
 
@@ -284,39 +283,44 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
             raise ValueError("theta must not be 0; for the log-Euclidean limit use theta=1e-3.")
         self._domains: dict[Any, Domain] = {}
         self._weights: dict[Any, float] = {}
+        self._counts: dict[Any, int] = {}
         self._kept: Batch | None = None
         self.n_iter_ = 0
 
-    def _learn(
-        self,
-        batch: Batch,
-        *,
-        share: Callable[[float, float], float] | None,
-        near: Array | None = None,
-    ) -> GBWNormalizer:
-        """Statistics of a batch; or move those there are, by a share of its and their weight."""
+    def _learn(self, batch: Batch, near: Array | None = None) -> GBWNormalizer:
+        """Statistics of a batch, searched for from ``near``; those there are move towards them."""
+        X = batch.X
         if not self._domains:
-            self.metric_parameter_ = self._metric_parameter(batch.X, batch.weights)
-            warn_of_scales(batch.X, self.metric_parameter_, self.theta)
-        domains, totals = dict(self._domains), dict(self._weights)
-        # all of them last: their mean is near that of the groups' means
+            M = self.metric_parameter
+            if isinstance(M, str):
+                M = metric_parameter_of(X, batch.weights, self.theta)
+            elif M is not None:
+                M = given_matrix(M, X, "metric_parameter")
+            self.metric_parameter_ = M
+            warn_of_scales(X, self.metric_parameter_, self.theta)
+        domains, totals, counts = dict(self._domains), dict(self._weights), dict(self._counts)
+        geometry = self._geometry()
+        # all of them last: the search for their mean begins at the mean of the groups' means
         found: list[Domain] = []
         for name, index in [*batch.rows.items(), (EVERYTHING, None)]:
-            part, w = rows_of(batch.X, batch.weights, index)
+            part, w = rows_of(X, batch.weights, index)
             total = float(part.shape[0] if w is None else w.sum())
-            if total == 0:  # a group of weight 0 is not there
-                continue
-            start = near
-            if name == EVERYTHING and start is None:
-                start = self._middle(found)
+            start = near if self.n_steps is None else None
+            if name == EVERYTHING and near is None and found and self.n_steps is None:
+                means = array_namespace(X).stack([group.mean for group in found])
+                start = domain_statistics(means, None, geometry, tol=1e-3, max_iter=5)[0].mean
             domain, n_iter = self._statistics(part, w, start)
             found.append(domain)
             self.n_iter_ = max(self.n_iter_, n_iter)
             before = totals.get(name, 0.0)
             if name in domains:
-                domain = moved_domain(domains[name], domain, share(total, before), self._geometry())
+                share = total / (before + total)
+                if self.momentum is not None:
+                    share = 1 - (1 - self.momentum) ** total
+                domain = moved_domain(domains[name], domain, share, geometry)
             domains[name], totals[name] = domain, before + total
-        self._domains, self._weights = domains, totals
+            counts[name] = counts.get(name, 0) + part.shape[0]
+        self._domains, self._weights, self._counts = domains, totals, counts
         return self._publish()
 
     def _publish(self) -> GBWNormalizer:
@@ -328,27 +332,14 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         means = [self._domains[name].mean for name in names]
         self.means_ = xp.stack(means) if names else self.mean_[None, ...][:0, ...]
         self.dispersions_ = np.array([self._domains[name].dispersion for name in names])
-        weights = [self._weights[name] for name in names]
-        self._pooled = np.average(self.dispersions_, weights=weights) if names else self.dispersion_
+        self._pooled = self.dispersion_
+        if names:
+            weights = [self._weights[name] for name in names]
+            self._pooled = np.average(self.dispersions_, weights=weights)
         return self
-
-    def _metric_parameter(self, X: Array, weights: Array | None) -> Array | None:
-        if self.metric_parameter is None:
-            return None
-        if isinstance(self.metric_parameter, str):
-            return metric_parameter_of(X, weights, self.theta)
-        return given_matrix(self.metric_parameter, X, "metric_parameter")
 
     def _geometry(self) -> GBWGeometry:
         return GBWGeometry(float(self.theta), self.metric_parameter_)
-
-    def _middle(self, domains: list[Domain]) -> Array | None:
-        """Where to start the iteration for the mean of all: at that of the groups' means."""
-        if not domains or self.n_steps is not None:
-            return None
-        xp = array_namespace(domains[0].mean)
-        means = xp.stack([domain.mean for domain in domains])
-        return domain_statistics(means, None, self._geometry(), tol=1e-3, max_iter=5)[0].mean
 
     def _statistics(
         self, X: Array, weights: Array | None, init: Array | None = None
@@ -458,10 +449,10 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
 
     def _domain(self, name: Any, X: Array | None) -> Domain:
         """Statistics for a group name; of an unknown one by ``unknown``, from ``X`` if there is."""
-        few = f"from which a centre follows every one of them. Give {_FEWEST} or more"
+        few = f"from which a centre follows each of them. Give {_FEWEST} or more"
         if name in self._domains:
-            if self._weights[name] < _FEWEST and X is not None:
-                warn(f"Group {name!r} was fitted to {self._weights[name]:g} matrices, {few}.")
+            if self._counts[name] < _FEWEST and name != EVERYTHING and X is not None:
+                warn(f"Group {name!r} was fitted to {self._counts[name]} matrices, {few}.")
             return self._domains[name]
         if self.unknown == "global":
             return self._domains[EVERYTHING]

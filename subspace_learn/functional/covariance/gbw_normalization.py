@@ -185,7 +185,7 @@ def forgotten_directions(M: Array) -> int:
     roots = xp.sqrt(xp.linalg.diagonal(wide(M)))
     inverse = xp.where(roots > 0, 1 / xp.where(roots > 0, roots, xp.ones_like(roots)), roots)
     correlation = inverse[:, None] * wide(M) * inverse
-    # ten times the rounding of either: M may come from a sum of powers
+    # ten times what counts as null in M
     floor = 1e3 * M.shape[-1] ** 0.5 * float(xp.finfo(xp.float64).eps)
     values = xp.linalg.eigvalsh(correlation)
     rank = int(xp.sum(xp.astype(values > floor * values[-1], xp.int64)))
