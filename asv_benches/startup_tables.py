@@ -26,9 +26,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "asv_benches")]
 
 from benchmarks.startup import OURS, PEERS, run
 
-from tests.common_checks.good_input import good_input
 from tests.common_checks.instances import deep_instances, instances
-from tests.common_checks.robust import is_supervised
+from tests.fuzz.good_input import good_input
+from tests.fuzz.robust import is_supervised
 
 FIT = """
 import json, sys, time, warnings

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from sklearn import get_config
@@ -40,7 +40,10 @@ __all__ = [
 ]
 
 
-def fit_method(method: Callable[..., Any]) -> Callable[..., Any]:
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def fit_method(method: Method) -> Method:
     """Validate parameters before ``method`` and, if it fails, leave the estimator as it was.
 
     For ``fit``, ``partial_fit`` and the like. A fit that leaves a number which is not finite, or in
@@ -67,7 +70,7 @@ def fit_method(method: Callable[..., Any]) -> Callable[..., Any]:
                 "in X are too far apart, or too dependent. Bring its columns to one scale."
             ) from error
 
-    return fit_or_roll_back
+    return cast(Method, fit_or_roll_back)
 
 
 def _refuse_what_is_not_finite(self: SubspaceEstimator, method: str) -> None:

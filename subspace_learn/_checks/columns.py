@@ -67,7 +67,7 @@ def _is_number(value: Any) -> bool:
     """Whether NumPy can make a float of it: numbers, their texts, and what is missing."""
     if hasattr(value, "year"):
         return False
-    if is_missing(value):
+    if is_missing(value) or isinstance(value, complex):
         return True
     try:
         float(value)

@@ -25,8 +25,8 @@ from subspace_learn import (
 from subspace_learn.deep import BaseDeepEstimator
 from subspace_learn.functional.random_matrix.hessian_spectrum import hessian_spectrum
 from subspace_learn.sampling import SubsampledEstimator
-from tests.common_checks.good_input import good_input, settings_of_every_estimator
-from tests.common_checks.robust import answers, is_supervised
+from tests.fuzz.good_input import good_input, settings_of_every_estimator
+from tests.fuzz.robust import answers, is_supervised
 
 PACKAGE = str(Path(subspace_learn.__file__).parent)
 SHARES = (0.02, 0.3, 0.6, 0.9, 1.0)  # of the calls of a fit after which it is interrupted

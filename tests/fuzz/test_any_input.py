@@ -1,6 +1,6 @@
 """Whatever is given to an estimator, it works and is finite, or is refused in words.
 
-``SUBSPACE_LEARN_EXAMPLES=10000 pytest tests/test_any_input.py -k GrassmannPCA`` looks further.
+``SUBSPACE_LEARN_EXAMPLES=10000 pytest tests/fuzz/test_any_input.py -k GrassmannPCA`` looks further.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.common_checks.any_structure import KINDS
-from tests.common_checks.good_input import fitted_on_good_input, settings_of_every_estimator
-from tests.common_checks.robust import examine, kind_of
+from tests.fuzz.any_structure import KINDS
+from tests.fuzz.good_input import fitted_on_good_input, settings_of_every_estimator
+from tests.fuzz.robust import examine, kind_of
 
 EXAMPLES = int(os.environ.get("SUBSPACE_LEARN_EXAMPLES", "200"))
 ESTIMATORS = settings_of_every_estimator()

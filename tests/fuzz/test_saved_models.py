@@ -13,10 +13,10 @@ import pytest
 from sklearn.base import clone
 
 from subspace_learn.deep import BaseDeepEstimator
-from tests.common_checks.good_input import good_input, settings_of_every_estimator
-from tests.common_checks.robust import answers, is_supervised
+from tests.fuzz.good_input import good_input, settings_of_every_estimator
+from tests.fuzz.robust import answers, is_supervised
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 INSTANCES = {
     f"{'deep ' if isinstance(estimator, BaseDeepEstimator) else ''}{name} {i}": estimator
     for name, each in settings_of_every_estimator().items()
@@ -39,7 +39,7 @@ def wrong(tmp_path_factory):
         joblib.dump(model, folder / f"{name}.joblib")
         skops_io.dump(model, folder / f"{name}.skops")
     run = subprocess.run(
-        [sys.executable, "-m", "tests.common_checks.reload", str(folder)],
+        [sys.executable, "-m", "tests.fuzz.reload", str(folder)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -58,7 +58,7 @@ def test_saved_model_says_the_same_in_a_fresh_process(wrong, name, suffix):
 
 def test_a_file_with_a_type_that_nobody_vouches_for_is_refused(tmp_path):
     skops_io = pytest.importorskip("skops.io", reason="skops is not installed")
-    from tests.common_checks.reload import types_to_trust
+    from tests.fuzz.reload import types_to_trust
 
     skops_io.dump(Path("somewhere"), tmp_path / "model.skops")
     with pytest.raises(LookupError, match="PosixPath"):

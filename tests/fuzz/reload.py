@@ -1,6 +1,6 @@
 """Loads saved models in this process, which fitted none, and says which of them answer otherwise.
 
-Run by tests/test_saved_models.py: ``python -m tests.common_checks.reload FOLDER`` prints, as JSON,
+Run by tests/fuzz/test_saved_models.py: ``python -m tests.fuzz.reload FOLDER`` prints, as JSON,
 what went wrong by file.
 """
 

@@ -10,9 +10,9 @@ from sklearn.base import clone
 
 from subspace_learn.dynamics import DelayDictionary
 from subspace_learn.random_matrix import HeavyTailSpectrum
+from tests.common_checks import instances, system
+from tests.common_checks.data import example
 
-from . import instances, system
-from .data import example
 from .robust import is_supervised, kind_of
 
 # Not in the table of common checks, whose rows they do not have.

@@ -1,4 +1,4 @@
-"""The judge of tests/test_any_input.py: it works and is finite, or it is refused in words."""
+"""The judge of tests/fuzz/test_any_input.py: it works and is finite, or it is refused in words."""
 
 from __future__ import annotations
 
