@@ -122,19 +122,19 @@ def _opened(parts: list[Any], name: str, *, warns: bool) -> tuple[np.ndarray, Re
                 "other channels, or another order or sampling rate, than number 0. Pick, reorder "
                 "and resample before you put them together."
             )
+        n_events = len(getattr(part, "events", ()))  # reading drops some of it
         signals = part.get_data()
         if signals.ndim != 3:
             raise ValueError(
                 f"{name} was given a {kind} of shape {signals.shape}, but needs epochs. Cut it "
                 "with mne.Epochs or mne.make_fixed_length_epochs."
             )
-        n_events = len(getattr(part, "events", signals))
-        if len(signals) != n_events:
+        if hasattr(part, "events") and len(signals) != n_events:
             raise ValueError(
                 f"{name} was given {kind} of {n_events} events, of which "
-                f"{n_events - len(signals)} are rejected while they are read, so that "
-                "labels and epochs would not belong together. Call epochs.drop_bad() first, and "
-                "take the labels from epochs.events after that."
+                f"{n_events - len(signals)} were rejected when it read them, so that labels and "
+                "epochs may not belong together. Call epochs.drop_bad() first, and take the labels "
+                "from epochs.events after that."
             )
         data.append(signals)
     X, rate = np.concatenate(data), float(first.info["sfreq"])
