@@ -9,11 +9,15 @@ import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
 
-from .._array import Array, array_namespace, device_of, is_numpy
+from .._array import Array, array_namespace, device_of, is_numpy, to_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
-from .._checks.epochs import check_epochs
+from .._checks.epochs import check_epochs, warn_of_unequal_channels
 from .._checks.table import check_like
-from ..functional.covariance.augmented_covariance import augmented_covariances, embedded_length
+from ..functional.covariance.augmented_covariance import (
+    augmented_covariances,
+    embedded_length,
+    lagged_trials,
+)
 from ._order_and_lag import Cell, lag_in_samples, warn_if_singular
 
 __all__ = ["AugmentedCovariances"]
@@ -75,6 +79,10 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
     never built. `transform` needs no `fit`; a fitted one refuses another number of
     channels, another sampling rate or another array library.
 
+    Matrices are in the squared units of X. Channels in several units (volts beside teslas) need one
+    unit first, since shrinkage has one scale for all: `fit` warns where channels differ by a factor
+    of 30 or more. :class:`AugmentedCovarianceClassifier` sees to that itself.
+
     Where it fails: with T - (p - 1) lag below p C the sample covariance is singular (a warning says
     so) and only shrinkage makes it invertible. Condition numbers grow quickly with the order in
     narrow bands. The published code drops one lag more than needed.
@@ -133,7 +141,16 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
         self : AugmentedCovariances
             Itself.
         """
-        X, _ = check_epochs(self, X, reset=True)
+        X, recording = check_epochs(self, X, reset=True)
+        if self.estimator != "scm":
+            power = to_numpy(lagged_trials(X).power()).mean(axis=0)
+            warn_of_unequal_channels(
+                power,
+                np.full(len(power), power.mean() ** 0.5 if power.any() else 1.0),
+                recording.ch_names,
+                f"estimator={self.estimator!r} shrinks all channels towards one variance, in which "
+                "the small ones are lost.",
+            )
         embedded_length(X.shape[2], self.order, lag_in_samples(self.lag, self.sfreq_))
         self._library_of_fit = array_namespace(X).empty((0,), dtype=X.dtype, device=device_of(X))
         return self
