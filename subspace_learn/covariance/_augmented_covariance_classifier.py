@@ -128,7 +128,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
     condition_number_ : float
         Of the arithmetic mean of the training matrices, before any metric, each type of channel at
         unit power. Above 1e8 the affine-invariant metric rests on rounding; infinite if it is
-        singular (a dead channel without shrinkage), which "euclid" allows, and "wasserstein" for "mdm".
+        singular (a dead channel without shrinkage): "euclid", and "mdm" of "wasserstein" allow it.
     classes_ : ndarray of shape (n_classes,)
         Labels, sorted.
     classifier_ : estimator or None

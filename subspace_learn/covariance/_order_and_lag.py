@@ -142,6 +142,13 @@ def _telling(splits: list[Split], y: np.ndarray) -> list[Split]:
             faults.append(f"fold {k} trains without class {', '.join(map(repr, missing))}")
         else:
             faults.append(f"fold {k} has nothing to {'test' if len(train) else 'train'} on")
+    one_class = [len(test) > 1 and len(np.unique(y[test])) == 1 for _, test in useful]
+    if useful and all(one_class):
+        warn(
+            f"Every fold tests on one class only ({len(useful)} folds): a rule that has learnt "
+            "nothing is then far below chance, and order and lag are chosen on little. Give groups "
+            "or cv whose folds hold epochs of every class."
+        )
     if not faults:
         return useful
     shown = "; ".join(faults[:5]) + ("; ..." if len(faults) > 5 else "")
