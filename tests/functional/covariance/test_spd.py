@@ -239,3 +239,44 @@ def test_inputs_are_not_changed(xp, rng):
     spd.logm(a)
     np.testing.assert_array_equal(xp.numpy(a), A)
     np.testing.assert_array_equal(xp.numpy(b), B)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-11, 1e6])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_eigenvalues_below_root_n_eps_of_the_largest_count_as_rounding(unit, dtype):
+    floor = 2 * float(np.finfo(dtype).eps) * unit  # n = 4
+    A = np.stack([np.diag([k * floor, unit / 3, unit / 2, unit]) for k in (2.0, 0.5)])
+    spd.logm(A[:1].astype(dtype))
+    message = rf"Matrix 1 \(of 2, each 4 x 4\).*anything below {floor:.2g} may be"
+    with pytest.raises(ValueError, match=message.replace("+", r"\+")):
+        spd.logm(A.astype(dtype))
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-11, 1e6])
+def test_negative_rounding_of_products_up_to_a_hundred_times_as_much_is_nothing(unit):
+    floor = 2 * float(np.finfo(np.float64).eps) * unit
+    A = np.stack([np.diag([k * floor, unit / 3, unit / 2, unit]) for k in (-50.0, -200.0)])
+    assert spd.sqrtm(A[:1])[0, 0, 0] == 0.0
+    with pytest.raises(ValueError, match=r"Matrix 1 \(of 2, each 4 x 4\) is not positive semidef"):
+        spd.sqrtm(A)
+
+
+def test_null_space_is_what_rounding_of_products_may_be():
+    values = np.array([0.5e-13, 2e-13, 1.0, 3.0])  # 100 root(4) eps 3 = 1.3e-13
+    A = np.diag(values)
+    np.testing.assert_array_equal(spd.with_null_space(values, A), [0.0, 2e-13, 1.0, 3.0])
+    # the matrices the products began with were rounded to float32: 2 eps 3 = 7e-7
+    np.testing.assert_array_equal(
+        spd.with_null_space(np.array([0.0, 5e-7, 9e-7, 3.0]), A.astype(np.float32)),
+        [0.0, 0.0, 9e-7, 3.0],
+    )
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-11, 1e6])
+def test_covariances_of_rounded_signals_need_more_than_their_rounding(xp, unit):
+    eps = float(np.finfo(np.float32).eps)
+    floor = 10 * 2 * eps**2 * unit
+    A = np.stack([np.diag([k * floor, unit / 3, unit / 2, unit]) for k in (2.0, 0.5)])
+    spd.check_above_rounding(xp.asarray(A[:1]), eps)
+    with pytest.raises(spd.NotPositiveDefinite, match=r"Matrix 1 .*re-referenced to their average"):
+        spd.check_above_rounding(xp.asarray(A), eps)
