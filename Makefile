@@ -86,7 +86,7 @@ endif
 
 test-floors: .venv-floors/.stamp  ## mathematics, kernels and common checks on the lowest releases
 	.venv-floors/bin/python -m pytest tests/kernels tests/linalg tests/functional tests/grassmann \
-		tests/deep tests/datasets tests/test_common.py $(TESTARGS)
+		tests/deep/test_adapter.py tests/datasets tests/test_common.py $(TESTARGS)
 
 walk: $(STAMPS)/test  ## follow fit of the headline estimators, write the table of ARCHITECTURE.md
 	$(PY) tests/walk.py

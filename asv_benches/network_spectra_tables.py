@@ -118,7 +118,7 @@ def stopped(X, y, width, seed, activation, loss):
 def place_of_the_gap(hvp, n, n_classes):
     """After how many eigenvalues the widest gap lies, among the first 2 K + 2."""
     H = LinearOperator((n, n), matvec=lambda v: hvp(np.ravel(v)), dtype=float)
-    values = eigsh(H, 2 * n_classes + 2, which="LA", return_eigenvectors=False, tol=1e-4)
+    values = eigsh(H, 2 * n_classes + 2, which="LA", return_components=False, tol=1e-4)
     return top_gap(np.sort(values)[::-1], 1.0)
 
 

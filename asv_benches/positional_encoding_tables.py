@@ -85,7 +85,7 @@ def stability():
             B = sp.csr_array(A + change + change.T)
             moved = np.linalg.norm((normalized_adjacency(A) - normalized_adjacency(B)).toarray())
             row = []
-            for settings in ({"n_eigenvectors": None}, {"n_eigenvectors": 8}):
+            for settings in ({"n_components": None}, {"n_components": 8}):
                 encode = SpectralPositionalEncoding(**settings)
                 row.append(np.linalg.norm(encode.transform(A) - encode.transform(B)) / moved)
             row.append(hard_cut_change(A, B, 8) / moved)

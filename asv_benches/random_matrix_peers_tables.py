@@ -24,17 +24,15 @@ from threadpoolctl import threadpool_limits
 
 from subspace_learn import RandomMatrixFilter
 from subspace_learn.datasets import make_spiked_samples
-from subspace_learn.functional.random_matrix.marchenko_pastur import (
+from subspace_learn.functional.random_matrix.noise_laws import tracy_widom_determinant
+from subspace_learn.random_matrix import (
+    AnalyticShrinkage,
     marchenko_pastur_cdf,
     marchenko_pastur_density,
     marchenko_pastur_quantile,
-)
-from subspace_learn.functional.random_matrix.tracy_widom import (
     tracy_widom_cdf,
-    tracy_widom_determinant,
     tracy_widom_quantile,
 )
-from subspace_learn.random_matrix import AnalyticShrinkage
 
 POINTS = {
     "s": np.linspace(-5, 4, 1000),

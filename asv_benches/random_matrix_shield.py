@@ -186,7 +186,7 @@ def reason(X, y, seed):
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", UserWarning)
                     model = RandomMatrixFilter(standardize=standardize).fit(Z)
-                    share = 1 - fragile.shape[1] / model.n_spikes_
+                    share = 1 - fragile.shape[1] / model.n_components_
                     model.set_params(selector=selector, quantile=share)
                     model.fit(Z, labels, X_perturbed=seen)
                 rows = model.components_ / (1.0 if model.scale_ is None else model.scale_)

@@ -79,7 +79,7 @@ def level():
             found = []
             for seed in range(300):
                 model.fit(np.random.default_rng(seed).standard_normal((n, p)))
-                found.append((model.n_spikes_ > 0, model.noise_variance_))
+                found.append((model.n_components_ > 0, model.noise_variance_))
             found = np.array(found)
             rows.append((f"{n}, {p}", noise, f"{found[:, 0].mean():.3f}", spread(found[:, 1])))
     return rows
@@ -145,7 +145,7 @@ def departures(n_seeds=5):
                 with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always")
                     model = RandomMatrixFilter(random_state=0, **given).fit(unequal(kind, seed))
-                counts.append(model.n_spikes_)
+                counts.append(model.n_components_)
                 warned += bool(caught)
             low, high = min(counts), max(counts)
             cells.append(f"{low} to {high}; warned {warned}" if high > low else f"{low}; {warned}")
@@ -195,9 +195,9 @@ class AnalyticBulk(AnalyticShrinkage):
     def fit(self, X, y=None):
         super().fit(X)
         model = RandomMatrixFilter(on_empty="ignore", noise="mle", shrinkage="stein").fit(X)
-        spikes = np.linalg.eigvalsh(model.covariance_)[::-1][: model.n_spikes_]
+        spikes = np.linalg.eigvalsh(model.covariance_)[::-1][: model.n_components_]
         values = self._model.leading.copy()
-        values[: model.n_spikes_] = spikes[: len(values)]
+        values[: model.n_components_] = spikes[: len(values)]
         self._model = self._model._replace(leading=values)
         return self
 

@@ -30,6 +30,7 @@ __all__ = [
     "SubspaceEstimator",
     "as_container",
     "fit_method",
+    "input_container",
     "progress",
     "random_generator",
     "random_seed",
@@ -100,6 +101,8 @@ def _all_finite(value: Any) -> bool:
         return bool(np.isfinite(value))
     if value is None or isinstance(value, int | str | list | dict | BaseEstimator):
         return True
+    if type(value) is np.ndarray:  # no look-up of a namespace
+        return value.dtype.kind not in "fc" or bool(np.isfinite(value).all())
     if not is_array(value) or not (is_float(value) or is_complex(value)):
         return True
     xp = array_namespace(value)
@@ -158,6 +161,32 @@ def as_container(transformer: BaseEstimator, output: Any, X: Any) -> Any:
     For transformers that return lists of tables, each to be wrapped by itself.
     """
     return _wrap_data_with_container("transform", output, X, transformer)
+
+
+class _InputColumns:
+    """Stands in for a transformer whose output has the columns of its input."""
+
+    _sklearn_auto_wrap_output_keys = frozenset({"transform"})
+
+    def __init__(self, transformer: Any) -> None:
+        self._sklearn_output_config = getattr(transformer, "_sklearn_output_config", {})
+        self._names = _names_of_columns(transformer)
+
+    def get_feature_names_out(self) -> np.ndarray:
+        return self._names
+
+
+def input_container(transformer: BaseEstimator, output: Any, X: Any) -> Any:
+    """Return rows of the input space in the container that ``set_output`` asks for."""
+    return _wrap_data_with_container("transform", output, X, _InputColumns(transformer))
+
+
+def _names_of_columns(transformer: BaseEstimator) -> np.ndarray:
+    """Names of the columns of the fit; x0, x1, ... if they had none."""
+    names = getattr(transformer, "feature_names_in_", None)
+    if names is not None:
+        return names
+    return np.array([f"x{i}" for i in range(transformer.n_features_in_)], dtype=object)
 
 
 def progress(estimator: BaseEstimator, message: str) -> None:

@@ -17,7 +17,7 @@ from scipy.sparse.linalg import eigsh
 from threadpoolctl import threadpool_limits
 
 from subspace_learn import KoopmanEDMD
-from subspace_learn.functional.dynamics.edmd import koopman_eigenpairs, koopman_fit, koopman_matrix
+from subspace_learn.functional.dynamics.edmd import koopman_eigenpairs, koopman_fit
 from subspace_learn.functional.dynamics.kernel_edmd import kernel_matrix, mean_distance
 from subspace_learn.functional.dynamics.pair_factors import pair_factors
 from subspace_learn.functional.dynamics.resdmd import eigenpair_residuals
@@ -75,7 +75,7 @@ class Matrix(OneThread):
     """The Koopman matrix alone."""
 
     def ours(self, data):
-        return koopman_matrix(*data)
+        return koopman_fit(pair_factors(*data, residuals=False)).matrix
 
     def peers(self, data):
         return {
@@ -90,7 +90,7 @@ class Eigenpairs(OneThread):
     def ours(self, data):
         fit = koopman_fit(pair_factors(*data))
         values, vectors = koopman_eigenpairs(fit.operator, normal=False)
-        return eigenpair_residuals(fit.projected, fit.complement, values, vectors)
+        return eigenpair_residuals(fit.projected, fit.unexplained, values, vectors)
 
     def peers(self, data):
         return {"NumPy Cholesky + eig": lambda: np.linalg.eig(normal_equations(*data))}

@@ -144,8 +144,10 @@ def check_samples(
 def _validated(estimator: Any, X: Any, **how: Any) -> Any:
     """scikit-learn's `validate_data`, whose errors then say which column is meant."""
     name = type(estimator).__name__
-    refuse_masked(X, name=name)
-    refuse_what_is_no_number(X, name=name)
+    if isinstance(X, np.ma.MaskedArray):
+        refuse_masked(X, name=name)
+    if hasattr(X, "columns"):
+        refuse_what_is_no_number(X, name=name)
     try:
         return validate_data(estimator, X, **how)
     except (TypeError, ValueError) as error:
@@ -224,8 +226,10 @@ def check_table(X: Any, *, estimator: Any, input_name: str) -> Array:
     """
     name = type(estimator).__name__
     if is_numpy(X) or not is_array(X):
-        refuse_masked(X, name=name, input_name=input_name)
-        refuse_what_is_no_number(X, name=name, input_name=input_name)
+        if isinstance(X, np.ma.MaskedArray):
+            refuse_masked(X, name=name, input_name=input_name)
+        if hasattr(X, "columns"):
+            refuse_what_is_no_number(X, name=name, input_name=input_name)
         try:
             X = check_array(X, dtype=_FLOATS, input_name=input_name, estimator=estimator)
         except (TypeError, ValueError) as error:
@@ -267,7 +271,8 @@ def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
     """
     if sample_weight is None:
         return None
-    refuse_masked(sample_weight, name="This estimator", input_name="sample_weight")
+    if isinstance(sample_weight, np.ma.MaskedArray):
+        refuse_masked(sample_weight, name="This estimator", input_name="sample_weight")
     host = to_numpy(sample_weight) if is_array(sample_weight) else sample_weight
     rows = np.empty((X.shape[0], 1)) if not sp.issparse(X) else X
     weights = _check_sample_weight(host, rows, dtype=np.float64, ensure_non_negative=True)
@@ -297,7 +302,8 @@ def check_labels(estimator: Any, y: Any, n_samples: int | None = None) -> np.nda
             f"{type(estimator).__name__} requires y to be passed, but the target y is None. Give "
             "one class label for each row of X."
         )
-    refuse_masked(y, name=type(estimator).__name__, input_name="y")
+    if isinstance(y, np.ma.MaskedArray):
+        refuse_masked(y, name=type(estimator).__name__, input_name="y")
     labels = column_or_1d(to_numpy(y) if is_array(y) else y, warn=True)
     _refuse_missing(labels.tolist() if labels.dtype.kind == "O" else [], "y", "label")
     assert_all_finite(labels, input_name="y", estimator_name=type(estimator).__name__)
@@ -337,7 +343,8 @@ def check_groups(groups: Any, n_samples: int) -> tuple[np.ndarray, list[np.ndarr
     """
     if groups is None:
         return np.array([0]), [np.arange(n_samples)]
-    refuse_masked(groups, name="This estimator", input_name="groups")
+    if isinstance(groups, np.ma.MaskedArray):
+        refuse_masked(groups, name="This estimator", input_name="groups")
     groups = to_numpy(groups) if is_array(groups) else np.asarray(groups)
     if groups.shape != (n_samples,):
         raise ValueError(
