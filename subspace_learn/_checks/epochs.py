@@ -13,12 +13,14 @@ from sklearn.utils.validation import check_array
 
 from .._array import Array, array_namespace, as_float, detached, is_array, is_numpy, to_numpy
 from .._warnings import warn
+from .columns import refuse_masked
 from .magnitude import check_magnitude
 from .table import check_samples
 
 __all__ = [
     "Recording",
     "check_epochs",
+    "check_power",
     "check_stack",
     "is_recording",
     "warn_if_transposed",
@@ -193,6 +195,7 @@ def _signals(estimator: Any, X: Any, *, reset: bool, method: str) -> Array:
 def check_stack(estimator: Any, X: Any, *, reset: bool, each: str, axes: str) -> Array:
     """Check a 3-D array: real, not empty, finite (else the bad entries are named), its size."""
     name = type(estimator).__name__
+    refuse_masked(X, name=name)
     if is_numpy(X) or not is_array(X):
         X = check_array(
             X, dtype=_FLOATS, allow_nd=True, ensure_all_finite=False, estimator=estimator
@@ -248,6 +251,33 @@ def _check_names(given: list[str] | None, fitted: list[str] | None) -> None:
         f"The channels differ from those of fit: channel {k} is {given[k]!r}, but was "
         f"{fitted[k]!r}. Put them in the order of ch_names_: epochs.copy().reorder_channels(...)."
     )
+
+
+def check_power(power: np.ndarray, *, name: str) -> None:
+    """Check epochs of several channels by the variance of each, at unit power of those of fit.
+
+    Raises
+    ------
+    ValueError
+        If no channel of an epoch changes; the first such epoch is named.
+
+    Warns
+    -----
+    UserWarning
+        If all epochs together are so large or small that they must be in another unit.
+    """
+    flat = ~power.any(axis=1)
+    if flat.any() and power.shape[1] > 1:
+        raise ValueError(
+            f"{int(flat.sum())} of {len(power)} epochs hold constants only, hence nothing for "
+            f"{name}: the first is number {int(flat.argmax())}, a flat epoch. Leave them out."
+        )
+    size = float(np.mean(power)) ** 0.5
+    if size > 0 and not 1 / _UNEQUAL < size < _UNEQUAL:
+        warn(
+            f"The root mean square of these epochs is {size:.3g} times that of the epochs {name} "
+            "was fitted to. Are they in another unit? Multiply them by a constant."
+        )
 
 
 def warn_if_transposed(X: Array, recording: Recording, layout: str) -> None:

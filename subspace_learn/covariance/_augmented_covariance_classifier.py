@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, move_like, to_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, progress
-from .._checks.epochs import Recording, check_epochs, warn_of_unequal_channels
+from .._checks.epochs import Recording, check_epochs, check_power, warn_of_unequal_channels
 from .._checks.table import check_groups, check_labels, check_sample_weight
 from ..functional.covariance.augmented_covariance import LaggedTrials, lagged_trials
 from ..functional.covariance.embedding_selection import afnn_order_and_lag, mdop_order_and_lag
@@ -412,6 +412,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         check_is_fitted(self)
         X, _ = check_epochs(self, X, reset=False, method=method)
         trials = lagged_trials(X, self._floor, move_like(self.scale_, X))
+        check_power(to_numpy(trials.power()), name=type(self).__name__)
         return self._rule_.geometry.points(trials, self.order_, self.lag_)
 
     def _rule(self) -> DecisionRule:
@@ -431,7 +432,9 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         self, trials: LaggedTrials, weight: np.ndarray | None, recording: Recording
     ) -> np.ndarray:
         """Root mean square of the channels of each type; of all, if nothing tells types apart."""
-        power = np.average(to_numpy(trials.power()), axis=0, weights=weight)
+        power = to_numpy(trials.power())
+        check_power(power / (power.mean() or 1.0), name=type(self).__name__)
+        power = np.average(power, axis=0, weights=weight)
         types = np.asarray(recording.ch_types or [""] * len(power))
         scale = np.empty(len(power))
         for kind in np.unique(types):

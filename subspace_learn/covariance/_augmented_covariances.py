@@ -12,6 +12,7 @@ from sklearn.utils import Tags
 from .._array import Array, array_namespace, device_of, is_numpy, to_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
 from .._checks.epochs import check_epochs, warn_of_unequal_channels
+from .._checks.magnitude import check_magnitude
 from .._checks.table import check_like
 from ..functional.covariance.augmented_covariance import (
     augmented_covariances,
@@ -174,9 +175,10 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
         X, recording = check_epochs(self, X, reset=False, method="transform")
         cell = Cell(self.order, lag_in_samples(self.lag, recording.sfreq))
         warn_if_singular(X.shape[1], X.shape[2], cell, self.estimator, self.structure)
-        dtype = None if self.dtype is None else np.dtype(self.dtype)
-        if dtype is not None and not is_numpy(X):
-            dtype = getattr(array_namespace(X), dtype.name)
+        width = str(X.dtype).rpartition(".")[2] if self.dtype is None else np.dtype(self.dtype).name
+        # sums are in float64, but their squares must be there in the result
+        check_magnitude(X, name=type(self).__name__, like=width)
+        dtype = np.dtype(width) if is_numpy(X) else getattr(array_namespace(X), width)
         return augmented_covariances(
             X, *cell, estimator=self.estimator, structure=self.structure, dtype=dtype
         )

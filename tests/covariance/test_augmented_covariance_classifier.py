@@ -309,7 +309,7 @@ def test_a_failed_fit_leaves_the_search_results(noisy):
     table, wanted = clf.cv_results_, clf.predict(X)
     bad = X.copy()
     bad[5] = 0.0  # a flat trial has no logarithm
-    with pytest.raises(ValueError, match="Matrix 5"):
+    with pytest.raises(ValueError, match="number 5, a flat epoch"):
         clf.fit(bad, y)
     assert clf.cv_results_ is table
     np.testing.assert_array_equal(clf.predict(X), wanted)

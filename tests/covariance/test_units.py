@@ -237,3 +237,48 @@ def test_real_eeg_gets_the_same_answers_in_every_unit(fists, metric, name):
     # means of "mdm" follow the strongest channels where the metric is not relative
     if name != "mdm":
         assert wanted.score(Z, z) > 0.7
+
+
+# --- what else goes wrong in silence ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("metric", ["riemann", "euclid"])
+def test_epochs_in_another_unit_than_those_of_fit_are_noticed(rng, metric):
+    X, y = hard_epochs(rng)
+    model = classifier(metric, "svm").fit(X, y)
+    for unit, factor in [(1e-6, r"1e-06"), (1e3, r"1e\+03")]:
+        with pytest.warns(UserWarning, match=rf"is {factor} times .*another unit"):
+            model.predict(unit * X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(20.0 * X)  # people differ, and so do days
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e-7])
+def test_flat_epochs_are_called_flat_in_fit_and_predict(rng, value):
+    X, y = hard_epochs(rng)
+    flat = X.copy()
+    flat[5] = value
+    with pytest.raises(ValueError, match=r"1 of 24 epochs .* number 5, a flat epoch"):
+        AugmentedCovarianceClassifier(2, 1).fit(flat, y)
+    model = AugmentedCovarianceClassifier(2, 1).fit(X, y)
+    with pytest.raises(ValueError, match="number 5, a flat epoch"):
+        model.predict(flat)
+
+
+def test_masks_are_not_read_as_data(rng):
+    X, y = hard_epochs(rng)
+    masked = np.ma.masked_array(X, mask=X > 2)
+    for estimator in (AugmentedCovarianceClassifier(1, 1), AugmentedCovariances()):
+        with pytest.raises(ValueError, match="masked array with"):
+            estimator.fit(masked, y)
+
+
+@pytest.mark.parametrize("unit", [1e-25, 1e25])
+def test_matrices_that_float32_cannot_hold_are_refused(rng, unit):
+    X, _ = hard_epochs(rng)
+    signals = (unit * X).astype(np.float32)
+    with pytest.raises(ValueError, match="float32"):
+        AugmentedCovariances().fit_transform(signals)
+    S = AugmentedCovariances(dtype="float64").fit_transform(signals)
+    np.testing.assert_allclose(S / unit**2, augmented_covariances(X), rtol=1e-5, atol=1e-6)

@@ -40,7 +40,7 @@ class LaggedTrials:
     trials : array of shape (n_trials, n_times, n_channels)
         Each channel with mean zero, in float64.
     means : array of shape (n_trials, 1, n_channels)
-        What was subtracted for that.
+        What was subtracted for that, in the same unit.
     eps : float
         Rounding unit of the signals as they were given: float32 ones keep that of float32.
     floor : float
@@ -74,7 +74,7 @@ class LaggedTrials:
         scale : array of shape (n_channels,)
             Positive.
         """
-        self.trials = self.trials / scale
+        self.trials, self.means = self.trials / scale, self.means / scale
         squares = scale[:, None] * scale[None, :]
         self._products = {h: product / squares for h, product in self._products.items()}
 
@@ -260,8 +260,10 @@ def lagged_trials(X: Array, floor: float = 0.0, scale: Array | None = None) -> L
     eps = float(xp.finfo(X.dtype).eps)
     X = xp.astype(xp.matrix_transpose(X), xp.float64, copy=False)
     means = xp.mean(X, axis=1, keepdims=True)
-    X = X - means
-    return LaggedTrials(X if scale is None else X / scale, means, eps, floor, xp)
+    trials = LaggedTrials(X - means, means, eps, floor, xp)
+    if scale is not None:
+        trials.divide(scale)
+    return trials
 
 
 def augmented_covariances(
