@@ -69,8 +69,7 @@ class HiPPOTransformer(TransformerMixin, SubspaceEstimator):
     See Also
     --------
     subspace_learn.functional.sequence.state_space.ptd_legs : The same memory as complex modes.
-    sklearn.decomposition.PCA : The best linear projection of series that resemble those of
-    fit.
+    sklearn.decomposition.PCA : The best linear projection of series like those of fit.
 
     Notes
     -----
