@@ -126,7 +126,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
     class_means_ : array of shape (n_classes, d, d) or (n_classes, p, C, C), or None
         Means of "mdm", in the units of X, else None.
     condition_number_ : float
-        Of the arithmetic mean of the training matrices, before any metric, each type of channel at
+        Of the weighted mean of the training matrices, before any metric, each type of channel at
         unit power. Above 1e8 the affine-invariant metric rests on rounding; infinite if it is
         singular (a dead channel without shrinkage): "euclid", and "mdm" of "wasserstein" allow it.
     classes_ : ndarray of shape (n_classes,)
@@ -331,7 +331,9 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
             for found in (rule.reference, rule.means)
         )
         self.classifier_ = rule.classifier
-        self.condition_number_ = rule.geometry.condition_number(points)
+        self.condition_number_ = rule.geometry.condition_number(
+            points, None if weight is None else move_like(weight, points)
+        )
         return self
 
     def predict(self, X: Any) -> np.ndarray:

@@ -24,7 +24,7 @@ from .._base import random_seed
 from .._checks.magnitude import check_magnitude
 from ..functional.covariance.augmented_covariance import LaggedTrials
 from ..functional.covariance.spd import ONE_BLAS_THREAD
-from ._geometry import CovarianceGeometry
+from ._geometry import CovarianceGeometry, average
 
 __all__ = [
     "DecisionRule",
@@ -117,7 +117,7 @@ class TangentSpaceRule:
         self.n_iter, self.unit = 1, 1.0
         beside = None if weight is None else move_like(weight, points)
         if self.reference_rule == "arithmetic":
-            self.reference = _average(points, beside)
+            self.reference = average(points, beside)
         else:
             self.reference, self.n_iter, _ = self.geometry.mean(points, beside)
         vectors = self.features(points)
@@ -224,15 +224,6 @@ class NearestMeanRule:
 
 
 DecisionRule = TangentSpaceRule | NearestMeanRule
-
-
-def _average(points: Array, weight: Array | None) -> Array:
-    """Weighted arithmetic mean: a point of the same kind, since all kinds form convex sets."""
-    xp = array_namespace(points)
-    if weight is None:
-        return xp.mean(points, axis=0)
-    weight = xp.astype(weight, points.dtype)
-    return xp.tensordot(weight / xp.sum(weight), points, axes=1)
 
 
 def _fitted(classifier: Any, features: np.ndarray, y: np.ndarray, **weights: Any) -> Any:

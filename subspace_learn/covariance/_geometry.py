@@ -24,7 +24,7 @@ from ..functional.covariance.spd_distance import pairwise_distance
 from ..functional.covariance.spd_mean import SPDMean, mean_spd
 from ..functional.covariance.spd_tangent import tangent_vectors
 
-__all__ = ["CovarianceGeometry", "SPDGeometry", "SiegelGeometry", "geometry_of"]
+__all__ = ["CovarianceGeometry", "SPDGeometry", "SiegelGeometry", "average", "geometry_of"]
 
 OWN_METRICS = ("riemann", "logeuclid", "wasserstein")
 # Those of ours with logarithms. A matrix in them must be positive definite by more than rounding.
@@ -110,9 +110,9 @@ class SPDGeometry:
             return xp.stack(columns, axis=1) ** 2
         return pairwise_distance(points, means, self.metric, n_jobs=self.n_jobs) ** 2
 
-    def condition_number(self, points: Array) -> float:
-        """Condition number of the arithmetic mean of the matrices; infinite if it is singular."""
-        return _condition_number(points)
+    def condition_number(self, points: Array, weight: Array | None) -> float:
+        """Condition number of the weighted mean of the matrices; infinite if it is singular."""
+        return _condition_number(average(points, weight))
 
     def multiplied(self, points: Array, scale: Array) -> Array:
         """Points of the signals whose channels are multiplied by ``scale``, (..., d, d)."""
@@ -157,9 +157,9 @@ class SiegelGeometry:
         """Squared distances of the product metric."""
         return siegel_distances(points, means)
 
-    def condition_number(self, points: Array) -> float:
-        """Condition number of the arithmetic mean of the matrices; infinite if it is singular."""
-        return _condition_number(block_toeplitz(autocovariances(points)))
+    def condition_number(self, points: Array, weight: Array | None) -> float:
+        """Condition number of the weighted mean of the matrices; infinite if it is singular."""
+        return _condition_number(average(block_toeplitz(autocovariances(points)), weight))
 
     def multiplied(self, points: Array, scale: Array) -> Array:
         """Points of the signals whose channels are multiplied by ``scale``, (..., p, C, C)."""
@@ -232,14 +232,22 @@ def geometry_of(
     return SPDGeometry(metric, estimator, structure, tol, max_iter, n_jobs)
 
 
+def average(points: Array, weight: Array | None) -> Array:
+    """Weighted arithmetic mean: a point of the same kind, since all kinds form convex sets."""
+    xp = array_namespace(points)
+    if weight is None:
+        return xp.mean(points, axis=0)
+    weight = xp.astype(weight, points.dtype)
+    return xp.tensordot(weight / xp.sum(weight), points, axes=1)
+
+
 def _refuse_rounding(matrices: Array, trials: LaggedTrials, estimator: str) -> None:
     """Covariances are in float64: only the signals know that they were float32."""
     if estimator == "scm" and trials.eps > np.finfo(np.float64).eps:
         check_above_rounding(matrices, trials.eps)
 
 
-def _condition_number(matrices: Array) -> float:
-    xp = array_namespace(matrices)
-    values = xp.linalg.eigvalsh(xp.mean(matrices, axis=0))
+def _condition_number(matrix: Array) -> float:
+    values = array_namespace(matrix).linalg.eigvalsh(matrix)
     smallest, largest = float(values[0]), float(values[-1])
     return largest / smallest if smallest > 0 else float("inf")
