@@ -40,7 +40,7 @@ class LaggedTrials:
     trials : array of shape (n_trials, n_times, n_channels)
         Each channel with mean zero, in float64.
     means : array of shape (n_trials, 1, n_channels)
-        What was subtracted for that, in the same unit.
+        What was subtracted for that.
     eps : float
         Rounding unit of the signals as they were given: float32 ones keep that of float32.
     floor : float
@@ -52,6 +52,7 @@ class LaggedTrials:
     def __init__(self, trials: Array, means: Array, eps: float, floor: float, xp: Any) -> None:
         self.trials, self.means, self.eps, self.floor, self._xp = trials, means, eps, floor, xp
         self._products: dict[int, Array] = {}
+        self._scale: Array | None = None
 
     def power(self) -> Array:
         """Variance of each channel in each trial.
@@ -63,20 +64,24 @@ class LaggedTrials:
         """
         xp = self._xp
         power = xp.linalg.diagonal(self.product(0)) / self.trials.shape[1]
-        rounding = 16 * float(xp.finfo(power.dtype).eps) * self.means[:, 0, :]
+        rounding = 16 * float(xp.finfo(power.dtype).eps) * self._scaled(self.means[:, 0, :])
         return xp.where(power > rounding**2, power, xp.zeros_like(power))
 
     def divide(self, scale: Array) -> None:
-        """Divide the signals of each channel by a constant.
+        """Divide the signals of each channel by a constant, once.
 
         Parameters
         ----------
         scale : array of shape (n_channels,)
             Positive.
         """
-        self.trials, self.means = self.trials / scale, self.means / scale
-        squares = scale[:, None] * scale[None, :]
+        self._scale = scale
+        squares = scale[:, None] * scale
         self._products = {h: product / squares for h, product in self._products.items()}
+
+    def _scaled(self, signals: Array) -> Array:
+        """Signals (..., n_channels) after the division: of slices, since a pass over all costs time."""
+        return signals if self._scale is None else signals / self._scale
 
     def product(self, shift: int) -> Array:
         """Sum of ``x(t) x(t + shift)^T`` over the trial.
@@ -94,7 +99,10 @@ class LaggedTrials:
         if shift not in self._products:
             n_times = self.trials.shape[1]
             early, late = self.trials[:, : n_times - shift, :], self.trials[:, shift:, :]
-            self._products[shift] = self._xp.matrix_transpose(early) @ late
+            product = self._xp.matrix_transpose(early) @ late
+            if self._scale is not None:
+                product = product / (self._scale[:, None] * self._scale)
+            self._products[shift] = product
         return self._products[shift]
 
     def keep_only(self, shifts: Iterable[int]) -> None:
@@ -127,8 +135,9 @@ class LaggedTrials:
         n, n_times, C = trials.shape
         length, d = embedded_length(n_times, order, lag), order * C
         # the first and last samples, cut into runs: (n, order - 1, lag, C)
-        first = xp.reshape(trials[:, : n_times - length, :], (n, order - 1, lag, C))
-        last = xp.reshape(trials[:, length:, :], (n, order - 1, lag, C))
+        first = self._scaled(trials[:, : n_times - length, :])
+        first = xp.reshape(first, (n, order - 1, lag, C))
+        last = xp.reshape(self._scaled(trials[:, length:, :]), (n, order - 1, lag, C))
         moved = _block_products(last, xp) - _block_products(first, xp)
         S = xp.empty((n, order, C, order, C), dtype=trials.dtype, device=device_of(trials))
         for m in range(order):
@@ -195,7 +204,7 @@ class LaggedTrials:
         length = embedded_length(n_times, order, lag)
         energy = xp.zeros((n, length), dtype=mean.dtype, device=device_of(mean))
         for k in range(order):
-            window = self.trials[:, k * lag : k * lag + length, :]
+            window = self._scaled(self.trials[:, k * lag : k * lag + length, :])
             energy = energy + xp.sum((window - mean[:, None, k * C : (k + 1) * C]) ** 2, axis=2)
         return xp.mean(energy**2, axis=1)
 
@@ -203,7 +212,7 @@ class LaggedTrials:
         """The same for the embedding of the trial with zeros before and after, over n_times."""
         xp = self._xp
         n, n_times, _ = self.trials.shape
-        energy = xp.sum(self.trials**2, axis=2)
+        energy = xp.sum(self._scaled(self.trials) ** 2, axis=2)
         padding = (order - 1) * lag
         total = xp.zeros((n, n_times + padding), dtype=energy.dtype, device=device_of(energy))
         for k in range(order):
