@@ -62,6 +62,7 @@ _CAUSES = (
 class NotPositiveDefinite(ValueError):
     """A matrix of a stack is not positive (semi)definite."""
 
+    __module__ = "subspace_learn.covariance"  # where users import it from, and read it in errors
     semidefinite = False
 
 
