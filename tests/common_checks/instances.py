@@ -296,8 +296,13 @@ ROWS_ARE_TIMES = {"KoopmanEDMD"}
 # Fitted by L-BFGS on a loss without a single minimum: sums in another order end a little elsewhere.
 STOPS_AT_A_TOLERANCE = {"EoRACompensator", "RandomSubspaceClassifier"}
 
-# Log-densities divide by the smallest variances, which rounding moves by a share of the largest.
-AMPLIFIES_ROUNDING = {"AnalyticShrinkage": 100, "RandomMatrixFilter": 100}
+# Log-densities divide by the smallest variances, which rounding moves by a share of the largest;
+# LIBSVM keeps its kernel in float32.
+AMPLIFIES_ROUNDING = {
+    "AnalyticShrinkage": 100,
+    "AugmentedCovarianceClassifier": 100,
+    "RandomMatrixFilter": 100,
+}
 
 # Transformers whose job is to hand arrays from one library to another.
 CHANGES_LIBRARY = {"ToDevice"}
