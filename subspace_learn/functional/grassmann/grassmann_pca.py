@@ -210,9 +210,8 @@ def _krylov_steps(X: Array, k: int, block: int, tol: float) -> float:
     # centred afterwards: rounding does not matter to a guess
     gram = gram - xp.mean(gram, axis=0) - xp.mean(gram, axis=1)[:, None] + xp.mean(gram)
     values = xp.linalg.eigvalsh(gram)
-    if values.shape[0] <= block:
-        return inf
-    return likely_steps(float(values[-k]), float(values[-block - 1]), tol)
+    few = values.shape[0] <= block
+    return inf if few else likely_steps(float(values[-k]), float(values[-block - 1]), tol)
 
 
 def fitted_subspace(
