@@ -48,6 +48,8 @@ SecondMoments = Moments | LowRankMoments
 EXACT_FEATURES = 2048
 # An eigenvalue below this multiple of what rounding may add is found again, more precisely.
 _DOUBTFUL = 100.0
+# Multiply-adds up to which products of float32 rows are formed in float64 at once.
+_SMALL = 2e8
 # Most rows (or columns) of a square matrix that "auto" forms when the randomized solver fails.
 _LARGEST_SQUARE = 20_000
 
@@ -208,9 +210,8 @@ def _krylov_steps(X: Array, k: int, block: int, tol: float) -> float:
     # centred afterwards: rounding does not matter to a guess
     gram = gram - xp.mean(gram, axis=0) - xp.mean(gram, axis=1)[:, None] + xp.mean(gram)
     values = xp.linalg.eigvalsh(gram)
-    if values.shape[0] <= block:
-        return inf
-    return likely_steps(float(values[-k]), float(values[-block - 1]), tol)
+    few = values.shape[0] <= block
+    return inf if few else likely_steps(float(values[-k]), float(values[-block - 1]), tol)
 
 
 def fitted_subspace(
@@ -285,7 +286,9 @@ def _exact_moments(
     """Moments for "covariance": through the smaller of the two Gram matrices."""
     counted = isinstance(settings.n_components, int)
     if X.shape[1] <= X.shape[0] or (counted and settings.whole_count() > X.shape[0]):
-        return table_moments(X, weights, center=settings.center, wide=wide or not counted)
+        # for small tables float64 costs nothing that would be noticed
+        wide = wide or not counted or X.shape[0] * X.shape[1] ** 2 < _SMALL
+        return table_moments(X, weights, center=settings.center, wide=wide)
     table = centred_table(X, weights, center=settings.center)
     return dual_low_rank(table, settings.rank() if counted else None)
 
