@@ -256,13 +256,9 @@ def column_scales(sums: ColumnSums, *, center: bool) -> Array:
     """
     xp = array_namespace(sums.first)
     squares = xp.linalg.diagonal(sums.moments.scatter)
-    variances = xp.abs(squares) / _freedom(sums.moments, center)
+    variances = xp.abs(squares) / (sums.moments.weight - center)
     scale = deviations(variances, sums.moments.mean, _EPS)
     return xp.where(sums.varies & (scale > 0), scale, xp.ones_like(scale))
-
-
-def _freedom(moments: Moments, center: bool) -> float:
-    return moments.weight - (1.0 if center else 0.0)
 
 
 def table_spectrum(
@@ -364,7 +360,7 @@ def covariance_spectrum(sums: ColumnSums, *, divide: bool, center: bool) -> Spec
     spectrum : Spectrum
         With all eigenvectors, without a table.
     """
-    freedom = _freedom(sums.moments, center)
+    freedom = sums.moments.weight - center
     covariance, cancelled = sums.moments.scatter / freedom, sums.cancelled / freedom
     scale, mean = None, sums.moments.mean
     if divide:
@@ -387,7 +383,7 @@ def _gram_spectrum(
     table: CentredTable, rows: RowWeights, scale: Array | None, varies: Array, *, center: bool
 ) -> Spectrum:
     """Spectrum through the n x n Gram matrix; directions are found on demand, 2 n p flops each."""
-    freedom = table.weight - (1.0 if center else 0.0)
+    freedom = table.weight - center
     values, vectors = leading_eigenpairs(row_gram(table) / freedom)
     xp = array_namespace(varies)
     n_features = int(xp.sum(xp.astype(varies, xp.int64)))
