@@ -80,7 +80,7 @@ class LaggedTrials:
         self._products = {h: product / squares for h, product in self._products.items()}
 
     def _scaled(self, signals: Array) -> Array:
-        """Signals (..., n_channels) after the division: of slices, since a pass over all costs time."""
+        """Signals (..., n_channels) after the division: only where a slice of them is used."""
         return signals if self._scale is None else signals / self._scale
 
     def product(self, shift: int) -> Array:

@@ -12,6 +12,7 @@ from subspace_learn.functional.covariance.gbw_normalization import (
     Domain,
     GBWGeometry,
     domain_statistics,
+    forgotten_directions,
     metric_parameter_of,
     moved_domain,
     normalised,
@@ -333,3 +334,22 @@ def test_float32_stays_and_inputs_are_not_changed(xp, rng, n_jobs):
     assert xp.numpy(Z).dtype == np.float32
     assert xp.numpy(restored(Z, domain, GBWGeometry(0.5))).dtype == np.float32
     np.testing.assert_array_equal(xp.numpy(X), A)
+
+
+def test_directions_that_only_the_scale_of_a_row_hides_are_counted(rng):
+    M = 40.0 * random_spd(rng)
+    scale = np.ones(N)
+    assert forgotten_directions(M) == 0
+    scale[2] = 1e-5
+    assert forgotten_directions(scale[:, None] * M * scale) == 0, "still far above rounding"
+    scale[2] = scale[4] = 1e-9
+    assert forgotten_directions(scale[:, None] * M * scale) == 2
+    # null in the data, at any scale: nothing is forgotten
+    reference = np.eye(N) - 1 / N
+    assert forgotten_directions(reference @ M @ reference) == 0
+    M[:, 1] = M[1] = 0.0
+    assert forgotten_directions(M) == 0
+    # equal channels but for 1e-12: below 1e3 root(n) eps times the largest eigenvalue, which is n
+    nearly_equal = np.ones((4, 4)) + 1e-12 * np.eye(4)
+    scale = np.array([1.0, 1.0, 1.0, 1e-2])
+    assert forgotten_directions(scale[:, None] * nearly_equal * scale) == 0
