@@ -98,7 +98,8 @@ def main():
         "motor S015": motor(15),
         "motor S001": motor(1),
     }
-    print(".. list-table:: Accuracy; chance is .20 on SSVEP and .50 on motor imagery")
+    caption = "Accuracy, the same in volts and microvolts; chance is .20 on SSVEP, .50 on motor"
+    print(f".. list-table:: {caption} imagery")
     print("   :header-rows: 1\n")
     print("   * - method")
     for task in tasks:

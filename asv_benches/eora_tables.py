@@ -42,7 +42,7 @@ def digits():
             for network, (X, X_test, _, y_test) in fitted:
                 row = [network.score(X_test, y_test)]
                 for r, method in ((0, "svd"), (rank, "svd"), (rank, "act"), (rank, "eora")):
-                    model = EoRACompensator(network, rank=r, method=method, **parameters)
+                    model = EoRACompensator(network, n_components=r, method=method, **parameters)
                     row.append(model.fit(X).score(X_test, y_test))
                 scores.append(row)
             best = sum(row[4] >= max(row[2:4]) for row in scores)

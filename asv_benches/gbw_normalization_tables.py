@@ -20,11 +20,16 @@ from pathlib import Path
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from subspace_learn.covariance import AugmentedCovariances, GBWNormalizer
+from subspace_learn.covariance import (
+    AugmentedCovariances,
+    GBWNormalizer,
+    expm,
+    logm,
+    mean_spd,
+    tangent_vectors,
+    whiten,
+)
 from subspace_learn.datasets import fetch_ssvep
-from subspace_learn.functional.covariance.spd import expm, logm
-from subspace_learn.functional.covariance.spd_mean import mean_spd
-from subspace_learn.functional.covariance.spd_tangent import tangent_vectors, whiten
 
 OUTPUT = Path(__file__).resolve().parents[1] / "doc" / "_tables" / "gbw_normalization.rst"
 SUBJECTS = (1, 9)

@@ -15,10 +15,13 @@ from sklearn.neural_network import MLPClassifier
 from tables import spread, write_page
 from threadpoolctl import threadpool_limits
 
-from subspace_learn.functional.random_matrix.curvature import mlp_hvp
-from subspace_learn.functional.random_matrix.heavy_tail_spectrum import hill_exponent
-from subspace_learn.functional.random_matrix.hessian_spectrum import hessian_spectrum, top_gap
-from subspace_learn.random_matrix import HeavyTailSpectrum
+from subspace_learn.random_matrix import (
+    HeavyTailSpectrum,
+    hessian_spectrum,
+    hill_exponent,
+    mlp_hvp,
+    top_gap,
+)
 
 
 def plain_exponents(layers):

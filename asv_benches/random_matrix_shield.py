@@ -14,6 +14,7 @@ from tables import spread
 
 from subspace_learn import RandomMatrixFilter
 from subspace_learn.datasets import fetch_nsl_kdd
+from subspace_learn.random_matrix import RobustDirections
 
 MOVE, ANY_MOVE, NOISE = 8.0, 2.0, 6.0  # lengths of a step: in the fragile subspace, anywhere, noise
 QUANTILES = (0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
@@ -89,8 +90,12 @@ def fitted_filter(rows, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # these tables are not noise, and it says so
         pairs = {"X_perturbed": rows.disturbed} if options.pop("pairs", False) else {}
-        model = RandomMatrixFilter(on_empty="raise", random_state=0, **options).fit(rows.X, **pairs)
-    return model.components_, model.mean_
+        spikes = RandomMatrixFilter(on_empty="raise")
+        if not options:
+            model = spikes.fit(rows.X)
+            return model.components_, model.mean_
+        model = RobustDirections(spikes, random_state=0, **options).fit(rows.X, **pairs)
+    return model.components_, model.estimator_.mean_
 
 
 def classifier(rows, columns, mean):
@@ -187,9 +192,9 @@ def reason(X, y, seed):
                     warnings.simplefilter("ignore", UserWarning)
                     model = RandomMatrixFilter(standardize=standardize).fit(Z)
                     share = 1 - fragile.shape[1] / model.n_components_
-                    model.set_params(selector=selector, quantile=share)
-                    model.fit(Z, labels, X_perturbed=seen)
-                rows = model.components_ / (1.0 if model.scale_ is None else model.scale_)
+                    robust = RobustDirections(model, selector=selector, quantile=share)
+                    robust.fit(Z, labels, X_perturbed=seen)
+                rows = robust.components_ / (1.0 if model.scale_ is None else model.scale_)
                 fitted = classifier(Rows(Z, seen, y), rows, model.mean_)
                 inside = attacked(Z_test, y_test, *fitted, MOVE, fragile)
                 key = (selector, standardize, "no" if labels is None else "yes")

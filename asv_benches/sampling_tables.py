@@ -13,7 +13,8 @@ from sklearn.datasets import load_diabetes
 from subspace_learn.functional.sampling.dpp_least_squares import (
     design_rows,
     feature_space,
-    fit_from_indices,
+    phi_at,
+    weighted_fit,
 )
 from subspace_learn.functional.sampling.lp_sensitivity import lp_sensitivities
 from subspace_learn.functional.sampling.product_bases import basis_values, multi_indices
@@ -49,7 +50,7 @@ def fits(space, phi, y, scheme, n):
     for seed in range(DRAWS):
         design = design_rows(space, n, np.random.default_rng(seed), scheme=scheme)
         i = design.indices
-        c = fit_from_indices(space, y[i], i, design.weights).orthonormal
+        c = weighted_fit(space, phi_at(space, i), y[i], design.weights).orthonormal
         losses[seed] = np.mean((y - phi @ c) ** 2)
     return losses
 

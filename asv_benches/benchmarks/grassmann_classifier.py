@@ -158,11 +158,16 @@ class Fit(PeerBenchmark):
 
     def ours(self, data):
         X, y, *_ = data
-        return GrassmannClassifier(K, solver=self.solver, alpha=1.0, random_state=0).fit(X, y)
+        directions = {"center": False, "standardize": False, "constant": 0.0}
+        return GrassmannClassifier(K, solver=self.solver, **directions, random_state=0).fit(X, y)
 
     def peers(self, data):
         X, y, *_ = data
-        return {"NearestSubspaceClassifier": lambda: NearestSubspaceClassifier(K).fit(X, y)}
+        return {
+            "NearestSubspaceClassifier": lambda: NearestSubspaceClassifier(K, constant=0.0).fit(
+                X, y
+            )
+        }
 
     def score(self, data, result):
         return result.score(*data[2:])

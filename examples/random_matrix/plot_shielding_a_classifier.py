@@ -3,9 +3,9 @@ Shielding a classifier
 ======================
 
 Rows of 256 features hold the 64 pixels of digits, noise, and six strong directions that an attacker
-can move along: fragile ones. A `RandomMatrixFilter` keeps the spikes of the spectrum, or only those
-that a known disturbance moves little, one by one or after they were turned so that the disturbance
-moves each by itself. What it helps against, and what it costs.
+can move along: fragile ones. A `RandomMatrixFilter` keeps the spikes of the spectrum, or those only
+that a known disturbance moves little (`RobustDirections`), one by one or after they were turned so
+that the disturbance moves each by itself. What it helps against, and what it costs.
 """
 
 import warnings
@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from subspace_learn import RandomMatrixFilter
+from subspace_learn.random_matrix import RobustDirections
 
 N_FEATURES, N_FRAGILE, MOVE = 256, 6, 8.0
 rng = np.random.default_rng(0)
@@ -45,15 +46,15 @@ disturbed = X_train + MOVE / 2 * rng.standard_normal((len(X_train), N_FRAGILE)) 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", UserWarning)  # digits are not white noise: it says so
     spikes = RandomMatrixFilter().fit(X_train)
-    quantile = 1 - N_FRAGILE / spikes.n_spikes_
-    one_by_one = RandomMatrixFilter(selector="rbns", quantile=quantile)
-    turned = RandomMatrixFilter(selector="rotated_rbns", quantile=quantile)
+    quantile = 1 - N_FRAGILE / spikes.n_components_
+    one_by_one = RobustDirections(selector="rbns", quantile=quantile)
+    turned = RobustDirections(selector="rotated_rbns", quantile=quantile)
     for model in (one_by_one, turned):
         model.fit(X_train, X_perturbed=disturbed)
 for name, model in (("one by one", one_by_one), ("turned", turned)):
     tilt = np.linalg.norm(fragile @ model.components_.T, axis=0).max()
     print(
-        f"{name}: {model.support_.sum()} of {spikes.n_spikes_} kept; "
+        f"{name}: {model.support_.sum()} of {spikes.n_components_} kept; "
         f"largest cosine with the fragile subspace: {tilt:.3f}"
     )
 
@@ -115,10 +116,12 @@ for name, row in scores.items():
     print(f"{name:20s}" + "".join(f"{value:16.3f}" for value in row))
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
-order = np.arange(1, spikes.n_spikes_ + 1)
+order = np.arange(1, spikes.n_components_ + 1)
 left.plot(order, np.sort(one_by_one.scores_), "x", color="#D55E00", label="one by one")
 left.plot(order, np.sort(turned.scores_), "o", color="#0072B2", fillstyle="none", label="turned")
-left.axvline(spikes.n_spikes_ - N_FRAGILE + 0.5, color="0.4", linestyle=":", label="kept | dropped")
+left.axvline(
+    spikes.n_components_ - N_FRAGILE + 0.5, color="0.4", linestyle=":", label="kept | dropped"
+)
 left.set(xlabel="direction, by rising score", ylabel="score (large: fragile)")
 left.legend()
 colours = ("0.6", "#56B4E9", "#E69F00", "#0072B2")

@@ -19,7 +19,7 @@ from subspace_learn._capabilities import kind_of_input
 
 ASKED = (
     *("transform", "predict", "predict_proba", "predict_log_proba", "decision_function"),
-    *("score_samples", "embed", "solve", "filter", "eigenfunctions", "squared_residual"),
+    *("score_samples", "embed", "solve", "filter", "eigenfunctions", "reconstruction_error"),
 )
 # Values that are infinite or NaN on purpose: where they stand, and what they say.
 MAY_BE_INFINITE = {
@@ -111,7 +111,9 @@ def assert_fit_is_finite(estimator):
     for name in sorted(names):
         if name.endswith("_") and not name.startswith("_") and name not in estimator._not_finite:
             try:
-                value = getattr(estimator, name, None)
+                with warnings.catch_warnings():  # of a stream, when it is first asked
+                    warnings.simplefilter("ignore", UserWarning)
+                    value = getattr(estimator, name, None)
             except ValueError as error:  # a property, such as the inverse of what has none
                 refusal = error
             else:
