@@ -55,7 +55,6 @@ MEANING = {
     "lags": "lags to choose from",
     "local_steps": "steps of a client in a round",
     "resolution": "points of a grid along each axis",
-    "subspace_dim": "dimension of the subspace of one class",
     "window": "length of the stretch that is looked at",
     # numbers that weigh
     "alpha": "penalty",
@@ -160,6 +159,7 @@ MEANING = {
     "bounds": "box that a grid covers",
     "callbacks": "called while training",
     "classifier": "what tells classes apart at the end",
+    "class_weight": "factor of the weights of the rows of each class (scikit-learn's name)",
     "channel_axis": "axis of the channels in what a layer returns",
     "cv": "folds",
     "device": "where arrays lie",
@@ -190,7 +190,6 @@ DEFAULTS_DIFFER = {
     "batch_size": "sequences are longer than rows; rsgd sizes its batches by the table",
     "center": "NearestSubspaceClassifier (CLAFIC) measures directions of rows from the origin",
     "device": "a transformer that moves arrays moves them to the host unless told otherwise",
-    "dtype": "covariances keep the width of X, networks are trained in float32",
     "estimator": "each wraps another kind",
     "flatten": "maps are looked at, images of meshes go on into a pipeline",
     "gamma": "scales of kernels depend on data, of logits not",

@@ -84,7 +84,7 @@ for j, seed in enumerate(SEEDS):
     accuracy[-1, j] = linear.score(X_test, y_test)
     angle[-1, j] = intra_class_angle(features, y_test)
     for i, k in enumerate(DIMENSIONS):
-        fits[k] = GrassmannNetClassifier(subspace_dim=k, random_state=seed, **TRAINING)
+        fits[k] = GrassmannNetClassifier(n_components=k, random_state=seed, **TRAINING)
         fits[k].fit(X_train, y_train)
         accuracy[i, j] = fits[k].score(X_test, y_test)
         angle[i, j] = intra_class_angle(fits[k].transform(X_test), y_test)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from .._array import Array, library_name, to_numpy
-from .._base import Interval, StrOptions, SubspaceEstimator, random_seed
+from .._array import Array, array_namespace, library_name, to_numpy
+from .._base import Interval, StrOptions, SubspaceEstimator, random_seed, warn
 from .._checks.magnitude import finite_result
 from .._checks.table import check_sample_weight, check_samples
 from ..functional.grassmann.grassmann_training import stratified_split
@@ -20,6 +20,15 @@ from ._documentation import with_training_parameters
 from ._requirements import require_torch
 
 __all__ = ["BaseDeepEstimator", "Rows"]
+
+# Parameters that a fit which goes on from an earlier one may find changed. Any other has built the
+# net that is there, and a new value would do nothing.
+MAY_CHANGE = {
+    *("batch_size", "class_weight", "device", "early_stopping", "lr", "max_epochs"),
+    *("n_iter_no_change", "random_state", "state_lr", "validation_fraction", "verbose"),
+    *("warm_start", "weight_decay"),
+}
+UNITS = 1e-4, 1e4  # sizes of columns between which a training from random parameters gets anywhere
 
 
 class Rows(NamedTuple):
@@ -75,7 +84,7 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
         "warm_start": ["boolean"],
         "callbacks": [list, tuple, None],
         "device": [str],
-        "dtype": [StrOptions({"float32", "float64"})],
+        "dtype": [StrOptions({"float32", "float64"}), None],
         "random_state": ["random_state", np.random.Generator],
         "verbose": ["verbose"],
         "net_params": [dict, None],
@@ -95,7 +104,7 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
         warm_start=False,
         callbacks=None,
         device="auto",
-        dtype="float32",
+        dtype=None,
         random_state=None,
         verbose=0,
         net_params=None,
@@ -173,6 +182,7 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
 
     def _checked(self, X: Any, *, reset: bool, method: str) -> Array:
         """Check features; torch tensors stay where they are, all else becomes a NumPy array."""
+        refuse_what_is_no_table(self, X, method)
         if getattr(X, "ndim", 0) > 2:
             raise ValueError(
                 f"Found array with dim {X.ndim}, of shape {tuple(X.shape)}, but "
@@ -194,21 +204,47 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
 
         if rows.weights is not None and not rows.weights.all():
             rows = rows.take(np.flatnonzero(rows.weights))
-        plan = self._plan()
-        if not begun:
-            self._seed = random_seed(self.random_state)
-        rng = np.random.default_rng([self._seed, self.n_iter_ if begun else 0])
-        net = _training.resumed(self.net_, plan) if begun else self._new_net(rows, plan, rng)
+        if rows.weights is not None and method == "fit":
+            # only their ratios count; in a stream they say how much a batch counts beside others
+            rows = rows._replace(weights=rows.weights / rows.weights.mean())
+        plan = self._plan(rows.X)
+        if begun:
+            self._refuse_changes(method)
+            rng = np.random.default_rng([self._seed, self.n_iter_])
+            net = _training.resumed(self.net_, plan)
+        else:
+            self._seed, self._built_with = random_seed(self.random_state), self._built_by()
+            rng = np.random.default_rng([self._seed, 0])
+            net = self._new_net(rows, plan, rng)
         training, validation = self._split(rows, rng, method)
         self.net_ = _training.trained(
             net,
-            _training.table(*training[:3], plan.device, plan.dtype),
-            validation and _training.table(*validation[:3], plan.device, plan.dtype),
+            _training.table(net, *training[:3]),
+            validation and _training.table(net, *validation[:3]),
             epochs=1 if method == "partial_fit" else self.max_epochs,
             seed=int(rng.integers(2**63)),
         )
 
-    def _plan(self) -> Any:
+    def _built_by(self) -> dict[str, Any]:
+        """Parameters that decide what net is built; lists as they are now."""
+        given = self.get_params(deep=False).items()
+        return {n: _unshared(v) for n, v in given if n not in MAY_CHANGE}
+
+    def _refuse_changes(self, method: str) -> None:
+        now = self._built_by()
+        changed = [
+            name
+            for name in sorted({*now, *self._built_with})
+            if not _is_same(now.get(name), self._built_with.get(name))
+        ]
+        if changed:
+            raise ValueError(
+                f"{', '.join(changed)} of {type(self).__name__} changed after its net was built, "
+                f"but {method}() goes on with that net, where the change would do nothing. Set "
+                "back what changed, or fit anew: without warm_start, or a clone."
+            )
+
+    def _plan(self, X: Array) -> Any:
         from ._training import Plan, chosen_device
 
         optimizer, options = self._optimizer()
@@ -222,7 +258,7 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
             patience=self.n_iter_no_change if self.early_stopping else None,
             callbacks=self.callbacks,
             device=chosen_device(self.device),
-            dtype=self.dtype,
+            dtype=self.dtype or ("float64" if str(X.dtype).endswith("float64") else "float32"),
             verbose=int(self.verbose),
             net_params={**options, **(self.net_params or {})},
         )
@@ -232,8 +268,12 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
 
         with _training.seeded(int(rng.integers(2**63)), plan.device):
             module = self._build_module(self.n_features_in_, rows.n_outputs, rng)
-            module = _training.checked_module(module, rows.X, plan, rows.n_outputs)
-            return _training.built_net(self._kind, module, self._loss(), plan, rows.n_outputs)
+            module, takes_codes = _training.checked_module(module, rows.X, plan, rows.n_outputs)
+            if not takes_codes:
+                warn_of_units(self, rows.X)
+            return _training.built_net(
+                *(self._kind, module, self._loss(), plan, rows.n_outputs), takes_codes=takes_codes
+            )
 
     def _split(self, rows: Rows, rng: np.random.Generator, method: str) -> tuple[Rows, Rows | None]:
         """Training and validation rows; a batch of a stream is not split."""
@@ -247,12 +287,75 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
         """What the module, or a method of it, makes of new rows."""
         check_is_fitted(self)
         X = self._checked(X, reset=False, method=method)
-        from ._training import outputs
+        from ._training import net_outputs
 
-        found = outputs(self.net_.module_, X, self.net_.device, method=call)
+        found = net_outputs(self.net_, X, call)
         return finite_result(found, name=type(self).__name__, method=method)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.array_api_support = False  # tensors are taken, but NumPy arrays come out
+        if tags.transformer_tags is not None:
+            widths = ["float64", "float32"] if self.dtype is None else [self.dtype]
+            tags.transformer_tags.preserves_dtype = widths
         return tags
+
+
+def refuse_what_is_no_table(estimator: Any, X: Any, method: str) -> None:
+    """Say what to do with several inputs in a dict, epochs of mne and rows of unequal length."""
+    where = f"{type(estimator).__name__}.{method}()"
+    if isinstance(X, Mapping):
+        raise ValueError(
+            f"{where} takes one table, but was given a {type(X).__name__} with the entries "
+            f"{', '.join(map(repr, X))}. Put them side by side, as in np.hstack(list(X.values())), "
+            "and let the module cut its input apart."
+        )
+    if hasattr(X, "get_data") and hasattr(X, "info"):
+        raise ValueError(
+            f"{where} takes rows of a table, but was given {type(X).__name__}. SSMClassifier takes "
+            "epochs as they are. For a module of your own give "
+            "X.get_data().reshape(len(X), -1), and let it begin with torch.nn.Unflatten."
+        )
+    if isinstance(X, list | tuple):
+        lengths = sorted({len(row) for row in X if hasattr(row, "__len__")})
+        if len(lengths) > 1:
+            raise ValueError(
+                f"{where} takes rows of one length, but was given rows of {lengths[0]} to "
+                f"{lengths[-1]} numbers. Cut or pad them to one length, or fit what has one length "
+                "together."
+            )
+
+
+def warn_of_units(estimator: Any, X: Array) -> None:
+    """Warn of rows so large or so small that training from random parameters leads nowhere."""
+    xp = array_namespace(X)
+    squares = xp.mean(xp.astype(X, xp.float64) ** 2, axis=tuple(range(X.ndim - 1)))
+    size = float(xp.max(squares)) ** 0.5
+    if size > UNITS[1] or 0 < size < UNITS[0]:
+        column = int(xp.argmax(squares))
+        warn(
+            f"The largest root mean square of a column of X is {size:.3g} (column {column}), and "
+            f"{type(estimator).__name__} trains on numbers as they are: its steps and initial "
+            "parameters suit columns of size about 1. Bring X there first, by another unit or "
+            "sklearn.preprocessing.StandardScaler."
+        )
+
+
+def _unshared(value: Any) -> Any:
+    """A list or dict that does not follow changes of the one given."""
+    if isinstance(value, dict):
+        return dict(value)
+    return list(value) if isinstance(value, list) else value
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    """Whether two values of a parameter are equal, entry by entry; arrays may be among them."""
+    if a is b:
+        return True
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_is_same(a[name], b[name]) for name in a)
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(map(_is_same, a, b))
+    if hasattr(a, "shape") and hasattr(b, "shape"):
+        return a.shape == b.shape and bool((a == b).all())
+    return bool(a == b)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 
-from .._base import fit_method
+from .._base import StrOptions, fit_method
 from .._checks.table import check_labels
 from ..functional.grassmann.grassmann_classifier import log_probabilities, probabilities
 from ._base import BaseDeepEstimator, Rows
@@ -21,6 +22,11 @@ class BaseDeepClassifier(ClassifierMixin, BaseDeepEstimator):
     """Labels in, logits of a module, labels and probabilities out."""
 
     _kind = "classifier"
+
+    _parameter_constraints: dict = {
+        **BaseDeepEstimator._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
 
     @fit_method
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> BaseDeepClassifier:
@@ -101,9 +107,39 @@ class BaseDeepClassifier(ClassifierMixin, BaseDeepEstimator):
                 "anew without warm_start."
             )
         codes = np.searchsorted(self.classes_, labels).astype(np.int64)
+        if self.class_weight is not None:
+            own = self._weights_of_classes(codes, weights, method)
+            weights = own[codes] if weights is None else weights * own[codes]
+            if not weights.any():
+                raise ValueError(
+                    "No row is left of positive weight: class_weight gives 0 to every class that "
+                    "y holds. Give one of them a weight."
+                )
         rows = Rows(X, codes, weights, len(self.classes_))
         self._train(rows, method=method, begun=begun)
         return self
+
+    def _weights_of_classes(
+        self, codes: np.ndarray, weights: np.ndarray | None, method: str
+    ) -> np.ndarray:
+        """A factor for the rows of each class, in the order of ``classes_``."""
+        if isinstance(self.class_weight, Mapping):
+            known = self.classes_.tolist()
+            unknown = [label for label in self.class_weight if label not in known]
+            found = [float(self.class_weight.get(label, 1.0)) for label in known]
+            if unknown or not all(0 <= each < np.inf for each in found):
+                raise ValueError(
+                    f"class_weight={self.class_weight!r} must give finite weights of 0 or more to "
+                    f"classes of y, which are {known}."
+                )
+            return np.array(found)
+        if method == "partial_fit":
+            raise ValueError(
+                "class_weight='balanced' needs the share of each class, which the rows of a "
+                "stream do not tell. Give the weights: class_weight={label: weight, ...}."
+            )
+        sums = np.bincount(codes, weights, minlength=len(self.classes_))
+        return sums.sum() / (len(sums) * np.where(sums > 0, sums, 1.0))
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Logits; with two classes that of the second minus that of the first.
@@ -221,3 +257,51 @@ class DeepClassifier(ModuleEstimator, BaseDeepClassifier):
     >>> clf.fit(X, y).score(X, y) > 0.95
     True
     """
+
+    _parameter_constraints: dict = {
+        **ModuleEstimator._parameter_constraints,
+        **BaseDeepClassifier._parameter_constraints,
+    }
+
+    def __init__(
+        self,
+        module=None,
+        *,
+        class_weight=None,
+        max_epochs=50,
+        lr=1e-3,
+        batch_size=64,
+        optimizer="adam",
+        weight_decay=0.0,
+        validation_fraction=None,
+        early_stopping=False,
+        n_iter_no_change=10,
+        warm_start=False,
+        callbacks=None,
+        device="auto",
+        dtype=None,
+        random_state=None,
+        verbose=0,
+        net_params=None,
+        **module__x,
+    ):
+        super().__init__(
+            module,
+            max_epochs=max_epochs,
+            lr=lr,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            validation_fraction=validation_fraction,
+            early_stopping=early_stopping,
+            n_iter_no_change=n_iter_no_change,
+            warm_start=warm_start,
+            callbacks=callbacks,
+            device=device,
+            dtype=dtype,
+            random_state=random_state,
+            verbose=verbose,
+            net_params=net_params,
+            **module__x,
+        )
+        self.class_weight = class_weight

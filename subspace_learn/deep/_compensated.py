@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import torch
 
+from .._base import warn
 from ..functional.compression.eora import METHODS, compressed, eora_factors
 from ._training import as_tensor
 from ._watching import evaluated, found_parts, precision, rows_for, trained_module, watched
@@ -215,11 +215,7 @@ def compensated(
     moments = inputs_of(parts)
     left_out = sorted(set(parts) - set(moments))
     if left_out:
-        warnings.warn(
-            f"Not run on these rows, and so left as they are: {', '.join(left_out)}.",
-            UserWarning,
-            stacklevel=2,
-        )
+        warn(f"Not run on these rows, and so left as they are: {', '.join(left_out)}.")
     for name in list(moments):  # in the order in which they are run
         if calibration == "sequential":
             moments.update(inputs_of({name: parts[name]}))

@@ -8,13 +8,16 @@ from collections.abc import Callable
 __all__ = ["with_training_parameters"]
 
 PARAMETERS = """\
+class_weight : dict, "balanced" or None, default=None
+    Factor of the weights of the rows of each class, by label; 1 for a class that is left out.
+    "balanced" gives all classes of a `fit` the same sum of weights.
 max_epochs : int, default=50
     Number of times that `fit` goes through the rows.
 lr : float, default=1e-3
     Learning rate of the optimizer.
 batch_size : int or None, default=64
-    Rows of a batch; None takes all rows at every step. A last batch of one row joins the one
-    before it.
+    Rows of a batch, in training and at most in prediction; None takes all rows at every step, and
+    8192 in prediction. A last batch of one row joins the one before it in training.
 optimizer : {"adam", "adamw", "sgd", "rsgd"} or type, default="adam"
     "rsgd" is :class:`RiemannianSGD`; or a class from ``torch.optim``.
 weight_decay : float, default=0.0
@@ -28,25 +31,29 @@ early_stopping : bool, default=False
 n_iter_no_change : int, default=10
     Epochs to wait for with ``early_stopping``.
 warm_start : bool, default=False
-    Whether `fit` goes on from the fit before, with its module, optimizer and callbacks; lr,
-    weight_decay, batch_size and max_epochs may have changed.
+    Whether `fit` goes on from the fit before, with its module, optimizer, callbacks and learning
+    rate, which a schedule takes further. lr (which then starts schedules anew), weight_decay,
+    batch_size, max_epochs, class_weight and what is said of early stopping may have changed; any
+    other change is refused.
 callbacks : list or None, default=None
     Callbacks of skorch, copied before use. Those that watch ``valid_loss`` need a
-    ``validation_fraction``. The rows are a table: those that read ``dataset_train`` find its arrays
-    as ``X`` and ``y``.
+    ``validation_fraction``. A callback ends training, as those of skorch do, by a ``raise
+    KeyboardInterrupt`` in a method of its own; any other interrupt undoes the fit.
 device : str, default="auto"
     "cpu", "cuda" or "cuda:<index>"; "auto" is "cuda" where torch finds one. The whole table is
     moved there.
-dtype : {"float32", "float64"}, default="float32"
-    Precision of the module; rows are cast to it.
+dtype : {"float32", "float64"} or None, default=None
+    Precision of the module; rows are cast to it. None keeps the width of X, float64 for whole
+    numbers. float32 halves memory and is faster, on a GPU by far.
 random_state : int, RandomState, Generator or None, default=None
     Seeds the initial parameters, the order of the rows, the rows set aside and dropout. torch's own
     generator is put back afterwards.
 verbose : int, default=0
     1 shows a progress bar, 2 prints a line for each epoch.
 net_params : dict or None, default=None
-    Further parameters of the skorch net, such as ``{"optimizer__momentum": 0.9}`` or
-    ``{"criterion": torch.nn.HuberLoss, "criterion__reduction": "none"}``.
+    Further parameters of the skorch net: criterion, criterion__x, optimizer__x, callbacks__x and
+    predict_nonlinearity, such as ``{"optimizer__momentum": 0.9}`` or ``{"criterion":
+    torch.nn.HuberLoss, "criterion__reduction": "none"}``. Names that would do nothing are refused.
 **module__x : object
     Parameters of the module, each with the prefix ``module__``.
 """
@@ -76,9 +83,14 @@ Raises
 ImportError
     If torch or skorch is not installed.
 ValueError
-    If X or y cannot be used, the module does not fit them, ``device`` is not there, or the loss of
-    the first epoch is not finite. If a later one is not, training stops with a
-    `ConvergenceWarning` that names the epoch, and the best state is kept.
+    If X or y cannot be used, the module does not fit them, ``device`` is not there, a parameter
+    would do nothing, or the loss of the first epoch is not finite. If a later one is not, training
+    stops with a `ConvergenceWarning` that names the epoch, and the best state is kept.
+
+Warns
+-----
+UserWarning
+    If the largest column of X is of a size beyond [1e-4, 1e4]: scale it.
 
 """
 

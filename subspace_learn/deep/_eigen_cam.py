@@ -229,6 +229,7 @@ class EigenCAM(TransformerMixin, SubspaceEstimator):
         names = [self.layer] if isinstance(self.layer, str) else list(self.layer or ["None"])
         parts = found_parts(module, names)
         device, dtype = precision(module)
+        dtype = None if getattr(rows, "dtype", None) == torch.int64 else dtype  # tokens
         for start in range(0, len(rows), self.batch_size):
             batch = as_tensor(rows[start : start + self.batch_size], device, dtype)
             with evaluated(module), watched(parts) as seen:

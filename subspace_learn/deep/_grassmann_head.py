@@ -26,20 +26,20 @@ class GrassmannHead(torch.nn.Module):
         Number d of features.
     n_classes : int
         Number of subspaces.
-    subspace_dim : int, default=8
+    n_components : int, default=8
         Their dimension k, at most d. At k = d all logits are gamma.
     gamma : float, default=25.0
         Scale of the logits, which lie in [0, gamma].
 
     Attributes
     ----------
-    subspaces : GrassmannParameter of shape (n_classes, in_features, subspace_dim)
+    subspaces : GrassmannParameter of shape (n_classes, in_features, n_components)
         Orthonormal columns, from the uniform law at first.
 
     Raises
     ------
     ValueError
-        If subspace_dim is not in [1, in_features], or gamma is not positive.
+        If n_components is not in [1, in_features], or gamma is not positive.
 
     See Also
     --------
@@ -61,7 +61,7 @@ class GrassmannHead(torch.nn.Module):
     --------
     >>> import torch
     >>> from subspace_learn.deep import GrassmannHead
-    >>> head = GrassmannHead(in_features=16, n_classes=3, subspace_dim=4)
+    >>> head = GrassmannHead(in_features=16, n_classes=3, n_components=4)
     >>> inside = head.subspaces[1] @ torch.ones(4)  # a feature in the subspace of class 1
     >>> logits = head(inside[None])
     >>> bool(torch.isclose(logits[0, 1], torch.tensor(25.0)))
@@ -69,19 +69,19 @@ class GrassmannHead(torch.nn.Module):
     """
 
     def __init__(
-        self, in_features: int, n_classes: int, subspace_dim: int = 8, gamma: float = 25.0
+        self, in_features: int, n_classes: int, n_components: int = 8, gamma: float = 25.0
     ) -> None:
         super().__init__()
-        if not 1 <= subspace_dim <= in_features:
+        if not 1 <= n_components <= in_features:
             raise ValueError(
-                f"subspace_dim={subspace_dim} must lie in [1, in_features={in_features}]. Choose a "
-                "smaller subspace_dim, or a wider layer before the head."
+                f"n_components={n_components} must lie in [1, in_features={in_features}]. Choose a "
+                "smaller n_components, or a wider layer before the head."
             )
         if not gamma > 0:
             raise ValueError(f"gamma={gamma} must be positive.")
         self.in_features, self.n_classes = in_features, n_classes
-        self.subspace_dim, self.gamma = subspace_dim, gamma
-        self.subspaces = GrassmannParameter(torch.empty(n_classes, in_features, subspace_dim))
+        self.n_components, self.gamma = n_components, gamma
+        self.subspaces = GrassmannParameter(torch.empty(n_classes, in_features, n_components))
         self.reset_parameters()
 
     @torch.no_grad()
@@ -105,7 +105,7 @@ class GrassmannHead(torch.nn.Module):
         x = torch.nn.functional.normalize(features, dim=1, eps=1e-12)
         # one product with all bases side by side; the norm has gradient 0 at 0
         stacked = self.subspaces.permute(1, 0, 2).reshape(self.in_features, -1)
-        coordinates = (x @ stacked).unflatten(1, (self.n_classes, self.subspace_dim))
+        coordinates = (x @ stacked).unflatten(1, (self.n_classes, self.n_components))
         return self.gamma * torch.linalg.vector_norm(coordinates, dim=2)
 
     def extra_repr(self) -> str:
@@ -118,7 +118,7 @@ class GrassmannHead(torch.nn.Module):
         """
         return (
             f"in_features={self.in_features}, n_classes={self.n_classes}, "
-            f"subspace_dim={self.subspace_dim}, gamma={self.gamma}"
+            f"n_components={self.n_components}, gamma={self.gamma}"
         )
 
 
@@ -126,11 +126,11 @@ class GrassmannNet(torch.nn.Module):
     """A perceptron with a :class:`GrassmannHead`."""
 
     def __init__(
-        self, sizes: Sequence[int], n_classes: int, subspace_dim: int, gamma: float, activation: str
+        self, sizes: Sequence[int], n_classes: int, n_components: int, gamma: float, activation: str
     ) -> None:
         super().__init__()
         self.features = layers(sizes, activation)
-        self.head = GrassmannHead(sizes[-1], n_classes, subspace_dim, gamma)
+        self.head = GrassmannHead(sizes[-1], n_classes, n_components, gamma)
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Logits of a batch."""

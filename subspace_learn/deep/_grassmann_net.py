@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import Tags
 
 from .._base import Interval, StrOptions
 from ..functional.grassmann.nearest_subspace import row_directions
-from ._base import BaseDeepEstimator
 from ._classifier import BaseDeepClassifier
 from ._documentation import with_training_parameters
 
@@ -35,7 +33,7 @@ class GrassmannNetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     ----------
     hidden_layer_sizes : sequence of int, default=(128, 64)
         Sizes of the layers; the last is the number of features, and no activation follows it.
-    subspace_dim : int, default=8
+    n_components : int, default=8
         Dimension k of each class's subspace, at most the number of features.
     gamma : float, default=25.0
         Scale of the logits, which lie in [0, gamma].
@@ -75,15 +73,15 @@ class GrassmannNetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     >>> from subspace_learn.deep import GrassmannNetClassifier
     >>> X, y = load_digits(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0)
-    >>> clf = GrassmannNetClassifier(subspace_dim=4, max_epochs=10, random_state=0)
+    >>> clf = GrassmannNetClassifier(n_components=4, max_epochs=10, random_state=0)
     >>> clf.fit(X_train, y_train).score(X_test, y_test) > 0.9
     True
     """
 
     _parameter_constraints: dict = {
-        **BaseDeepEstimator._parameter_constraints,
+        **BaseDeepClassifier._parameter_constraints,
         "hidden_layer_sizes": ["array-like"],
-        "subspace_dim": [Interval(Integral, 1, None, closed="left")],
+        "n_components": [Interval(Integral, 1, None, closed="left")],
         "gamma": [Interval(Real, 0, None, closed="neither")],
         "activation": [StrOptions({"relu", "gelu", "silu", "tanh"})],
         "momentum": [Interval(Real, 0, 1, closed="left")],
@@ -94,10 +92,11 @@ class GrassmannNetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self,
         hidden_layer_sizes=(128, 64),
         *,
-        subspace_dim=8,
+        n_components=8,
         gamma=25.0,
         activation="relu",
         momentum=0.9,
+        class_weight=None,
         max_epochs=50,
         lr=0.01,
         batch_size=64,
@@ -108,16 +107,17 @@ class GrassmannNetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         warm_start=False,
         callbacks=None,
         device="auto",
-        dtype="float32",
+        dtype=None,
         random_state=None,
         verbose=0,
         net_params=None,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
-        self.subspace_dim = subspace_dim
+        self.n_components = n_components
         self.gamma = gamma
         self.activation = activation
         self.momentum = momentum
+        self.class_weight = class_weight
         self.max_epochs = max_epochs
         self.lr = lr
         self.batch_size = batch_size
@@ -144,13 +144,13 @@ class GrassmannNetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Returns
         -------
         features : ndarray of shape (n_samples, hidden_layer_sizes[-1])
-            Rows of length 1, in the precision of ``dtype``.
+            Rows of length 1, in the precision of the module.
         """
         return row_directions(self._outputs(X, "transform", "features"))[0]
 
     @property
     def subspaces_(self) -> np.ndarray:
-        """Orthonormal columns, (n_classes, hidden_layer_sizes[-1], subspace_dim); a copy."""
+        """Orthonormal columns, (n_classes, hidden_layer_sizes[-1], n_components); a copy."""
         return self.net_.module_.head.subspaces.detach().cpu().numpy().copy()
 
     @property
@@ -161,12 +161,7 @@ class GrassmannNetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         from ._grassmann_head import GrassmannNet
 
         sizes = (n_features, *self.hidden_layer_sizes)
-        return GrassmannNet(sizes, n_outputs, self.subspace_dim, self.gamma, self.activation)
+        return GrassmannNet(sizes, n_outputs, self.n_components, self.gamma, self.activation)
 
     def _optimizer(self) -> tuple[str | Callable[..., Any], dict[str, Any]]:
         return "rsgd", {"momentum": self.momentum}
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = [self.dtype]
-        return tags

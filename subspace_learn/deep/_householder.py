@@ -205,7 +205,7 @@ class HouseholderLinear(torch.nn.Module):
         if len(rows) <= self.n_components:  # fewer flops than by way of the matrix
             Y = self._reflected(rows)
             Y = Y if self.bias is None else Y + self.bias
-            return Y.reshape(*X.shape[:-1], self.out_features)
+            return Y.reshape(*X.shape[:-1], self.out_features).to(_width_of_linear(X))
         if self.left is None or self.right is None:
             return torch.nn.functional.linear(X, self.weight, self.bias)
         coordinates = X @ self.directions.T
@@ -248,18 +248,29 @@ def orthonormal_columns(vectors: torch.Tensor) -> torch.Tensor:
 def reflected(rows: torch.Tensor, vectors: torch.Tensor, *, back: bool = False) -> torch.Tensor:
     """Rows, (n, d), times the product of the reflections in the columns of vectors, (d, m).
 
-    With ``back`` times its transpose, the reflections in the opposite order.
+    With ``back`` times its transpose, the reflections in the opposite order. At least in float32,
+    also under autocast: what 16 bits leave of a reflection is no isometry.
     """
     d, m = vectors.shape
     n_blocks = -(-m // BLOCK)
-    # zero vectors fill the last block up
-    V = torch.nn.functional.pad(vectors.T, (0, 0, 0, n_blocks * BLOCK - m))
-    V = V.reshape(n_blocks, BLOCK, d)
-    T = _triangles(V @ V.mT)
-    pairs = list(zip(V.unbind(), (T.mT if back else T).unbind(), strict=True))
-    for v, t in reversed(pairs) if back else pairs:
-        rows = torch.addmm(rows, rows @ v.T @ t, v)
-    return rows
+    wide = torch.promote_types(torch.promote_types(rows.dtype, vectors.dtype), torch.float32)
+    with torch.autocast(vectors.device.type, enabled=False):
+        # zero vectors fill the last block up
+        V = torch.nn.functional.pad(vectors.to(wide).T, (0, 0, 0, n_blocks * BLOCK - m))
+        V = V.reshape(n_blocks, BLOCK, d)
+        T = _triangles(V @ V.mT)
+        pairs = list(zip(V.unbind(), (T.mT if back else T).unbind(), strict=True))
+        found = rows.to(wide)
+        for v, t in reversed(pairs) if back else pairs:
+            found = torch.addmm(found, found @ v.T @ t, v)
+        return found.to(rows.dtype)
+
+
+def _width_of_linear(X: torch.Tensor) -> torch.dtype:
+    """What torch.nn.functional.linear would return: of X, or of autocast."""
+    kind = X.device.type
+    narrow = torch.is_autocast_enabled(kind) and X.dtype != torch.float64
+    return torch.get_autocast_dtype(kind) if narrow else X.dtype
 
 
 def _triangles(gram: torch.Tensor) -> torch.Tensor:

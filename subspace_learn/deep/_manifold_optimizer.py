@@ -181,7 +181,7 @@ class RiemannianSGD(torch.optim.Optimizer):
     --------
     >>> import torch
     >>> from subspace_learn.deep import GrassmannHead, RiemannianSGD
-    >>> net = torch.nn.Sequential(torch.nn.Linear(8, 6), GrassmannHead(6, 3, subspace_dim=2))
+    >>> net = torch.nn.Sequential(torch.nn.Linear(8, 6), GrassmannHead(6, 3, n_components=2))
     >>> optimizer = RiemannianSGD(net.parameters(), lr=0.1)
     >>> torch.nn.functional.cross_entropy(net(torch.randn(5, 8)), torch.arange(5) % 3).backward()
     >>> optimizer.step()

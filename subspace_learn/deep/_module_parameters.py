@@ -38,7 +38,7 @@ class ModuleEstimator(BaseDeepEstimator):
         warm_start=False,
         callbacks=None,
         device="auto",
-        dtype="float32",
+        dtype=None,
         random_state=None,
         verbose=0,
         net_params=None,

@@ -7,13 +7,18 @@ own methods with arrays.
 
 from __future__ import annotations
 
+import copy
+import dis
 from collections.abc import Iterator
 from math import isfinite
 from typing import Any
 
 import torch
 from skorch import NeuralNet, NeuralNetClassifier, NeuralNetRegressor
-from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
+from skorch.callbacks import Callback, EpochTimer, LRScheduler, PassthroughScoring
+from skorch.dataset import Dataset
+
+from ._saving import SavedNet
 
 __all__ = ["NETS", "BestState", "NonFiniteLossError", "StopTraining", "Table"]
 
@@ -26,16 +31,17 @@ class NonFiniteLossError(ArithmeticError):
     """The loss or a parameter became NaN or infinite."""
 
 
-class Table(torch.utils.data.Dataset):
-    """Rows, targets and weights as tensors, on the device of the net."""
+class Table(Dataset):
+    """Rows, targets and weights as tensors, on the device of the net.
+
+    A dataset of skorch, whose callbacks look for rows and targets in those alone.
+    """
 
     def __init__(
         self, X: torch.Tensor, y: torch.Tensor, weights: torch.Tensor | None = None
     ) -> None:
-        self.X, self.y, self.weights = X, y, weights
-
-    def __len__(self) -> int:
-        return len(self.X)
+        super().__init__(X, y, length=len(X))
+        self.weights = weights
 
     def __getitem__(self, rows: Any) -> tuple[torch.Tensor, torch.Tensor]:
         return self.X[rows], self.y[rows]
@@ -89,16 +95,14 @@ class BestState(Callback):
         """Look at the epoch that ended."""
         last = net.history[-1]
         loss = last.get("valid_loss", last["train_loss"])
-        state = net.module_.state_dict()
-        if not isfinite(loss) or not all(torch.isfinite(value).all() for value in state.values()):
+        # a buffer may hold -inf on purpose (a mask of attention), and so may what is not trained
+        trained = [p for p in net.module_.parameters() if p.requires_grad]
+        if not isfinite(loss) or not all(torch.isfinite(p).all() for p in trained):
             raise NonFiniteLossError
         if loss < self.lowest_:
             self.lowest_, self.best_epoch_ = loss, last["epoch"]
-            for name, value in state.items():
-                if name in self.state_:
-                    self.state_[name].copy_(value)
-                else:
-                    self.state_[name] = value.clone()
+            now = net.module_.state_dict()
+            self.state_ = {name: _copied(now[name], self.state_.get(name)) for name in now}
         elif self.patience is not None and last["epoch"] - self.best_epoch_ >= self.patience:
             raise StopTraining
 
@@ -111,7 +115,16 @@ class BestState(Callback):
         self.state_ = {}
 
 
-class TableNet(NeuralNet):
+def _copied(value: Any, earlier: Any) -> Any:
+    """A copy of an entry of a state, in the memory of an earlier copy where there is room."""
+    if not torch.is_tensor(value):
+        return copy.deepcopy(value)  # what get_extra_state returns may be anything
+    if torch.is_tensor(earlier) and earlier.shape == value.shape:
+        return earlier.copy_(value)
+    return value.detach().clone()
+
+
+class TableNet(SavedNet, NeuralNet):
     """A skorch net whose module is built already, trained on a :class:`Table`."""
 
     @property
@@ -136,13 +149,23 @@ class TableNet(NeuralNet):
         getattr(self, method_name)(self, **kwargs)
         nothing = getattr(Callback, method_name)
         for _, callback in self.callbacks_:
-            if getattr(type(callback), method_name) is not nothing:
+            method = getattr(type(callback), method_name)
+            if method is LRScheduler.on_train_begin:
+                self._begin_schedule(callback)
+            elif method is not nothing:
                 try:
                     getattr(callback, method_name)(self, **kwargs)
                 except KeyboardInterrupt as stop:
-                    if method_name in ("on_train_begin", "on_train_end"):
-                        raise  # there is no training to end
+                    there_is_none_to_end = method_name in ("on_train_begin", "on_train_end")
+                    if there_is_none_to_end or not _is_raised_by(callback, stop):
+                        raise
                     raise StopTraining from stop
+
+    def _begin_schedule(self, callback: LRScheduler) -> None:
+        """Let a schedule of this optimizer go on; skorch would begin it anew in each training."""
+        schedule = callback.lr_scheduler_
+        if schedule is None or schedule.optimizer is not self.optimizer_:
+            callback.lr_scheduler_ = callback.policy_(self.optimizer_, **callback.kwargs)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Slices of a table; whatever skorch makes of other data."""
@@ -173,7 +196,7 @@ class TableNet(NeuralNet):
         for batch, weights in iterator.weighted():
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, weights=weights)
-            self.history.record_batch(f"{prefix}_loss", step["loss"].item())
+            self.history.record_batch(f"{prefix}_loss", float(step["loss"]))
             self.history.record_batch(f"{prefix}_batch_size", len(batch[0]))
             self.notify("on_batch_end", batch=batch, training=training, **step)
         self.history.record(f"{prefix}_batch_count", len(iterator))
@@ -193,10 +216,11 @@ class TableNet(NeuralNet):
             self._set_training(True)
         output = self.infer(batch[0], **fit_params)
         loss = self.get_loss(output, batch[1], weights=weights)
-        if not isfinite(loss.item()):
+        shown = loss.detach().cpu()  # the one time that a step waits for the device
+        if not isfinite(shown):
             raise NonFiniteLossError
         loss.backward()
-        return {"loss": loss, "y_pred": output}
+        return {"loss": shown, "y_pred": output}
 
     def validation_step(
         self, batch: Any, weights: torch.Tensor | None = None, **fit_params: Any
@@ -216,7 +240,7 @@ class TableNet(NeuralNet):
         training: bool = False,
         weights: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Mean loss of a batch; weights, of mean 1 over all rows, multiply the losses of the rows.
+        """Mean loss of a batch; weights multiply the losses of the rows.
 
         Divided by the number of rows, not by the weights of the batch: the expectation over
         batches is then the weighted mean over all rows.
@@ -232,16 +256,23 @@ class TableNet(NeuralNet):
             return losses
         if weights is None:
             return losses.mean()
-        return (losses.flatten(1).mean(1) if losses.ndim > 1 else losses) @ weights / len(weights)
+        return ((losses.flatten(1).mean(1) if losses.ndim > 1 else losses) * weights).mean()
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        state["module"] = None  # pickled once, as module_
-        return state
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self.module = self.module_
+def _is_raised_by(callback: Callback, error: BaseException) -> bool:
+    """Whether an error comes from a ``raise`` in a method of the callback.
+
+    skorch's callbacks end training so. An interrupt of the user's stops any other instruction.
+    """
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return False
+    frame = traceback.tb_frame
+    instruction = dis.opname[frame.f_code.co_code[traceback.tb_lasti]]
+    first = frame.f_locals.get(next(iter(frame.f_code.co_varnames), ""))
+    return instruction == "RAISE_VARARGS" and first is callback
 
 
 class ClassifierNet(TableNet, NeuralNetClassifier):

@@ -13,7 +13,6 @@ from .._array import Array, array_namespace, is_array, library_name, to_numpy
 from .._base import Interval, StrOptions, warn
 from .._checks.epochs import check_epochs, is_recording, warn_if_transposed
 from .._checks.table import check_samples
-from ._base import BaseDeepEstimator
 from ._classifier import BaseDeepClassifier
 from ._documentation import with_training_parameters
 
@@ -114,7 +113,7 @@ class SSMClassifier(BaseDeepClassifier):
 
     _kind_of_input = "sequences"
     _parameter_constraints: dict = {
-        **BaseDeepEstimator._parameter_constraints,
+        **BaseDeepClassifier._parameter_constraints,
         "layer": [StrOptions({"s4d", "s5"})],
         "init": [StrOptions({"inv", "legs", "lin", "ptd"})],
         "d_model": [Interval(Integral, 1, None, closed="left")],
@@ -140,6 +139,7 @@ class SSMClassifier(BaseDeepClassifier):
         dt_max=1e-1,
         bidirectional=False,
         state_lr=1e-3,
+        class_weight=None,
         max_epochs=50,
         lr=1e-2,
         batch_size=32,
@@ -151,7 +151,7 @@ class SSMClassifier(BaseDeepClassifier):
         warm_start=False,
         callbacks=None,
         device="auto",
-        dtype="float32",
+        dtype=None,
         random_state=None,
         verbose=0,
         net_params=None,
@@ -183,6 +183,7 @@ class SSMClassifier(BaseDeepClassifier):
         self.dt_max = dt_max
         self.bidirectional = bidirectional
         self.state_lr = state_lr
+        self.class_weight = class_weight
 
     def _checked(self, X: Any, *, reset: bool, method: str) -> Array:
         """Sequences, (n_samples, length, channels)."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import log
 from typing import Any
 
 import numpy as np
 import torch
-from torch.autograd.function import once_differentiable
 
 from ..functional.sequence.state_space import causal_convolution, discretized, s4d_kernel
 from ..functional.sequence.state_space_init import INITIALIZATIONS, s4d_init, s5_init
@@ -184,12 +183,13 @@ class S4DLayer(torch.nn.Module):
         y : torch.Tensor of shape (n_sequences, length, d_model)
             Outputs. ``y[:, k]`` depends on ``u[:, :k + 1]`` alone, unless ``bidirectional``.
         """
-        signal = u.transpose(1, 2)
-        kernel = self.kernel(u.shape[1]).to(u.dtype)
+        wide = _wide(u)
+        signal = u.to(wide).transpose(1, 2)
+        kernel = self.kernel(u.shape[1]).to(wide)
         y = causal_convolution(signal, kernel[0])
         if self.bidirectional:
             y = y + causal_convolution(signal.flip(2), kernel[1]).flip(2)
-        return y.transpose(1, 2) + self.D * u
+        return (y.transpose(1, 2) + self.D * u).to(u.dtype)
 
     def extra_repr(self) -> str:
         """What ``print`` shows between the brackets.
@@ -321,13 +321,17 @@ class S5Layer(torch.nn.Module):
         y : torch.Tensor of shape (n_sequences, length, d_model)
             Outputs. ``y[:, k]`` depends on ``u[:, :k + 1]`` alone, unless ``bidirectional``.
         """
+        with torch.autocast(u.device.type, enabled=False):  # there are no complex numbers in it
+            return self._mapped(u.to(_wide(u))).to(u.dtype)
+
+    def _mapped(self, u: torch.Tensor) -> torch.Tensor:
         values, dt = self.modes()
         B = discretized(values[:, None], torch.view_as_complex(self.B.double()), dt[:, None])[1]
         # complex products as real ones, parts side by side
         inputs = u @ torch.view_as_real(B).permute(1, 0, 2).flatten(1).to(u.dtype)
         inputs = torch.view_as_complex(inputs.unflatten(2, (-1, 2)))
         outputs = 2 * self.C * self.C.new_tensor([1.0, -1.0])
-        outputs = outputs.flatten(2).transpose(1, 2)
+        outputs = outputs.flatten(2).transpose(1, 2).to(u.dtype)
         log_step = dt * values
         y = torch.view_as_real(linear_scan(log_step, inputs)).flatten(2) @ outputs[0]
         if self.bidirectional:
@@ -347,38 +351,63 @@ class S5Layer(torch.nn.Module):
 
 
 class _Scan(torch.autograd.Function):
-    """States of a recurrence, and its gradient by the recurrence that runs backwards."""
+    """States of a recurrence, and its derivatives by scans too: of any order, and batched."""
 
     @staticmethod
-    def forward(ctx: Any, log_step: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
-        states = _doubled(log_step, inputs)
-        ctx.save_for_backward(log_step, states)
-        return states
+    def forward(log_step: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+        return _doubled(log_step, inputs)
 
     @staticmethod
-    @once_differentiable
+    def setup_context(ctx: Any, inputs: tuple[torch.Tensor, torch.Tensor], output: Any) -> None:
+        ctx.save_for_backward(inputs[0], output)
+        ctx.save_for_forward(inputs[0], output)
+
+    @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         log_step, states = ctx.saved_tensors
-        back = _doubled(log_step.conj(), grad.flip(1)).flip(1)
-        slope = (states[:, :-1].conj() * back[:, 1:]).sum((0, 1))
+        back = linear_scan(log_step.conj(), grad.flip(-2)).flip(-2)
+        slope = (states[..., :-1, :].conj() * back[..., 1:, :]).sum((-3, -2))
         return slope.to(log_step.dtype) * log_step.conj().exp(), back
+
+    @staticmethod
+    def jvp(ctx: Any, log_slope: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
+        log_step, states = ctx.saved_tensors
+        growth = (log_slope * log_step.exp())[..., None, None, :].to(states.dtype)
+        before = torch.nn.functional.pad(states[..., :-1, :], (0, 0, 1, 0))
+        return linear_scan(log_step, slope + growth * before)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: Sequence[int | None], log_step: torch.Tensor, inputs: torch.Tensor
+    ) -> tuple[torch.Tensor, int]:
+        given = zip((log_step, inputs), in_dims, strict=True)
+        parts = (
+            part.expand(info.batch_size, *part.shape) if dim is None else part.movedim(dim, 0)
+            for part, dim in given
+        )
+        return linear_scan(*parts), 0
 
 
 linear_scan: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = _Scan.apply
 r"""States :math:`x_k = e^z x_{k-1} + u_k` of all times; ``linear_scan(z, u)``.
 
-z complex, (n_modes,), u complex, (n_sequences, length, n_modes), as the states.
+z complex, (..., n_modes), u complex, (..., n_sequences, length, n_modes), as the states.
 """
 
 
 def _doubled(log_step: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
     """After pass j a state has taken in the last 2**j inputs."""
     states, reach = inputs.clone(memory_format=torch.contiguous_format), 1
-    while reach < states.shape[1]:
-        decay = torch.exp(reach * log_step).to(states.dtype)
-        states[:, reach:] += states[:, :-reach] * decay
+    while reach < states.shape[-2]:
+        decay = torch.exp(reach * log_step)[..., None, None, :].to(states.dtype)
+        states[..., reach:, :] += states[..., :-reach, :] * decay
         reach *= 2
     return states
+
+
+def _wide(u: torch.Tensor) -> torch.dtype:
+    """A width in which there are FFTs and complex numbers."""
+    return torch.promote_types(u.dtype, torch.float32)
 
 
 def _check_options(d_state: int, init: str) -> None:

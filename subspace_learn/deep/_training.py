@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
+import fnmatch
 import math
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, repeat
@@ -14,17 +14,23 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet
+from skorch.callbacks import LRScheduler
 
 from .._array import to_library, to_numpy
+from .._base import warn
 from ._manifold_optimizer import ManifoldParameter, RiemannianSGD
 from ._net import NETS, BestState, NonFiniteLossError, StopTraining, Table
 from ._progress import EpochBar, EpochLines
+from ._saving import cast, keep_parametrizations, moved
+from ._watching import precision
 
 __all__ = [
     "Plan",
     "built_net",
+    "check_codes",
     "checked_module",
     "chosen_device",
+    "net_outputs",
     "outputs",
     "resumed",
     "seeded",
@@ -38,14 +44,12 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "rsgd": RiemannianSGD,
     "sgd": torch.optim.SGD,
 }
-ROWS_AT_ONCE = 8192  # of a forward pass without gradients: bounds the memory of the activations
+ROWS_AT_ONCE = 8192  # at most, of a forward pass without gradients: bounds the activations
 
-# Parameters of a skorch net that the estimators set themselves.
-TAKEN = {
-    *("batch_size", "callbacks", "classes", "dataset", "device", "iterator_train", "lr"),
-    *("iterator_valid", "max_epochs", "module", "optimizer", "optimizer__lr"),
-    *("optimizer__weight_decay", "train_split", "verbose", "warm_start"),
-}
+# Parameters of a skorch net that do something here: by name, or by the start of a name.
+NET_PARAMS = ("criterion", "predict_nonlinearity")
+NET_PREFIXES = ("callbacks__", "criterion__", "optimizer__")
+TAKEN = ("optimizer__lr", "optimizer__weight_decay")  # by parameters of the estimators
 
 
 class Plan(NamedTuple):
@@ -93,34 +97,33 @@ def as_tensor(X: Any, device: str, dtype: str | None = None) -> torch.Tensor:
     return torch.from_numpy(np.array(to_numpy(X), dtype=dtype)).to(device)
 
 
-def table(X: Any, y: Any, weights: np.ndarray | None, device: str, dtype: str) -> Table:
-    """Rows on a device; whole numbers among the targets stay so, weights get a mean of 1."""
+def table(net: NeuralNet, X: Any, y: Any, weights: np.ndarray | None) -> Table:
+    """Rows on the device of a net, in its precision; whole numbers among the targets stay so."""
+    dtype = precision(net.module_)[1]
     codes = isinstance(y, np.ndarray) and y.dtype.kind == "i"
-    if weights is not None:
-        weights = as_tensor(weights / weights.mean(), device, dtype)
     return Table(
-        as_tensor(X, device, dtype), as_tensor(y, device, None if codes else dtype), weights
+        as_tensor(X, net.device, "int64" if net.takes_codes_ else dtype),
+        as_tensor(y, net.device, None if codes else dtype),
+        None if weights is None else as_tensor(weights, net.device, dtype),
     )
 
 
 def built_net(
-    kind: str, module: torch.nn.Module, loss: Any, plan: Plan, n_outputs: int
+    kind: str, module: torch.nn.Module, loss: Any, plan: Plan, n_outputs: int, *, takes_codes: bool
 ) -> NeuralNet:
     """A skorch net, initialised, around a module."""
-    taken = sorted(TAKEN & plan.net_params.keys())
-    if taken:
-        raise ValueError(
-            f"net_params sets {', '.join(taken)}, which are parameters of the estimator or its own "
-            "business. Set the estimator's parameter instead."
-        )
     optimizer = OPTIMIZERS.get(plan.optimizer, plan.optimizer)
+    _check_net_params(module, plan.net_params)
     _check_manifolds(module, optimizer)
+    keep_parametrizations(module)
     params = {"criterion": loss, **plan.net_params}
+    if isinstance(params["criterion"], torch.nn.Module):
+        params["criterion"] = copy.deepcopy(params["criterion"])  # the user's stays as it is
     if plan.weight_decay:
         params["optimizer__weight_decay"] = plan.weight_decay
     if kind == "classifier":
         params["classes"] = np.arange(n_outputs)
-    return NETS[kind](
+    net = NETS[kind](
         module,
         optimizer=optimizer,
         lr=plan.lr,
@@ -132,31 +135,78 @@ def built_net(
         verbose=0,
         **params,
     ).initialize()
+    net.takes_codes_ = takes_codes
+    if isinstance(net.criterion_, torch.nn.Module):
+        cast(net.criterion_, plan.device, plan.dtype)  # weights of classes, say
+    for group in net.optimizer_.param_groups:
+        group["lr_asked_for"] = group["lr"]
+    return net
 
 
 def resumed(net: NeuralNet, plan: Plan) -> NeuralNet:
     """A copy of a trained net, with the sizes of steps and batches that hold now.
 
-    A copy, so that a training that fails leaves the net as it was.
+    A copy, so that a training that fails leaves the net as it was. A rate stays where a schedule,
+    a callback or the user brought it, unless another lr is asked for than before: it then begins
+    there, and schedules begin anew.
     """
     net = copy.deepcopy(net)
+    if str(net.device) != plan.device:
+        moved(net, plan.device)
     net.max_epochs = plan.max_epochs
     net.batch_size = -1 if plan.batch_size is None else plan.batch_size
     # skorch puts groups that were asked for by name first
     own = [options for _, options in plan.net_params.get("optimizer__param_groups", ())]
     for group, options in zip(net.optimizer_.param_groups, chain(own, repeat({})), strict=False):
-        group["lr"] = options.get("lr", plan.lr)
+        lr = options.get("lr", plan.lr)
+        if group.get("lr_asked_for") != lr:
+            group["lr"] = group["lr_asked_for"] = lr
+            group.pop("initial_lr", None)
+            for _, callback in net.callbacks_:
+                if isinstance(callback, LRScheduler):
+                    callback.lr_scheduler_ = None
         if "weight_decay" in group:
             group["weight_decay"] = options.get("weight_decay", plan.weight_decay)
+    others = [(name, callback) for name, callback in net.callbacks_ if name != "report"]
+    net.callbacks_ = [*_report(plan), *others]
     dict(net.callbacks_)["best_state"].patience = plan.patience
     return net
 
 
 def _callbacks(plan: Plan) -> list[Any]:
     """Report, then the user's, then the one that may end the training."""
-    report = {0: [], 1: [("report", EpochBar())]}.get(plan.verbose, [("report", EpochLines())])
     given = copy.deepcopy(list(plan.callbacks or []))  # skorch writes into them
-    return [*report, *given, ("best_state", BestState(plan.patience))]
+    return [*_report(plan), *given, ("best_state", BestState(plan.patience))]
+
+
+def _report(plan: Plan) -> list[tuple[str, Any]]:
+    if not plan.verbose:
+        return []
+    return [("report", EpochBar() if plan.verbose == 1 else EpochLines())]
+
+
+def _check_net_params(module: torch.nn.Module, net_params: Mapping[str, Any]) -> None:
+    """Refuse what would do nothing, or is set by a parameter of the estimator."""
+    refused = [
+        name
+        for name in net_params
+        if name in TAKEN or not (name in NET_PARAMS or name.startswith(NET_PREFIXES))
+    ]
+    if refused:
+        raise ValueError(
+            f"net_params sets {', '.join(sorted(refused))}, which would do nothing here or is a "
+            "parameter of the estimator: set that one instead. The module is built, and the rows "
+            f"are cut into batches, before skorch sees them. Known are {', '.join(NET_PARAMS)} and "
+            f"names that start with {', '.join(NET_PREFIXES)}."
+        )
+    names = [name for name, _ in module.named_parameters()]
+    for pattern, _ in net_params.get("optimizer__param_groups", ()):
+        if not fnmatch.filter(names, pattern):
+            raise ValueError(
+                f"net_params: the pattern {pattern!r} of optimizer__param_groups is the name of no "
+                f"parameter of {type(module).__name__}, so that its options would do nothing. The "
+                f"parameters are {', '.join(names)}."
+            )
 
 
 def _check_manifolds(module: torch.nn.Module, optimizer: Any) -> None:
@@ -209,50 +259,84 @@ def _go_back(net: NeuralNet, watch: Any, error: Exception) -> None:
     del net.history[-1]
     watch.restore(net)
     net.optimizer_.state.clear()  # its averages may hold what is not finite
-    warnings.warn(
+    warn(
         f"The loss or a parameter was not finite in epoch {epoch}. Training stopped there, and the "
         f"state after epoch {watch.best_epoch_}, of lowest loss, is kept. {what_to_do}",
         ConvergenceWarning,
-        stacklevel=5,
     )
 
 
-def checked_module(module: Any, X: Any, plan: Plan, n_outputs: int) -> torch.nn.Module:
-    """Move a new module to its device and precision, and try it on two rows."""
+def checked_module(module: Any, X: Any, plan: Plan, n_outputs: int) -> tuple[torch.nn.Module, bool]:
+    """Move a new module to its device and precision, and try it on two rows.
+
+    The second value tells whether it takes whole numbers only, as a ``torch.nn.Embedding`` does:
+    what refuses rows of floats is tried on whole rows as int64.
+    """
     name = type(module).__name__
     if not isinstance(module, torch.nn.Module):
         raise TypeError(
             f"The module factory returned a {name}; it has to return a torch.nn.Module."
         )
-    module = module.to(device=plan.device, dtype=getattr(torch, plan.dtype))
+    cast(module, plan.device, plan.dtype)
+    rows, takes_codes = X[:2], False
     try:
-        found = outputs(module, X[:2], plan.device, plan.dtype)
-    except RuntimeError as error:
+        found = outputs(module, rows, plan.device, plan.dtype)
+    except (RuntimeError, IndexError) as error:
+        try:
+            found = outputs(module, rows, plan.device, "int64")
+            takes_codes = True
+        except (RuntimeError, IndexError, ValueError):
+            raise ValueError(
+                f"{name} cannot take a batch of shape {tuple(rows.shape)}: {error}. A module whose "
+                "constructor has parameters n_features and n_outputs gets them from the data."
+            ) from error
+    if found.shape != (len(rows), n_outputs):
         raise ValueError(
-            f"{name} cannot take a batch of shape {tuple(X[:2].shape)}: {error}. A module whose "
-            "constructor has parameters n_features and n_outputs gets them from the data."
-        ) from error
-    if found.shape != (len(X[:2]), n_outputs):
-        raise ValueError(
-            f"{name} made an output of shape {found.shape} of {len(X[:2])} rows, but it has to be "
+            f"{name} made an output of shape {found.shape} of {len(rows)} rows, but it has to be "
             f"(n_samples, {n_outputs}): a column for each class, target or feature."
         )
-    return module
+    return cast(module, plan.device, plan.dtype), takes_codes  # what a lazy module has made now
+
+
+def net_outputs(net: NeuralNet, X: Any, method: str = "forward") -> np.ndarray:
+    """What the module of a net, or a method of it, makes of rows, in batches as in training."""
+    dtype = "int64" if net.takes_codes_ and method != "decode" else precision(net.module_)[1]
+    size = ROWS_AT_ONCE if net.batch_size == -1 else net.batch_size
+    return outputs(net.module_, X, net.device, dtype, method, size)
 
 
 def outputs(
-    module: torch.nn.Module, X: Any, device: str, dtype: str | None = None, method: str = "forward"
+    module: torch.nn.Module,
+    X: Any,
+    device: str,
+    dtype: str,
+    method: str = "forward",
+    batch_size: int = ROWS_AT_ONCE,
 ) -> np.ndarray:
     """What a module, or a method of it, makes of rows: a NumPy array."""
-    module.eval()
-    if dtype is None:
-        dtype = str(next(module.parameters()).dtype).removeprefix("torch.")
+    if dtype == "int64":
+        check_codes(module, X)
     call = module if method == "forward" else getattr(module, method)
-    with torch.inference_mode():
-        parts = [call(as_tensor(block, device, dtype)) for block in _blocks(X)]
-        return torch.cat(parts).cpu().numpy()
+    size = min(batch_size, max(1, ROWS_AT_ONCE // math.prod(X.shape[1:-1])))  # a time is a row
+    module.eval()
+    with torch.no_grad():
+        parts = [
+            call(as_tensor(X[start : start + size], device, dtype))
+            for start in range(0, X.shape[0], size)
+        ]
+        found = torch.cat(parts)
+        wide = torch.promote_types(found.dtype, torch.float32)  # NumPy has no bfloat16
+        return found.to(wide).cpu().numpy()
 
 
-def _blocks(X: Any) -> Iterator[Any]:
-    size = max(1, ROWS_AT_ONCE // math.prod(X.shape[1:-1]))  # each time of a sequence is a row
-    return (X[start : start + size] for start in range(0, X.shape[0], size))
+def check_codes(module: torch.nn.Module, X: Any) -> None:
+    """Refuse rows that are not whole numbers, which a module that takes codes would round."""
+    X = to_numpy(X)
+    broken = np.argwhere(X != np.rint(X))
+    if len(broken):
+        where = tuple(broken[0].tolist())
+        raise ValueError(
+            f"{type(module).__name__} takes whole numbers (codes), but the entry {where} of X is "
+            f"{X[where]}. Encode categories first, for example by sklearn.preprocessing."
+            "OrdinalEncoder."
+        )

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -112,7 +111,7 @@ class DeepTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ModuleE
         Returns
         -------
         codes : ndarray of shape (n_samples, n_components)
-            In the precision of ``dtype``.
+            In the precision of the module.
         """
         return self._outputs(X, "transform", "encode")
 
@@ -128,7 +127,7 @@ class DeepTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ModuleE
         Returns
         -------
         rows : ndarray of shape (n_samples, n_features)
-            Reconstructions, in the precision of ``dtype``.
+            Reconstructions, in the precision of the module.
         """
         check_is_fitted(self)
         codes = check_scores(
@@ -138,16 +137,15 @@ class DeepTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ModuleE
             like=np.empty(0),
             method="inverse_transform",
         )
-        from ._training import outputs
+        from ._training import net_outputs
 
-        return outputs(self.net_.module_, codes, self.net_.device, method="decode")
+        return net_outputs(self.net_, codes, "decode")
 
     @property
     def _n_features_out(self) -> int:
-        row = np.zeros((1, self.n_features_in_))
-        from ._training import outputs
+        from ._training import net_outputs
 
-        return int(outputs(self.net_.module_, row, self.net_.device, method="encode").shape[1])
+        return int(net_outputs(self.net_, np.zeros((1, self.n_features_in_)), "encode").shape[1])
 
     def _train_on(self, X: Any, sample_weight: Any, *, method: str) -> DeepTransformer:
         begun = self._is_begun(method)
@@ -173,8 +171,3 @@ class DeepTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ModuleE
         import torch
 
         return torch.nn.MSELoss(reduction="none")
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = [self.dtype]
-        return tags

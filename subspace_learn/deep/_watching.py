@@ -36,15 +36,17 @@ def rows_for(net: Any, X: Any, *, method: str) -> Any:
     """Rows as the module takes them: an estimator checks them, of its own kind, as for itself."""
     net = net.estimator if isinstance(net, FrozenEstimator) else net
     if isinstance(net, BaseDeepEstimator):
-        return net._checked(X, reset=False, method=method)
+        X = net._checked(X, reset=False, method=method)
+        return torch.as_tensor(X).long() if net.net_.takes_codes_ else X
     return X
 
 
 def precision(module: torch.nn.Module) -> tuple[str, str]:
     """Device and floating point type of the parameters; those of torch if there are none."""
     for parameter in module.parameters():
-        if parameter.is_floating_point():
-            return str(parameter.device), str(parameter.dtype).removeprefix("torch.")
+        if parameter.is_floating_point() or parameter.is_complex():
+            width = parameter.dtype.to_real()
+            return str(parameter.device), str(width).removeprefix("torch.")
     return "cpu", str(torch.get_default_dtype()).removeprefix("torch.")
 
 

@@ -201,7 +201,7 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(**_EXACT, lr=0.01, module__hidden_layer_sizes=()),
     ],
     "GrassmannNetClassifier": lambda cls: [
-        cls((8, 4), subspace_dim=2, activation="tanh", **_EXACT),
+        cls((8, 4), n_components=2, activation="tanh", **_EXACT),
     ],
     "SSMClassifier": lambda cls: [
         cls(d_model=8, d_state=8, n_layers=1, lr=0.05, **_EXACT),

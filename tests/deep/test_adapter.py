@@ -78,6 +78,7 @@ def test_one_step_is_the_step_of_torch_by_hand():
     clf = DeepClassifier(
         OneHidden, optimizer="sgd", lr=0.5, batch_size=None, max_epochs=2, random_state=3
     )
+    clf.set_params(dtype="float32")
     once = clone(clf).set_params(max_epochs=1).fit(X, y)
     module = copy.deepcopy(once.module_)
     loss = torch.nn.functional.cross_entropy(
@@ -108,6 +109,7 @@ def test_float32_holds_to_its_own_rounding():
     """The common checks run in float64; these are the two that float32 cannot pass to 1e-7."""
     weights = np.random.default_rng(0).integers(0, 3, len(X))
     clf = DeepClassifier(OneHidden, optimizer="sgd", lr=0.1, batch_size=None, random_state=0)
+    clf.set_params(dtype="float32")
     once = clone(clf).fit(X, y, sample_weight=weights).predict_proba(X)
     repeated = clf.fit(X.repeat(weights, axis=0), y.repeat(weights)).predict_proba(X)
     np.testing.assert_allclose(once, repeated, atol=1e-5)  # 50 steps of rounding of 6e-8 each
@@ -283,9 +285,9 @@ def test_joblib_brings_a_fit_back(tmp_path):
 
 
 def test_the_net_is_one_of_skorch():
-    clf = DeepClassifier(OneHidden, max_epochs=2).fit(X, y)
-    assert isinstance(clf.net_, skorch.NeuralNetClassifier)
     rows = X.astype(np.float32)
+    clf = DeepClassifier(OneHidden, max_epochs=2).fit(rows, y)
+    assert isinstance(clf.net_, skorch.NeuralNetClassifier)
     np.testing.assert_allclose(clf.net_.predict_proba(rows), clf.predict_proba(X), atol=1e-6)
     clf.net_.partial_fit(rows, y, epochs=1)  # by skorch's own loop and DataLoader
     assert clf.n_iter_ == 3

@@ -160,7 +160,8 @@ def test_a_fitted_classifier_of_tables_is_looked_into(images):
 
 def test_sequences_are_mapped_in_time():
     X, y = make_sequences()
-    clf = SSMClassifier(d_model=5, d_state=4, n_layers=2, max_epochs=2, random_state=0).fit(X, y)
+    clf = SSMClassifier(d_model=5, d_state=4, n_layers=2, max_epochs=2, random_state=0)
+    clf.set_params(dtype="float32").fit(X, y)
     cam = EigenCAM(clf, "blocks.1.layer", channel_axis=-1).fit(X)
     with torch.no_grad():
         u = clf.module_.blocks[0](clf.module_.encode(torch.tensor(X, dtype=torch.float32)))

@@ -192,7 +192,7 @@ def test_rounding_is_put_right_and_more_is_refused(rng):
 @pytest.fixture
 def head():
     torch.manual_seed(0)  # of this process only: the tests seed what they use
-    head = GrassmannHead(9, 4, subspace_dim=3).double()
+    head = GrassmannHead(9, 4, n_components=3).double()
     RiemannianSGD(head.parameters())  # takes the rounding of float32 off the subspaces
     return head
 
@@ -210,7 +210,7 @@ def test_loss_and_gradient_are_those_of_the_numpy_classifier(rng):
     S, codes = points(rng), rng.integers(0, 4, 30)
     f = rng.standard_normal((30, 9))
     f /= np.linalg.norm(f, axis=1, keepdims=True)
-    head = GrassmannHead(9, 4, subspace_dim=3, gamma=7.0).double()
+    head = GrassmannHead(9, 4, n_components=3, gamma=7.0).double()
     with torch.no_grad():
         head.subspaces.copy_(torch.tensor(S))
     loss = torch.nn.functional.cross_entropy(head(torch.tensor(f)), torch.tensor(codes))
@@ -260,7 +260,7 @@ def test_logits_lie_between_zero_and_gamma(head, rng):
 
 def test_two_orthogonal_complements_share_the_square_of_gamma(rng):
     basis = torch.tensor(random_point(6, 6, rng))
-    head = GrassmannHead(6, 2, subspace_dim=3).double()
+    head = GrassmannHead(6, 2, n_components=3).double()
     with torch.no_grad():
         head.subspaces.copy_(torch.stack([basis[:, :3], basis[:, 3:]]))
     logits = head(torch.tensor(rng.standard_normal((10, 6))))
@@ -268,7 +268,7 @@ def test_two_orthogonal_complements_share_the_square_of_gamma(rng):
 
 
 def test_subspaces_that_are_the_whole_space_tell_nothing(rng):
-    head = GrassmannHead(5, 3, subspace_dim=5)
+    head = GrassmannHead(5, 3, n_components=5)
     f = torch.tensor(rng.standard_normal((8, 5)), dtype=torch.float32)
     loss = torch.nn.functional.cross_entropy(head(f), torch.arange(8) % 3)
     assert loss.item() == pytest.approx(np.log(3), rel=1e-5)
@@ -281,5 +281,5 @@ def test_sizes_of_the_head_are_checked():
     with pytest.raises(ValueError, match="gamma=0"):
         GrassmannHead(4, 3, 2, gamma=0)
     assert repr(GrassmannHead(4, 3, 2)) == (
-        "GrassmannHead(in_features=4, n_classes=3, subspace_dim=2, gamma=25.0)"
+        "GrassmannHead(in_features=4, n_classes=3, n_components=2, gamma=25.0)"
     )

@@ -77,7 +77,7 @@ def test_a_loss_that_is_not_finite_at_once_is_an_error():
 
 
 def test_a_step_that_is_too_long_is_noticed_in_the_parameters():
-    regressor = DeepRegressor(OneHidden, optimizer="sgd", lr=1e30, max_epochs=3)
+    regressor = DeepRegressor(OneHidden, optimizer="sgd", lr=1e30, dtype="float32")
     with pytest.raises(ValueError, match="not finite in epoch 1"):
         regressor.fit(1e3 * X, X[:, 0] * 1e10)
 
@@ -85,7 +85,7 @@ def test_a_step_that_is_too_long_is_noticed_in_the_parameters():
 def test_a_gradient_that_no_manifold_step_can_follow_counts_as_a_loss_that_is_not_finite():
     class Broken(GrassmannHead):
         def __init__(self, n_features, n_outputs):
-            super().__init__(n_features, n_outputs, subspace_dim=2)
+            super().__init__(n_features, n_outputs, n_components=2)
             self.subspaces.register_hook(lambda gradient: gradient * float("nan"))
 
     with pytest.raises(ValueError, match="not finite in epoch 1"):
@@ -235,8 +235,8 @@ def test_manifolds_need_an_optimizer_that_stays_on_them():
         ValueError, match=r"1\.subspaces of SubspaceNet must stay.*optimizer='rsgd'"
     ):
         DeepClassifier(SubspaceNet).fit(X, y)
-    clf = DeepClassifier(SubspaceNet, optimizer="rsgd", lr=0.05, random_state=0).fit(X, y)
-    S = clf.module_[1].subspaces.detach()
+    clf = DeepClassifier(SubspaceNet, optimizer="rsgd", lr=0.05, random_state=0, dtype="float32")
+    S = clf.fit(X, y).module_[1].subspaces.detach()
     torch.testing.assert_close(S.mT @ S, torch.eye(2).expand(3, 2, 2), atol=1e-6, rtol=0)
     twin = pickle.loads(pickle.dumps(clf.set_params(warm_start=True))).fit(X, y)
     S = twin.module_[1].subspaces.detach()  # still a point of the manifold, still known as one
@@ -247,7 +247,7 @@ def test_manifolds_need_an_optimizer_that_stays_on_them():
 
 
 def test_grassmann_net_reads_as_its_formula():
-    clf = GrassmannNetClassifier((16, 8), subspace_dim=3, gamma=10.0, dtype="float64")
+    clf = GrassmannNetClassifier((16, 8), n_components=3, gamma=10.0, dtype="float64")
     clf.set_params(max_epochs=5, random_state=0).fit(X, y)
     features, S = clf.transform(X), clf.subspaces_
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=1e-12)
@@ -259,13 +259,13 @@ def test_grassmann_net_reads_as_its_formula():
 
 def test_grassmann_net_learns_digits(digits):
     X_train, X_test, y_train, y_test = digits
-    clf = GrassmannNetClassifier(subspace_dim=4, lr=0.05, max_epochs=10, random_state=0)
+    clf = GrassmannNetClassifier(n_components=4, lr=0.05, max_epochs=10, random_state=0)
     assert clf.fit(X_train, y_train).score(X_test, y_test) > 0.93  # the sheet's own bound
 
 
 def test_a_subspace_larger_than_the_features_is_refused():
-    with pytest.raises(ValueError, match=r"subspace_dim=5 must lie in \[1, in_features=4\]"):
-        GrassmannNetClassifier((8, 4), subspace_dim=5).fit(X, y)
+    with pytest.raises(ValueError, match=r"n_components=5 must lie in \[1, in_features=4\]"):
+        GrassmannNetClassifier((8, 4), n_components=5).fit(X, y)
 
 
 @pytest.mark.parametrize("sizes", [(), (8, 0)])

@@ -1,0 +1,99 @@
+"""How trained nets are copied and pickled: as plain objects, never as code hidden in bytes."""
+
+from __future__ import annotations
+
+import copy
+from copyreg import __newobj__  # type: ignore[attr-defined]
+from typing import Any
+
+import torch
+from torch.nn.utils import parametrize
+
+__all__ = ["SavedNet", "cast", "keep_parametrizations", "moved"]
+
+
+class SavedNet:
+    """Mixin of skorch nets that are copied and pickled like any other object.
+
+    skorch's nets pickle themselves into a string of bytes, and read it back: a module whose class
+    stands in a function could not be copied, and a file of skops ran whatever the bytes said.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        twin = type(self).__new__(type(self))
+        memo[id(self)] = twin
+        vars(twin).update(copy.deepcopy(vars(self), memo))
+        return twin
+
+    def __reduce__(self) -> Any:
+        net: Any = self
+        if str(net.device).startswith("cuda"):  # may be read where there is none
+            net = moved(copy.deepcopy(net), "cpu")
+        return __newobj__, (type(self),), {**vars(net), "device": self.device}  # type: ignore[attr-defined]
+
+    def __getstate__(self) -> Any:
+        # pickle, joblib and copy go by __reduce__; skops comes here
+        raise TypeError(
+            "A trained torch net cannot go into a skops file: skops stores no tensors, and code "
+            "that rebuilds them is what its files must not hold. Save the weights alone with "
+            "torch.save(model.module_.state_dict(), path), which torch.load(path, "
+            "weights_only=True) reads without running code; or the whole model with joblib.dump, "
+            "whose files are to be read from trusted sources only. See 'Saving models' in the "
+            "documentation."
+        )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if str(self.device).startswith("cuda"):
+            if torch.cuda.is_available():
+                moved(self, self.device)
+            else:
+                self.device = "cpu"
+
+
+def moved(net: Any, device: str) -> Any:
+    """A net with its module, loss and optimizer on another device; changed in place."""
+    net.device = device
+    for part in (net.module_, net.criterion_):
+        if isinstance(part, torch.nn.Module):
+            part.to(device)
+    net.optimizer_.load_state_dict(net.optimizer_.state_dict())  # moves its averages
+    return net
+
+
+def cast(module: torch.nn.Module, device: str, dtype: str) -> torch.nn.Module:
+    """Move a module to a device and a float width, in place.
+
+    Complex parameters get the same width and stay complex (``Module.to`` would drop their
+    imaginary parts); whole numbers and booleans stay as they are.
+    """
+    real: torch.dtype = getattr(torch, dtype)
+
+    def converted(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.is_complex():
+            return tensor.to(device, real.to_complex())
+        return tensor.to(device, real if tensor.is_floating_point() else None)
+
+    return module._apply(converted)
+
+
+def keep_parametrizations(module: torch.nn.Module) -> None:
+    """Let modules with parametrizations be pickled, which torch refuses."""
+    for part in module.modules():
+        if parametrize.is_parametrized(part):
+            type(part).__reduce_ex__ = _reduced  # a class made by torch for this module alone
+
+
+def _reduced(module: Any, protocol: Any) -> Any:
+    cls = parametrize.type_before_parametrizations(module)
+    return _parametrized, (cls, tuple(module.parametrizations)), vars(module)
+
+
+def _parametrized(cls: type, names: tuple[str, ...]) -> Any:
+    """An empty module of torch's class for parametrizations, as they were when it was pickled."""
+    module = cls.__new__(cls)
+    parametrize._inject_new_class(module)
+    for name in names:
+        parametrize._inject_property(module, name)
+    type(module).__reduce_ex__ = _reduced
+    return module
