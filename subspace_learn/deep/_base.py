@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -11,12 +11,13 @@ import numpy as np
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from .._array import Array, array_namespace, library_name, to_numpy
-from .._base import Interval, StrOptions, SubspaceEstimator, random_seed, warn
+from .._array import Array, library_name, to_numpy
+from .._base import Interval, StrOptions, SubspaceEstimator, random_seed
 from .._checks.magnitude import finite_result
 from .._checks.table import check_sample_weight, check_samples
 from ..functional.grassmann.grassmann_training import stratified_split
 from ._documentation import with_training_parameters
+from ._input import refuse_what_is_no_table, warn_of_units
 from ._requirements import require_torch
 
 __all__ = ["BaseDeepEstimator", "Rows"]
@@ -28,7 +29,6 @@ MAY_CHANGE = {
     *("n_iter_no_change", "random_state", "state_lr", "validation_fraction", "verbose"),
     *("warm_start", "weight_decay"),
 }
-UNITS = 1e-4, 1e4  # sizes of columns between which a training from random parameters gets anywhere
 
 
 class Rows(NamedTuple):
@@ -287,7 +287,7 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
         """What the module, or a method of it, makes of new rows."""
         check_is_fitted(self)
         X = self._checked(X, reset=False, method=method)
-        from ._training import net_outputs
+        from ._outputs import net_outputs
 
         found = net_outputs(self.net_, X, call)
         return finite_result(found, name=type(self).__name__, method=method)
@@ -299,46 +299,6 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
             widths = ["float64", "float32"] if self.dtype is None else [self.dtype]
             tags.transformer_tags.preserves_dtype = widths
         return tags
-
-
-def refuse_what_is_no_table(estimator: Any, X: Any, method: str) -> None:
-    """Say what to do with several inputs in a dict, epochs of mne and rows of unequal length."""
-    where = f"{type(estimator).__name__}.{method}()"
-    if isinstance(X, Mapping):
-        raise ValueError(
-            f"{where} takes one table, but was given a {type(X).__name__} with the entries "
-            f"{', '.join(map(repr, X))}. Put them side by side, as in np.hstack(list(X.values())), "
-            "and let the module cut its input apart."
-        )
-    if hasattr(X, "get_data") and hasattr(X, "info"):
-        raise ValueError(
-            f"{where} takes rows of a table, but was given {type(X).__name__}. SSMClassifier takes "
-            "epochs as they are. For a module of your own give "
-            "X.get_data().reshape(len(X), -1), and let it begin with torch.nn.Unflatten."
-        )
-    if isinstance(X, list | tuple):
-        lengths = sorted({len(row) for row in X if hasattr(row, "__len__")})
-        if len(lengths) > 1:
-            raise ValueError(
-                f"{where} takes rows of one length, but was given rows of {lengths[0]} to "
-                f"{lengths[-1]} numbers. Cut or pad them to one length, or fit what has one length "
-                "together."
-            )
-
-
-def warn_of_units(estimator: Any, X: Array) -> None:
-    """Warn of rows so large or so small that training from random parameters leads nowhere."""
-    xp = array_namespace(X)
-    squares = xp.mean(xp.astype(X, xp.float64) ** 2, axis=tuple(range(X.ndim - 1)))
-    size = float(xp.max(squares)) ** 0.5
-    if size > UNITS[1] or 0 < size < UNITS[0]:
-        column = int(xp.argmax(squares))
-        warn(
-            f"The largest root mean square of a column of X is {size:.3g} (column {column}), and "
-            f"{type(estimator).__name__} trains on numbers as they are: its steps and initial "
-            "parameters suit columns of size about 1. Bring X there first, by another unit or "
-            "sklearn.preprocessing.StandardScaler."
-        )
 
 
 def _unshared(value: Any) -> Any:

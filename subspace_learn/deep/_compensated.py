@@ -10,8 +10,8 @@ import torch
 
 from .._base import warn
 from ..functional.compression.eora import METHODS, compressed, eora_factors
-from ._training import as_tensor
-from ._watching import evaluated, found_parts, precision, rows_for, trained_module, watched
+from ._outputs import as_tensor, precision
+from ._watching import evaluated, found_parts, rows_for, trained_module, watched
 
 __all__ = ["CompensatedLinear", "compensated"]
 

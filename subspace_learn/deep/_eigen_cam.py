@@ -222,14 +222,14 @@ class EigenCAM(TransformerMixin, SubspaceEstimator):
 
     def _maps(self, rows: Array) -> Iterator[np.ndarray]:
         """Maps, batch by batch."""
-        from ._training import as_tensor
-        from ._watching import evaluated, found_parts, precision, trained_module, watched
+        from ._outputs import as_tensor, precision
+        from ._watching import evaluated, found_parts, trained_module, watched
 
         module = trained_module(self.net, where=type(self).__name__)
         names = [self.layer] if isinstance(self.layer, str) else list(self.layer or ["None"])
         parts = found_parts(module, names)
         device, dtype = precision(module)
-        dtype = None if getattr(rows, "dtype", None) == torch.int64 else dtype  # tokens
+        dtype = None if str(getattr(rows, "dtype", "")) == "torch.int64" else dtype  # tokens
         for start in range(0, len(rows), self.batch_size):
             batch = as_tensor(rows[start : start + self.batch_size], device, dtype)
             with evaluated(module), watched(parts) as seen:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import fnmatch
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, repeat
@@ -16,22 +15,19 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet
 from skorch.callbacks import LRScheduler
 
-from .._array import to_library, to_numpy
+from .._array import to_library
 from .._base import warn
 from ._manifold_optimizer import ManifoldParameter, RiemannianSGD
 from ._net import NETS, BestState, NonFiniteLossError, StopTraining, Table
+from ._outputs import as_tensor, outputs, precision
 from ._progress import EpochBar, EpochLines
 from ._saving import cast, keep_parametrizations, moved
-from ._watching import precision
 
 __all__ = [
     "Plan",
     "built_net",
-    "check_codes",
     "checked_module",
     "chosen_device",
-    "net_outputs",
-    "outputs",
     "resumed",
     "seeded",
     "table",
@@ -44,7 +40,6 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "rsgd": RiemannianSGD,
     "sgd": torch.optim.SGD,
 }
-ROWS_AT_ONCE = 8192  # at most, of a forward pass without gradients: bounds the activations
 
 # Parameters of a skorch net that do something here: by name, or by the start of a name.
 NET_PARAMS = ("criterion", "predict_nonlinearity")
@@ -87,14 +82,6 @@ def seeded(seed: int, device: str) -> Iterator[None]:
             with torch.cuda.device(index):
                 torch.cuda.manual_seed(seed)
         yield
-
-
-def as_tensor(X: Any, device: str, dtype: str | None = None) -> torch.Tensor:
-    """Copy rows or targets to ``device``; a copy, since a module may write into its input."""
-    wanted = None if dtype is None else getattr(torch, dtype)
-    if torch.is_tensor(X):
-        return X.detach().to(device, wanted, copy=True)
-    return torch.from_numpy(np.array(to_numpy(X), dtype=dtype)).to(device)
 
 
 def table(net: NeuralNet, X: Any, y: Any, weights: np.ndarray | None) -> Table:
@@ -296,47 +283,3 @@ def checked_module(module: Any, X: Any, plan: Plan, n_outputs: int) -> tuple[tor
             f"(n_samples, {n_outputs}): a column for each class, target or feature."
         )
     return cast(module, plan.device, plan.dtype), takes_codes  # what a lazy module has made now
-
-
-def net_outputs(net: NeuralNet, X: Any, method: str = "forward") -> np.ndarray:
-    """What the module of a net, or a method of it, makes of rows, in batches as in training."""
-    dtype = "int64" if net.takes_codes_ and method != "decode" else precision(net.module_)[1]
-    size = ROWS_AT_ONCE if net.batch_size == -1 else net.batch_size
-    return outputs(net.module_, X, net.device, dtype, method, size)
-
-
-def outputs(
-    module: torch.nn.Module,
-    X: Any,
-    device: str,
-    dtype: str,
-    method: str = "forward",
-    batch_size: int = ROWS_AT_ONCE,
-) -> np.ndarray:
-    """What a module, or a method of it, makes of rows: a NumPy array."""
-    if dtype == "int64":
-        check_codes(module, X)
-    call = module if method == "forward" else getattr(module, method)
-    size = min(batch_size, max(1, ROWS_AT_ONCE // math.prod(X.shape[1:-1])))  # a time is a row
-    module.eval()
-    with torch.no_grad():
-        parts = [
-            call(as_tensor(X[start : start + size], device, dtype))
-            for start in range(0, X.shape[0], size)
-        ]
-        found = torch.cat(parts)
-        wide = torch.promote_types(found.dtype, torch.float32)  # NumPy has no bfloat16
-        return found.to(wide).cpu().numpy()
-
-
-def check_codes(module: torch.nn.Module, X: Any) -> None:
-    """Refuse rows that are not whole numbers, which a module that takes codes would round."""
-    X = to_numpy(X)
-    broken = np.argwhere(X != np.rint(X))
-    if len(broken):
-        where = tuple(broken[0].tolist())
-        raise ValueError(
-            f"{type(module).__name__} takes whole numbers (codes), but the entry {where} of X is "
-            f"{X[where]}. Encode categories first, for example by sklearn.preprocessing."
-            "OrdinalEncoder."
-        )

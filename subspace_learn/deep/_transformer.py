@@ -137,13 +137,13 @@ class DeepTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ModuleE
             like=np.empty(0),
             method="inverse_transform",
         )
-        from ._training import net_outputs
+        from ._outputs import net_outputs
 
         return net_outputs(self.net_, codes, "decode")
 
     @property
     def _n_features_out(self) -> int:
-        from ._training import net_outputs
+        from ._outputs import net_outputs
 
         return int(net_outputs(self.net_, np.zeros((1, self.n_features_in_)), "encode").shape[1])
 

@@ -12,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 
 from ._base import BaseDeepEstimator
 
-__all__ = ["evaluated", "found_parts", "precision", "rows_for", "trained_module", "watched"]
+__all__ = ["evaluated", "found_parts", "rows_for", "trained_module", "watched"]
 
 
 def trained_module(net: Any, *, where: str) -> torch.nn.Module:
@@ -39,15 +39,6 @@ def rows_for(net: Any, X: Any, *, method: str) -> Any:
         X = net._checked(X, reset=False, method=method)
         return torch.as_tensor(X).long() if net.net_.takes_codes_ else X
     return X
-
-
-def precision(module: torch.nn.Module) -> tuple[str, str]:
-    """Device and floating point type of the parameters; those of torch if there are none."""
-    for parameter in module.parameters():
-        if parameter.is_floating_point() or parameter.is_complex():
-            width = parameter.dtype.to_real()
-            return str(parameter.device), str(width).removeprefix("torch.")
-    return "cpu", str(torch.get_default_dtype()).removeprefix("torch.")
 
 
 def found_parts(module: torch.nn.Module, names: list[str]) -> dict[str, torch.nn.Module]:
