@@ -269,7 +269,7 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
         with _training.seeded(int(rng.integers(2**63)), plan.device):
             module = self._build_module(self.n_features_in_, rows.n_outputs, rng)
             module, takes_codes = _training.checked_module(module, rows.X, plan, rows.n_outputs)
-            if not takes_codes:
+            if not takes_codes and rows.X.ndim == 2:  # of sequences their own check tells
                 warn_of_units(self, rows.X)
             return _training.built_net(
                 *(self._kind, module, self._loss(), plan, rows.n_outputs), takes_codes=takes_codes

@@ -7,8 +7,9 @@ from typing import Any
 
 from .._array import Array, array_namespace
 from .._base import warn
+from .._checks.epochs import is_recording
 
-__all__ = ["refuse_what_is_no_table", "warn_of_units"]
+__all__ = ["refuse_unequal_lengths", "refuse_what_is_no_table", "warn_of_units"]
 
 UNITS = 1e-4, 1e4  # sizes of columns between which a training from random parameters gets anywhere
 
@@ -22,19 +23,24 @@ def refuse_what_is_no_table(estimator: Any, X: Any, method: str) -> None:
             f"{', '.join(map(repr, X))}. Put them side by side, as in np.hstack(list(X.values())), "
             "and let the module cut its input apart."
         )
-    if hasattr(X, "get_data") and hasattr(X, "info"):
+    if is_recording(X) and len(X):
         raise ValueError(
             f"{where} takes rows of a table, but was given {type(X).__name__}. SSMClassifier takes "
             "epochs as they are. For a module of your own give "
             "X.get_data().reshape(len(X), -1), and let it begin with torch.nn.Unflatten."
         )
+    refuse_unequal_lengths(X, where, "rows", "numbers")
+
+
+def refuse_unequal_lengths(X: Any, where: str, items: str, entries: str) -> None:
+    """Refuse a list whose items are not of one length, which NumPy calls inhomogeneous."""
     if isinstance(X, list | tuple):
-        lengths = sorted({len(row) for row in X if hasattr(row, "__len__")})
+        lengths = sorted({len(item) for item in X if hasattr(item, "__len__")})
         if len(lengths) > 1:
             raise ValueError(
-                f"{where} takes rows of one length, but was given rows of {lengths[0]} to "
-                f"{lengths[-1]} numbers. Cut or pad them to one length, or fit what has one length "
-                "together."
+                f"{where} takes {items} of one length, but was given {items} of {lengths[0]} to "
+                f"{lengths[-1]} {entries}. Cut or pad them to one length, or fit those of one "
+                "length together."
             )
 
 

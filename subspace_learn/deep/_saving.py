@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from copyreg import __newobj__  # type: ignore[attr-defined]
 from typing import Any
 
@@ -86,7 +87,12 @@ def keep_parametrizations(module: torch.nn.Module) -> None:
 
 def _reduced(module: Any, protocol: Any) -> Any:
     cls = parametrize.type_before_parametrizations(module)
-    return _parametrized, (cls, tuple(module.parametrizations)), vars(module)
+    # hooks of torch's own, made in a function, that read states of older versions
+    hooks = module._load_state_dict_pre_hooks.items()
+    names = {k: getattr(hook.hook, "__qualname__", "") for k, hook in hooks}
+    kept = {k: hook for k, hook in hooks if "<locals>" not in names[k]}
+    state = {**vars(module), "_load_state_dict_pre_hooks": OrderedDict(kept)}
+    return _parametrized, (cls, tuple(module.parametrizations)), state
 
 
 def _parametrized(cls: type, names: tuple[str, ...]) -> Any:

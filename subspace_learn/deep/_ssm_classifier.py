@@ -15,6 +15,7 @@ from .._checks.epochs import check_epochs, is_recording, warn_if_transposed
 from .._checks.table import check_samples
 from ._classifier import BaseDeepClassifier
 from ._documentation import with_training_parameters
+from ._input import refuse_unequal_lengths
 
 __all__ = ["SSMClassifier"]
 
@@ -242,6 +243,7 @@ def checked_sequences(estimator: Any, X: Any, *, reset: bool, method: str) -> Ar
             _warn_of_units(X)
         return X
     if not (is_array(X) or hasattr(X, "ndim")):
+        refuse_unequal_lengths(X, f"{name}.{method}()", "sequences", "times")
         X = np.asarray(X)  # lists
     if X.ndim > 3:
         raise ValueError(

@@ -155,7 +155,8 @@ def resumed(net: NeuralNet, plan: Plan) -> NeuralNet:
         if "weight_decay" in group:
             group["weight_decay"] = options.get("weight_decay", plan.weight_decay)
     others = [(name, callback) for name, callback in net.callbacks_ if name != "report"]
-    net.callbacks_ = [*_report(plan), *others]
+    n_own = len(net._default_callbacks)  # those that time an epoch, and collect its losses
+    net.callbacks_ = [*others[:n_own], *_report(plan), *others[n_own:]]
     dict(net.callbacks_)["best_state"].patience = plan.patience
     return net
 

@@ -18,25 +18,11 @@ import skops.io
 from .robust import answers
 
 # Types in a skops file that skops asks about, beside the classes of this package. None of them runs
-# code of strangers when it is made; functools.partial and what torch needs are in deep models only.
+# code of strangers when it is made. Nets of torch refuse to be written into such files.
 TRUSTED = {"numpy.dtype", "scipy.sparse._csr.csr_array"}
-TRUSTED_IN_DEEP_MODELS = {
-    "functools.partial",
-    "skorch.callbacks.logging.EpochTimer",
-    "skorch.callbacks.scoring.PassthroughScoring",
-    "skorch.dataset.Dataset",
-    "skorch.history.History",
-    "skorch.setter.optimizer_setter",
-    "torch.nn.modules.loss.CrossEntropyLoss",
-    "torch.nn.modules.loss.MSELoss",
-    "torch.optim.adam.Adam",
-    "torch.optim.adamw.AdamW",
-    "torch.optim.sgd.SGD",
-    "torch.utils.data.dataloader.DataLoader",
-}
 
 
-def types_to_trust(file, *, deep):
+def types_to_trust(file):
     """Types in a skops file that have to be trusted: ours, the user's own, or named here.
 
     Raises
@@ -44,10 +30,9 @@ def types_to_trust(file, *, deep):
     LookupError
         If there is another.
     """
-    known = TRUSTED | (TRUSTED_IN_DEEP_MODELS if deep else set())
     found = skops.io.get_untrusted_types(file=file)
     own = ("subspace_learn.", "tests.")  # tests: the net and the function that a user plugs in
-    unknown = [t for t in found if not t.startswith(own) and t not in known]
+    unknown = [t for t in found if not t.startswith(own) and t not in TRUSTED]
     if unknown:
         raise LookupError(f"{file.name} holds types that nobody vouches for: {unknown}")
     return found
@@ -57,7 +42,7 @@ def loaded(file):
     """The model in a file of either format."""
     if file.suffix == ".joblib":
         return joblib.load(file)
-    return skops.io.load(file, trusted=types_to_trust(file, deep=file.name.startswith("deep")))
+    return skops.io.load(file, trusted=types_to_trust(file))
 
 
 def main(folder):

@@ -22,7 +22,6 @@ from subspace_learn import (
     KoopmanEDMD,
     SubspaceDetector,
 )
-from subspace_learn.deep import BaseDeepEstimator
 from subspace_learn.functional.random_matrix.hessian_spectrum import hessian_spectrum
 from subspace_learn.sampling import SubsampledEstimator
 from tests.fuzz.good_input import good_input, settings_of_every_estimator
@@ -40,11 +39,6 @@ INSTANCES = [
 OUTLIVES = {
     # A client that fails is left out with a warning; when none is left, that is a ValueError.
     "FederatedGrassmannPCA": (MemoryError,),
-    # Out of a callback it is skorch's way to end training; what was learned so far is kept.
-    **dict.fromkeys(
-        [name for name, each in ESTIMATORS.items() if isinstance(each[0], BaseDeepEstimator)],
-        (KeyboardInterrupt,),
-    ),
 }
 
 

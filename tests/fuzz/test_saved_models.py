@@ -37,7 +37,8 @@ def wrong(tmp_path_factory):
             model = clone(estimator).fit(X, *targets)
         joblib.dump((query, answers(model, query)), folder / f"said {name}.joblib")
         joblib.dump(model, folder / f"{name}.joblib")
-        skops_io.dump(model, folder / f"{name}.skops")
+        if not name.startswith("deep"):  # tests/deep/test_saving.py: those are refused
+            skops_io.dump(model, folder / f"{name}.skops")
     run = subprocess.run(
         [sys.executable, "-m", "tests.fuzz.reload", str(folder)],
         cwd=ROOT,
@@ -52,7 +53,10 @@ def wrong(tmp_path_factory):
 @pytest.mark.parametrize("suffix", ["joblib", "skops"])
 @pytest.mark.parametrize("name", INSTANCES)
 def test_saved_model_says_the_same_in_a_fresh_process(wrong, name, suffix):
-    assert wrong["compared"] == 2 * len(INSTANCES)
+    if suffix == "skops" and name.startswith("deep"):
+        pytest.skip("nets of torch do not go into skops files")
+    n_deep = sum(name.startswith("deep") for name in INSTANCES)
+    assert wrong["compared"] == 2 * len(INSTANCES) - n_deep
     assert wrong.get(f"{name}.{suffix}") is None
 
 
@@ -62,4 +66,4 @@ def test_a_file_with_a_type_that_nobody_vouches_for_is_refused(tmp_path):
 
     skops_io.dump(Path("somewhere"), tmp_path / "model.skops")
     with pytest.raises(LookupError, match="PosixPath"):
-        types_to_trust(tmp_path / "model.skops", deep=True)
+        types_to_trust(tmp_path / "model.skops")
