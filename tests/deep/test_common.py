@@ -21,6 +21,7 @@ CHECKS_OF_KIND = {
     "table": table.CHECKS,
 }
 INSTANCES = deep_instances()
+DEFAULTS = [cls() for name, cls in estimators().items() if needs_torch(cls) and name != "EigenCAM"]
 
 
 def test_every_deep_estimator_has_settings_that_hold_to_rounding():
@@ -28,7 +29,7 @@ def test_every_deep_estimator_has_settings_that_hold_to_rounding():
     assert deep <= set(SETTINGS)
 
 
-@parametrize_with_checks(INSTANCES)
+@parametrize_with_checks([*DEFAULTS, *INSTANCES])
 def test_scikit_learn_check(estimator, check):
     check(estimator)
 

@@ -18,7 +18,6 @@ from subspace_learn.deep import (
     DeepClassifier,
     DeepRegressor,
     DeepTransformer,
-    EigenCAM,
     GrassmannNetClassifier,
     SSMClassifier,
 )
@@ -33,7 +32,6 @@ MODELS = [
     DeepTransformer(max_epochs=1),
     GrassmannNetClassifier((5, 4), n_components=2, max_epochs=1),
     SSMClassifier(d_model=4, d_state=4, n_layers=1, max_epochs=1),
-    EigenCAM(torch.nn.Sequential(torch.nn.Unflatten(1, (1, -1)), torch.nn.Conv1d(1, 3, 3)), "1"),
 ]
 
 
