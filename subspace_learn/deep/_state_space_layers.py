@@ -65,7 +65,7 @@ class S4DLayer(torch.nn.Module):
     init : {"legs", "lin", "inv", "ptd"}, default="legs"
         Where the modes start. "legs": normal part of the scaled Legendre memory. "ptd": the whole
         memory, perturbed and then diagonalised. "lin", "inv": formulas that resemble the first.
-        See :func:`~subspace_learn.functional.sequence.state_space_init.s4d_init`.
+        See :func:`~subspace_learn.sequence.diagonal_init`.
     eps : float, default=0.1
         Norm of the perturbation of "ptd".
     dt_min, dt_max : float, default=1e-3, 1e-1
