@@ -7,14 +7,14 @@ from threadpoolctl import threadpool_limits
 
 from subspace_learn.deep import DeepClassifier
 
-from .common import PeerBenchmark
+from .common import Speed
 
 N, D, C = 6_400, 20, 4
 EPOCHS, RATE = 3, 1e-3
 SIZES = {"tiny, 20-32-4": (32,), "small, 20-256-256-4": (256, 256)}
 
 
-class Adapter(PeerBenchmark):
+class Adapter(Speed):
     """Three epochs of 6,400 x 20 rows by Adam; score: accuracy on the training rows."""
 
     param_names = ["module", "batch_size"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from threadpoolctl import threadpool_limits
 
-from .common import PeerBenchmark
+from .common import Speed
 
 
-class Orthogonal(PeerBenchmark):
+class Orthogonal(Speed):
     """Output of a batch and all gradients, d x d, float32, one thread; target: 0.2 of torch's.
 
     torch's default map for square matrices is "matrix_exp".

@@ -22,7 +22,7 @@ from subspace_learn.functional.dynamics.kernel_edmd import kernel_matrix, mean_d
 from subspace_learn.functional.dynamics.pair_factors import pair_factors
 from subspace_learn.functional.dynamics.resdmd import eigenpair_residuals
 
-from .common import PeerBenchmark
+from .common import Speed
 
 SHAPES = ["100000 x 50", "10000 x 300"]
 
@@ -52,7 +52,7 @@ def peer(name):
         return None
 
 
-class OneThread(PeerBenchmark):
+class OneThread(Speed):
     """Pairs of lifted data on one thread."""
 
     param_names = ["shape"]

@@ -14,7 +14,7 @@ from subspace_learn import SelfCalibrationLS
 from subspace_learn.functional.inverse.self_calibration.calibration import error_after_best_scalar
 from subspace_learn.inverse import FourierSensing
 
-from .common import PeerBenchmark, extra_memory
+from .common import Speed, extra_memory
 
 P = 4
 
@@ -43,7 +43,7 @@ def dense_system(X, maps):
     return T, np.eye(1, p * m + 1, p * m, dtype=complex)[0]
 
 
-class Repeated(PeerBenchmark):
+class Repeated(Speed):
     """One fit, p = 4; the dense peer gets its matrix for nothing. Score: error of the gains."""
 
     param_names = ["n_sensors"]

@@ -15,7 +15,7 @@ from subspace_learn.functional.graph.affinity_graph import neighbor_affinity
 from subspace_learn.functional.graph.graph_laplacian import component_labels, walk_operator
 from subspace_learn.functional.graph.spectral_clustering import low_vectors
 
-from .common import PeerBenchmark
+from .common import Speed
 from .positional_encoding import grid_graph, stochastic_blocks
 
 SPIRAL_NOISE = 0.02
@@ -65,7 +65,7 @@ def embedding(A, n_vectors, seed=0):
     return found.vectors[:, :n_vectors]
 
 
-class Embedding(PeerBenchmark):
+class Embedding(Speed):
     """K vectors and nothing else; score: NMI of K-means on their rows (on a grid nan)."""
 
     param_names = ["graph"]

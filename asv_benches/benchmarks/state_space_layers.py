@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from threadpoolctl import threadpool_limits
 
-from .common import PeerBenchmark
+from .common import Speed
 
 BATCH, WIDTH, STATE = 64, 32, 32
 
 
-class Kernel(PeerBenchmark):
+class Kernel(Speed):
     """Kernel of 32 channels of 16 modes; the target is 1.5 times product and convolution."""
 
     param_names = ["length"]
@@ -40,7 +40,7 @@ class Kernel(PeerBenchmark):
         return {"Vandermonde product and FFT convolution": product_and_convolution}
 
 
-class Layer(PeerBenchmark):
+class Layer(Speed):
     """Output of 64 sequences of 32 channels and all gradients; float32, one thread."""
 
     param_names = ["layer", "length"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -10,10 +9,11 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.preprocessing import StandardScaler
-from tables import spread
 
 from subspace_learn import RandomMatrixFilter
 from subspace_learn.datasets import fetch_nsl_kdd
+
+from .common import Quality, mean_and_deviation
 
 MOVE, ANY_MOVE, NOISE = 8.0, 2.0, 6.0  # lengths of a step: in the fragile subspace, anywhere, noise
 QUANTILES = (0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
@@ -86,10 +86,8 @@ class Rows(NamedTuple):
 
 def fitted_filter(rows, **options):
     """Directions and mean of a filter; None keeps every coordinate."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # these tables are not noise, and it says so
-        pairs = {"X_perturbed": rows.disturbed} if options.pop("pairs", False) else {}
-        model = RandomMatrixFilter(on_empty="raise", random_state=0, **options).fit(rows.X, **pairs)
+    pairs = {"X_perturbed": rows.disturbed} if options.pop("pairs", False) else {}
+    model = RandomMatrixFilter(on_empty="raise", random_state=0, **options).fit(rows.X, **pairs)
     return model.components_, model.mean_
 
 
@@ -161,48 +159,69 @@ def shielded(X, y, seed):
     return results
 
 
-def shield_table(X, y, n_seeds=5):
-    """Rows of a table over seeds."""
-    runs = [shielded(X, y, seed) for seed in range(n_seeds)]
-    header = ("features", "clean", "noise", "attack in the fragile subspace", "attacker knows")
-    rows = [(*header, "dimension")]
-    for name in runs[0]:
-        values = np.array([run[name] for run in runs])
-        cells = (spread(values[:, i], 1) for i in range(4))
-        rows.append((name, *cells, f"{values[:, 4].mean():.0f}"))
-    return rows
+class ShieldDigits(Quality):
+    """Digits, embedded in 256 dimensions: accuracy in %, five seeds"""
+
+    case_name = "features"
+    cases = {
+        name: name
+        for name in (
+            "rotated_rbns, pairs, quantile by CV",
+            "rbns, pairs, quantile by CV",
+            "rbns, no pairs, defaults",
+            "spikes",
+            "no filter",
+            "no filter, seen directions taken out",
+        )
+    }
+    digits = 1
+    found: dict = {}
+
+    def table_of_rows(self):
+        return digits_rows()
+
+    def make_data(self, name, seed):
+        key = type(self).__name__, seed
+        if key not in self.found:
+            X, y = self.table_of_rows()
+            self.found[key] = shielded(*((X[:300], y[:300]) if self.quick else (X, y)), seed)
+        return self.found[key][name]
+
+    def methods(self, scores):
+        names = ("clean", "noise", "attack in the fragile subspace", "attacker knows", "dimension")
+        return {name: lambda v=v: v for name, v in zip(names, scores, strict=True)}
 
 
-def reason(X, y, seed):
-    """Clean and attacked accuracy with as many directions dropped as are fragile."""
-    Z, fragile = embedding(X, y, seed)
-    Z, Z_test, y, y_test = train_test_split(Z, y, test_size=0.5, random_state=seed, stratify=y)
-    rng = np.random.default_rng(seed + 1)
-    seen = Z + MOVE * rng.standard_normal((len(Z), fragile.shape[1])) @ fragile.T / 2
-    results = {}
-    for standardize in (False, "features"):
-        for labels in (None, y):
-            for selector in ("rbns", "rotated_rbns"):
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", UserWarning)
-                    model = RandomMatrixFilter(standardize=standardize).fit(Z)
-                    share = 1 - fragile.shape[1] / model.n_spikes_
-                    model.set_params(selector=selector, quantile=share)
-                    model.fit(Z, labels, X_perturbed=seen)
-                rows = model.components_ / (1.0 if model.scale_ is None else model.scale_)
-                fitted = classifier(Rows(Z, seen, y), rows, model.mean_)
-                inside = attacked(Z_test, y_test, *fitted, MOVE, fragile)
-                key = (selector, standardize, "no" if labels is None else "yes")
-                results[key] = [100 * accuracy(T, y_test, *fitted) for T in (Z_test, inside)]
-    return results
+class ShieldTraffic(ShieldDigits):
+    """NSL-KDD, embedded in 256 dimensions: accuracy in %, five seeds"""
+
+    needs = ("data",)
+
+    def table_of_rows(self):
+        return nsl_rows()
 
 
-def reasons_table(tables, n_seeds=5):
-    """Rows of a table: does the score, the scaling or the want of labels cost accuracy?"""
-    head = [f"{name}, {what}" for name in tables for what in ("clean", "attacked")]
-    rows = [("selector", "standardize", "labels", *head)]
-    runs = [[reason(X, y, seed) for seed in range(n_seeds)] for X, y in tables.values()]
-    for key in runs[0][0]:
-        values = [np.array([run[key] for run in table]) for table in runs]
-        rows.append((*key, *(spread(v[:, i], 1) for v in values for i in range(2))))
-    return rows
+class Overlaps(Quality):
+    """Overlap of what is kept with three robust factors, three fragile (500 x 80, 20 draws)"""
+
+    case_name = "selector"
+    cases = {"rotated_rbns": "rotated_rbns", "rbns": "rbns"}
+    targets = {name: "above .85" for name in cases}
+    seeds = 20
+
+    def make_data(self, selector, seed):
+        rng = np.random.default_rng(seed)
+        basis = np.linalg.qr(rng.standard_normal((80, 6)))[0]
+        Z = rng.standard_normal((500, 6)) * np.sqrt([40, 20, 10, 28, 14, 7])
+        X = Z @ basis.T + rng.standard_normal((500, 80))
+        moves = rng.standard_normal((500, 6)) * [0.1, 0.1, 0.1, 3, 3, 3]
+        rows = Rows(X, X + moves @ basis.T, None)
+        return fitted_filter(rows, selector=selector, quantile=0.5, pairs=True)[0], basis
+
+    def methods(self, data):
+        components, basis = data
+        return {"overlap": lambda: np.sum((components @ basis[:, :3]) ** 2) / 3}
+
+    @staticmethod
+    def summary(values, digits):
+        return f"{mean_and_deviation(values, digits)}, least {min(values):.{digits}f}"
