@@ -83,7 +83,9 @@ def run_apart(names, options):
         command = [sys.executable, __file__, name, *options]
         code = subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode
         word = "failed" if code else "done"
-        print(f"{i} of {len(names)}: {name} {word}, {time.perf_counter() - began:.0f} s", flush=True)
+        print(
+            f"{i} of {len(names)}: {name} {word}, {time.perf_counter() - began:.0f} s", flush=True
+        )
         failed += [name] if code else []
     return failed
 

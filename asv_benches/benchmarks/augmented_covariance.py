@@ -266,7 +266,9 @@ class Accuracy(Listing):
             if grouped and "auto" in (estimator.order, estimator.lag):
                 cells.append(f"{model.order_}/{model.lag_}")
         mean = np.mean(scores)
-        error = np.std(scores, ddof=1) if len(scores) > 1 else (mean * (1 - mean) / len(test)) ** 0.5
+        error = (
+            np.std(scores, ddof=1) if len(scores) > 1 else (mean * (1 - mean) / len(test)) ** 0.5
+        )
         return f"{mean:.3f} ({error:.3f})" + (f" [{', '.join(cells)}]" if cells else "")
 
 

@@ -9,7 +9,10 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
 from subspace_learn.functional.random_matrix.curvature import mlp_hvp
-from subspace_learn.functional.random_matrix.heavy_tail_spectrum import hill_exponent, pooled_eigenvalues
+from subspace_learn.functional.random_matrix.heavy_tail_spectrum import (
+    hill_exponent,
+    pooled_eigenvalues,
+)
 from subspace_learn.functional.random_matrix.hessian_spectrum import hessian_spectrum, top_gap
 from subspace_learn.random_matrix import HeavyTailSpectrum
 
@@ -188,7 +191,9 @@ class Hessians(Quality):
 
     def cell(self, values):
         """Parameters do not depend on the seed."""
-        return values[0] if isinstance(values[0], str) and len(values[0]) > 2 else super().cell(values)
+        return (
+            values[0] if isinstance(values[0], str) and len(values[0]) > 2 else super().cell(values)
+        )
 
 
 class HessianConditions(Hessians):

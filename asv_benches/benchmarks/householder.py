@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from threadpoolctl import threadpool_limits
-
 from .common import Speed
 
 
@@ -15,17 +13,12 @@ class Orthogonal(Speed):
     Score: largest entry of W^T W - I.
     """
 
+    needs = ("torch",)
+    smallest = (16, 4)
     param_names = ["d", "batch"]
     params = [[128, 512], [64, 256]]
+    n_threads = 1
     budget = 10.0
-
-    def setup(self, *case):
-        super().setup(*case)
-        self.one = threadpool_limits(1)
-
-    def teardown(self, *case):
-        self.one.restore_original_limits()
-        super().teardown(*case)
 
     def make_data(self, d, batch):
         import torch
@@ -33,7 +26,6 @@ class Orthogonal(Speed):
 
         from subspace_learn.deep import HouseholderLinear
 
-        torch.set_num_threads(1)
         torch.manual_seed(0)
         self.theirs = {
             name: orthogonal(torch.nn.Linear(d, d), orthogonal_map=name)

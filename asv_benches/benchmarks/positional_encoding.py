@@ -197,7 +197,9 @@ def cycles(A):
 
 def random_graphs(seed, n):
     rng = np.random.default_rng(seed)
-    graphs = (nx.gnp_random_graph(12, p, seed=int(rng.integers(2**31))) for p in rng.uniform(0.2, 0.5, n))
+    graphs = (
+        nx.gnp_random_graph(12, p, seed=int(rng.integers(2**31))) for p in rng.uniform(0.2, 0.5, n)
+    )
     return [sp.csr_array(nx.to_scipy_sparse_array(g, dtype=float)) for g in graphs]
 
 

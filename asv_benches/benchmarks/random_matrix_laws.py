@@ -118,7 +118,9 @@ class Laws(Speed):
         return self.function(points)
 
     def extras(self, points, result, seconds):
-        return {"scikit-rmt over ours": self.theirs[1] / seconds if self.theirs else "not installed"}
+        return {
+            "scikit-rmt over ours": self.theirs[1] / seconds if self.theirs else "not installed"
+        }
 
     def score(self, points, values):
         if self.key == "tw_cdf":

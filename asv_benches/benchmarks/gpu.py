@@ -1,23 +1,16 @@
-"""Dense methods on the CPU and on a GPU at growing sizes, for doc/_tables.
+"""Dense methods on the CPU and on a GPU at growing sizes.
 
-python asv_benches/gpu_tables.py           # the page; a GPU that is not there is said to be not run
-python asv_benches/gpu_tables.py torch-cpu # printed only: the same code on torch's CPU tensors
-
-Seconds are medians of interleaved fits, two threads on the CPU. "with transfer" begins with a NumPy
-array and ends with the result on the host; "without" begins and ends on the device.
+"with transfer" begins with a NumPy array and ends with the result on the host; "without" begins and
+ends on the device. SUBSPACE_LEARN_DEVICE=torch-cpu runs the same code on torch's CPU tensors.
 """
 
 from __future__ import annotations
 
-import sys
-import time
+import os
 from collections.abc import Callable
-from statistics import median
 from typing import NamedTuple
 
 import numpy as np
-from tables import FOLDER, as_list_table
-from threadpoolctl import threadpool_limits
 
 from subspace_learn import GrassmannPCA, KoopmanEDMD, RandomMatrixFilter
 from subspace_learn._array import to_library, to_numpy
@@ -26,7 +19,8 @@ from subspace_learn.functional.covariance.spd_mean import mean_spd
 from subspace_learn.functional.sampling.leverage import leverage_scores
 from subspace_learn.grassmann import FederatedGrassmannPCA, NearestSubspaceClassifier
 
-N_THREADS, ROUNDS = 2, 5
+from .common import Listing, interleaved_medians
+
 NOT_RUN = "not run on a GPU"
 
 
@@ -93,6 +87,8 @@ CASES = (
 
 def device_of_choice():
     """Library, device and waiting call of the GPU that is here; None if there is none."""
+    if os.environ.get("SUBSPACE_LEARN_DEVICE") == "torch-cpu":
+        return "torch", "cpu", lambda: None
     try:
         import cupy
 
@@ -107,67 +103,36 @@ def device_of_choice():
     return ("torch", "cuda", torch.cuda.synchronize) if torch.cuda.is_available() else None
 
 
-def seconds(calls):
-    """Median seconds of each call, interleaved, the first round not counted."""
-    taken = {name: [] for name in calls}
-    for _ in range(ROUNDS + 1):
-        for name, call in calls.items():
-            start = time.perf_counter()
+class OneFit(Listing):
+    """Seconds of one fit, CPU (two threads) and GPU; float32 tables (mean_spd: float64)"""
+
+    def rows(self):
+        yield "method", "size", "CPU, s", "GPU with transfer, s", "GPU without, s"
+        device = device_of_choice()
+        for case in self.some(CASES):
+            for size in self.some(case.sizes):
+                found = self._measured(case, size, device)
+                cells = (
+                    f"{found[key]:.3g}" if key in found else NOT_RUN for key in ("with", "without")
+                )
+                yield case.name, " x ".join(map(str, size)), f"{found['cpu']:.3g}", *cells
+
+    def _measured(self, case, size, device):
+        """Seconds on the CPU, and on the device with and without transfer."""
+        X = case.data((200, 20) if self.quick else size)
+        calls = {"cpu": lambda: case.run(X)}
+        if device is not None:
+            library, where, wait = device
+            there = to_library(X, where, library)
+
+            def without():
+                case.run(there)
+                wait()
+
+            calls |= {
+                "with": lambda: to_numpy(case.run(to_library(X, where, library))),
+                "without": without,
+            }
+        for call in calls.values():
             call()
-            taken[name].append(time.perf_counter() - start)
-    return {name: median(times[1:]) for name, times in taken.items()}
-
-
-def measured(case, size, device):
-    """Seconds on the CPU, and on the device with and without transfer."""
-    X = case.data(size)
-    calls = {"cpu": lambda: case.run(X)}
-    if device is not None:
-        library, where, wait = device
-        there = to_library(X, where, library)
-
-        def without():
-            case.run(there)
-            wait()
-
-        calls |= {
-            "with": lambda: to_numpy(case.run(to_library(X, where, library))),
-            "without": without,
-        }
-    return seconds(calls)
-
-
-def rows(device):
-    """One row for each method and size, and where the device begins to win."""
-    yield "method", "size", "CPU, s", "GPU with transfer, s", "GPU without, s", "GPU wins from"
-    for case in CASES:
-        faster = None
-        for size in case.sizes:
-            found = measured(case, size, device)
-            if faster is None and found.get("with", np.inf) < found["cpu"]:
-                faster = size
-            last = size == case.sizes[-1]
-            verdict = " x ".join(map(str, faster)) if faster else "none of these"
-            yield (
-                case.name,
-                " x ".join(map(str, size)),
-                f"{found['cpu']:.3g}",
-                *(f"{found[key]:.3g}" if device else NOT_RUN for key in ("with", "without")),
-                (verdict if device else NOT_RUN) if last else "",
-            )
-
-
-def main():
-    chosen = sys.argv[1] if len(sys.argv) > 1 else None
-    if chosen not in (None, "torch-cpu"):
-        sys.exit(f"gpu_tables.py takes nothing or torch-cpu, not {chosen!r}")
-    device = ("torch", "cpu", lambda: None) if chosen else device_of_choice()
-    with threadpool_limits(N_THREADS):
-        text = as_list_table("Seconds of one fit, CPU (two threads) and GPU", list(rows(device)))
-    print(text)
-    if chosen is None:
-        (FOLDER / "gpu.rst").write_text(text, "utf-8")
-
-
-if __name__ == "__main__":
-    main()
+        return interleaved_medians(calls, 2.0 if not self.quick else 0.0)[0]
