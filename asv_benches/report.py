@@ -21,10 +21,10 @@ import sys
 import time
 from importlib import import_module
 
-import tables
+import measurements
 from benchmarks.common import Benchmark
 
-FILES = sorted(path.stem for path in (tables.HERE / "benchmarks").glob("*.py"))
+FILES = sorted(path.stem for path in (measurements.HERE / "benchmarks").glob("*.py"))
 FILES = [name for name in FILES if name not in ("__init__", "common")]
 
 
@@ -42,7 +42,7 @@ def benchmark_classes(name):
 
 def measured(cls, budget=None, quick=False):
     """The table of a class, with title, note and stamp."""
-    bench, before, began = cls(), tables.load(), time.perf_counter()
+    bench, before, began = cls(), measurements.load(), time.perf_counter()
     bench.quick = quick
     columns, *rows = (list(row) for row in bench.table(budget))
     title, _, note = inspect.getdoc(cls).partition("\n\n")
@@ -51,7 +51,7 @@ def measured(cls, budget=None, quick=False):
     return {
         "title": " ".join(title.split()).rstrip("."),
         **({"note": " ".join(note.split())} if note else {}),
-        "stamp": tables.stamp(bench.n_threads, before, took, peers, budget),
+        "stamp": measurements.stamp(bench.n_threads, before, took, peers, budget),
         "columns": columns,
         "rows": rows,
     }
@@ -60,7 +60,7 @@ def measured(cls, budget=None, quick=False):
 def run(name, budget, smallest):
     """Measure the tables of a file, or the one named behind a point; skipped ones stay."""
     name, _, chosen = name.partition(".")
-    page = tables.read(name)
+    page = measurements.read(name)
     classes = benchmark_classes(name)
     for cls in classes:
         if chosen in ("", cls.__name__):
@@ -69,10 +69,10 @@ def run(name, budget, smallest):
             except NotImplementedError as reason:
                 print(f"{name}.{cls.__name__} not run: {reason}", file=sys.stderr)
                 continue
-            print(tables.as_list_table(table["title"], [table["columns"], *table["rows"]]))
+            print(measurements.as_list_table(table["title"], [table["columns"], *table["rows"]]))
     if not smallest:
         order = [cls.__name__ for cls in classes if cls.__name__ in page]
-        tables.write(name, {key: page[key] for key in order})
+        measurements.write(name, {key: page[key] for key in order})
 
 
 def run_apart(names, options):
@@ -111,7 +111,7 @@ def main():
         options += ["--smallest"] if given.smallest else []
         failed = run_apart(given.names or FILES, options)
     if not given.smallest:
-        print("filled:", *tables.fill_pages())
+        print("filled:", *measurements.fill_pages())
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from unittest.mock import patch
-
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import cg
 from sklearn.neighbors import kneighbors_graph
 
-from subspace_learn.functional.graph import aggregation
 from subspace_learn.functional.graph.bootstrap_amg import ground_laplacian
 from subspace_learn.functional.graph.bootstrap_amg_solve import remove_component_means
 from subspace_learn.graph import BootstrapAMG
 
-from .common import Listing, Quality, Speed, timed
+from .common import Quality, Speed
 from .positional_encoding import grid_graph, stochastic_blocks
 
 TOL = 1e-8
@@ -147,61 +144,3 @@ class Hierarchies(Quality):
             return f"{model.convergence_rate_:.3f}, {steps}"
 
         return {str(count): lambda count=count: rate(count) for count in (1, 2, 4, 8)}
-
-
-class Visits(Listing):
-    """Entries visited over edges: what grows by counts, and not by misses of the cache."""
-
-    def rows(self):
-        yield "graph", "to build (matchings and products)", "in one cycle", "operator complexity"
-        large = ("grid 100,000", "spirals 100,000", "SBM 100,000", "SBM 1,000,000")
-        for case in ("grid 400",) if self.quick else large:
-            A, _ = grounded_system(case)
-            n_edges, seen = (A.nnz - A.shape[0]) / 2, []
-
-            def counted(function, seen=seen):
-                def call(matrix, *args, **settings):
-                    seen.append(matrix.nnz)
-                    return function(matrix, *args, **settings)
-
-                return call
-
-            names = ("matching_prolongator", "galerkin")
-            matching, product = (counted(getattr(aggregation, name)) for name in names)
-            with (
-                patch.object(aggregation, names[0], matching),
-                patch.object(aggregation, names[1], product),
-            ):
-                levels = aggregation.build_hierarchy(A, np.ones(A.shape[0]), cycle="W")
-            cycle = np.dot(levels.visits, levels.nonzeros)
-            counts = sum(seen) / n_edges, cycle / n_edges
-            yield case, *(f"{count:.1f}" for count in counts), f"{levels.operator_complexity:.2f}"
-
-
-class Smoothers(Listing):
-    """Smoothers, 20,000 vertices: iterations of cg to 1e-8, rate, time of a cycle over the first"""
-
-    n_threads = 1
-
-    def rows(self):
-        yield "graph", "smoother", "iterations", "rate of one cycle", "time of a cycle"
-        for kind in self.some(("grid", "spirals", "SBM")):
-            A, b = grounded_system(f"{kind} {400 if self.quick else 20_000}")
-            first = None
-            for smoother in ("gauss_seidel", "chebyshev", "jacobi"):
-                solver = BootstrapAMG(
-                    smoother=smoother,
-                    target_rate=0.999,
-                    max_hierarchies=1,
-                    n_sweeps=40,
-                    random_state=0,
-                ).fit(A)
-                steps = iterations(A, b, solver.aspreconditioner())[1]
-                residual, levels = b[:, None], solver.hierarchy_
-                took = min(
-                    timed(lambda h=levels, r=residual: aggregation.v_cycle(h, r))[1]
-                    for _ in range(15)
-                )
-                first = first or took
-                rate = f"{solver.convergence_rate_:.2f}"
-                yield kind, smoother, steps, rate, f"{took / first:.2f}"

@@ -266,19 +266,6 @@ class Departures(Listing):
 # --- likelihoods --------------------------------------------------------------------------------
 
 
-class AnalyticBulk(AnalyticShrinkage):
-    """Spikes by Stein's loss, all other eigenvalues by analytic shrinkage."""
-
-    def fit(self, X, y=None):
-        super().fit(X)
-        model = RandomMatrixFilter(on_empty="ignore", noise="mle", shrinkage="stein").fit(X)
-        spikes = np.linalg.eigvalsh(model.covariance_)[::-1][: model.n_spikes_]
-        values = self._model.leading.copy()
-        values[: model.n_spikes_] = spikes[: len(values)]
-        self._model = self._model._replace(leading=values)
-        return self
-
-
 def chosen_rank(n_rows, n_features):
     """RandomMatrixFilter whose number of spikes is chosen by cross-validated likelihood."""
     limit = min(n_features - 1, 2 * n_rows // 3 - 2)
@@ -323,7 +310,6 @@ class Likelihoods(Quality):
             "RandomMatrixFilter": quiet,
             "mle, stein": stein,
             "mle, stein, rank by CV": chosen_rank(*train.shape),
-            "stein, analytic bulk": AnalyticBulk(),
             "AnalyticShrinkage": AnalyticShrinkage(),
             "LedoitWolf": LedoitWolf(),
             "OAS": OAS(),
