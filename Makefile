@@ -17,7 +17,7 @@ export MPLBACKEND ?= Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-strict test-nojit test-gpu test-floors walk doctest lint format doc examples \
+.PHONY: help demo test test-strict test-nojit test-gpu test-floors walk mutants doctest lint format doc examples \
 	wheel bench bench-report clean distclean
 
 help:  ## list the targets
@@ -51,7 +51,7 @@ $(STAMPS)/%: pyproject.toml constraints.txt | $(STAMPS)/venv
 	@echo "==> installing the lowest supported releases into .venv-floors"
 	@$(PYTHON) -m venv --clear .venv-floors
 	@.venv-floors/bin/python -m pip install --disable-pip-version-check -c constraints-floors.txt \
-		-e . $(FLOOR_PACKAGES)
+		-e ".[data,deep]" $(FLOOR_PACKAGES)
 	@touch $@
 
 # --- what users see -----------------------------------------------------------------------------
@@ -86,10 +86,16 @@ endif
 
 test-floors: .venv-floors/.stamp  ## mathematics, kernels and common checks on the lowest releases
 	.venv-floors/bin/python -m pytest tests/kernels tests/linalg tests/functional tests/grassmann \
-		tests/test_common.py $(TESTARGS)
+		tests/deep/test_adapter.py tests/datasets tests/test_common.py $(TESTARGS)
 
 walk: $(STAMPS)/test  ## follow fit of the headline estimators, write the table of ARCHITECTURE.md
 	$(PY) tests/walk.py
+
+MUTANTS ?= 200
+SEED ?= 0
+mutants: $(STAMPS)/dev  ## change one operator at a time, see which tests notice (hours; MUTANTS=20 SEED=1)
+	$(PY) -m pip install --disable-pip-version-check -q cosmic-ray
+	$(PY) tests/mutants.py -n $(MUTANTS) --seed $(SEED)
 
 doctest: $(STAMPS)/test  ## examples in docstrings, README, tutorials and user guide
 	$(PY) -m pytest --doctest-modules --doctest-glob='*.rst' --doctest-glob='README.md' \
@@ -111,9 +117,9 @@ format: $(STAMPS)/dev  ## let ruff mend what it can
 doc: $(STAMPS)/doc $(STAMPS)/deep  ## build doc/_build/html, warnings are errors
 	$(PY) -m sphinx -W --keep-going -b html doc doc/_build/html
 
-wheel: $(STAMPS)/dev  ## build a wheel, try every headline name in an empty environment
+wheel: $(STAMPS)/dev  ## build an sdist and a wheel from it, try every headline name in an empty environment
 	rm -rf build dist .venv-wheel
-	$(PY) -m build --wheel --outdir dist
+	$(PY) -m build --outdir dist
 	$(PYTHON) -m venv .venv-wheel
 	.venv-wheel/bin/python -m pip install --disable-pip-version-check -c constraints.txt dist/*.whl
 	.venv-wheel/bin/python -I tests/wheel_smoke.py

@@ -10,6 +10,25 @@ rest come in when a name is first used.
 """
 
 from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+if _TYPE_CHECKING:  # what __getattr__ finds, for editors and type checkers
+    from ._to_device import ToDevice as ToDevice
+    from .covariance import AugmentedCovarianceClassifier as AugmentedCovarianceClassifier
+    from .dynamics import KoopmanEDMD as KoopmanEDMD
+    from .graph import BootstrapAMG as BootstrapAMG
+    from .graph import SpectralAMGClustering as SpectralAMGClustering
+    from .graph import SpectralPositionalEncoding as SpectralPositionalEncoding
+    from .grassmann import FederatedGrassmannPCA as FederatedGrassmannPCA
+    from .grassmann import GrassmannClassifier as GrassmannClassifier
+    from .grassmann import GrassmannPCA as GrassmannPCA
+    from .grassmann import NearestSubspaceClassifier as NearestSubspaceClassifier
+    from .grassmann import SubspaceDetector as SubspaceDetector
+    from .inverse import SelfCalibrationLS as SelfCalibrationLS
+    from .random_matrix import RandomMatrixFilter as RandomMatrixFilter
+    from .sampling import DPPLeastSquares as DPPLeastSquares
+    from .sampling import SensitivitySampler as SensitivitySampler
+    from .sequence import HiPPOTransformer as HiPPOTransformer
 
 __version__ = "0.1.0.dev0"
 

@@ -139,7 +139,12 @@ def to_numpy(x: Array) -> np.ndarray:
         return x.detach().cpu().numpy()
     if is_cupy_array(x):
         return x.get()
-    return np.from_dlpack(x)
+    return np.from_dlpack(x if on_host(x) else compat.to_device(x, _host_of(x)))
+
+
+def _host_of(x: Array) -> Any:
+    """The device of the library of ``x`` from which NumPy reads."""
+    return array_namespace(x).__array_namespace_info__().default_device()
 
 
 def move_like(x: Array, reference: Array) -> Array:

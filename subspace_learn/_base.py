@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from sklearn import get_config
@@ -20,24 +20,31 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import has_fit_parameter
 
 from ._array import array_namespace, is_array, is_complex, is_float
+from ._warnings import warn
 
 __all__ = [
+    "RANDOM_STATE",
     "HasMethods",
     "Interval",
     "StrOptions",
     "SubspaceEstimator",
     "as_container",
     "fit_method",
+    "input_container",
     "progress",
     "random_generator",
     "random_seed",
     "routed_fit_params",
     "tags_of_wrapped",
     "tell",
+    "warn",
 ]
 
 
-def fit_method(method: Callable[..., Any]) -> Callable[..., Any]:
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def fit_method(method: Method) -> Method:
     """Validate parameters before ``method`` and, if it fails, leave the estimator as it was.
 
     For ``fit``, ``partial_fit`` and the like. A fit that leaves a number which is not finite, or in
@@ -64,7 +71,7 @@ def fit_method(method: Callable[..., Any]) -> Callable[..., Any]:
                 "in X are too far apart, or too dependent. Bring its columns to one scale."
             ) from error
 
-    return fit_or_roll_back
+    return cast(Method, fit_or_roll_back)
 
 
 def _refuse_what_is_not_finite(self: SubspaceEstimator, method: str) -> None:
@@ -73,20 +80,35 @@ def _refuse_what_is_not_finite(self: SubspaceEstimator, method: str) -> None:
         public = name.endswith("_") and not name.startswith("_") and name not in self._not_finite
         if public and not _all_finite(value):
             raise ValueError(
-                f"{type(self).__name__}.{method}() would leave {name} that is not finite: the "
-                "numbers in X are too far apart, or X has too few rows that differ. Bring the "
-                "columns of X to one scale, or give more rows."
+                f"{type(self).__name__}.{method}() would leave {name} = {_shown(value)}, from "
+                "which nothing right can follow. Look for columns of X whose scales differ by many "
+                "powers of ten, and for too few rows that differ."
             )
+
+
+def _shown(value: Any) -> str:
+    """What is wrong with a number or array, for a message."""
+    if isinstance(value, float):
+        return str(value)
+    xp = array_namespace(value)
+    n_bad = int(xp.sum(xp.astype(~xp.isfinite(value), xp.int64)))
+    return f"an array with {n_bad} of {int(np.prod(value.shape))} numbers not finite"
 
 
 def _all_finite(value: Any) -> bool:
     """False if a float, or an array of floats of any library, holds NaN or infinity."""
     if isinstance(value, float):
         return bool(np.isfinite(value))
+    if type(value) is np.ndarray:  # no look-up of a namespace
+        return value.dtype.kind not in "fc" or bool(np.isfinite(value).all())
     if not is_array(value) or not (is_float(value) or is_complex(value)):
         return True
     xp = array_namespace(value)
     return bool(xp.all(xp.isfinite(value)))
+
+
+# scikit-learn's own constraint does not know NumPy's Generator.
+RANDOM_STATE: list[Any] = ["random_state", np.random.Generator]
 
 
 def random_generator(random_state: object) -> np.random.Generator:
@@ -139,6 +161,32 @@ def as_container(transformer: BaseEstimator, output: Any, X: Any) -> Any:
     return _wrap_data_with_container("transform", output, X, transformer)
 
 
+class _InputColumns:
+    """Stands in for a transformer whose output has the columns of its input."""
+
+    _sklearn_auto_wrap_output_keys = frozenset({"transform"})
+
+    def __init__(self, transformer: Any) -> None:
+        self._sklearn_output_config = getattr(transformer, "_sklearn_output_config", {})
+        self._names = _names_of_columns(transformer)
+
+    def get_feature_names_out(self) -> np.ndarray:
+        return self._names
+
+
+def input_container(transformer: BaseEstimator, output: Any, X: Any) -> Any:
+    """Return rows of the input space in the container that ``set_output`` asks for."""
+    return _wrap_data_with_container("transform", output, X, _InputColumns(transformer))
+
+
+def _names_of_columns(transformer: BaseEstimator) -> np.ndarray:
+    """Names of the columns of the fit; x0, x1, ... if they had none."""
+    names = getattr(transformer, "feature_names_in_", None)
+    if names is not None:
+        return names
+    return np.array([f"x{i}" for i in range(transformer.n_features_in_)], dtype=object)
+
+
 def progress(estimator: BaseEstimator, message: str) -> None:
     """Tell the user how far a long fit is, if ``estimator.verbose`` asks for it."""
     if estimator.verbose:
@@ -164,6 +212,8 @@ def tags_of_wrapped(tags: Tags, estimator: BaseEstimator) -> Tags:
 class SubspaceEstimator(BaseEstimator):
     """Base of all our estimators: no numerics, only manners."""
 
+    # What X is, where scikit-learn has no tag for it: see _capabilities.kind_of_input.
+    _kind_of_input: str | None = None
     # Fitted attributes and methods whose NaN or infinity means something, and what. Any other
     # public attribute that is not finite fails the fit.
     _not_finite: dict[str, str] = {}
@@ -173,24 +223,3 @@ class SubspaceEstimator(BaseEstimator):
         "https://subspace-learn.readthedocs.io/en/latest/api/generated/"
         "{estimator_module}.{estimator_name}.html"
     )
-
-    def set_params(self, **params: Any) -> SubspaceEstimator:
-        """Set parameters; if any name is unknown, none is changed.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameter names (also ``nested__name``) and their new values.
-
-        Returns
-        -------
-        self : estimator
-            The estimator itself.
-        """
-        before = dict(vars(self))
-        try:
-            return super().set_params(**params)
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise

@@ -15,13 +15,6 @@ from ._discovery import estimators
 
 __all__ = ["Capabilities", "capabilities", "capability_table", "kind_of_input"]
 
-# Estimators of 2-D input that may also be complex. scikit-learn has no tag for it.
-_TAKES_COMPLEX = {"SelfCalibrationLS"}
-# Estimators that take whatever the net inside takes: images, sequences, tables.
-_TAKES_IMAGES = {"EigenCAM"}
-# Estimators of 3-D input, time before channels.
-_TAKES_SEQUENCES = {"SSMClassifier"}
-
 
 class Capabilities(NamedTuple):
     """One row of the table."""
@@ -67,15 +60,11 @@ def kind_of_input(estimator: Any) -> str:
         return "sampler"
     if hasattr(estimator, "aspreconditioner"):
         return "system"
-    tags, name = get_tags(estimator).input_tags, type(estimator).__name__
-    if name in _TAKES_IMAGES:
-        return "images"
-    if name in _TAKES_SEQUENCES:
-        return "sequences"
+    if estimator._kind_of_input is not None:
+        return estimator._kind_of_input
+    tags = get_tags(estimator).input_tags
     if tags.three_d_array:
         return "epochs" if tags.two_d_array else "matrices"
-    if name in _TAKES_COMPLEX:
-        return "complex_table"
     if tags.pairwise:
         return "pairwise" if tags.two_d_array else "graph"
     return "table" if tags.two_d_array else "mesh"

@@ -25,6 +25,12 @@ def _array_api_strict():
     return pytest.importorskip("array_api_strict"), None
 
 
+def _array_api_strict_on_another_device():
+    """Its arrays refuse to become NumPy's by themselves, as those of a GPU do."""
+    strict = pytest.importorskip("array_api_strict")
+    return strict, strict.Device("device1")
+
+
 def _cupy():
     cupy = pytest.importorskip("cupy", reason="CuPy is not installed: not run on a GPU")
     try:
@@ -41,6 +47,7 @@ def _numpy():
 _LIBRARIES = {
     "numpy": _numpy,
     "array_api_strict": _array_api_strict,
+    "array_api_strict on another device": _array_api_strict_on_another_device,
     "torch": _torch_cpu,
     "cupy": _cupy,
 }
@@ -50,11 +57,11 @@ class Library:
     """An array library under test: makes its arrays from NumPy's and brings them back."""
 
     def __init__(self, name):
-        self.name = name
+        self.name, self._id = name.partition(" ")[0], name
         self.namespace, self.device = _LIBRARIES[name]()
 
     def __repr__(self):
-        return self.name
+        return self._id
 
     def asarray(self, x):
         """NumPy array (or list) -> array of this library, same dtype, no shared memory."""
@@ -62,7 +69,8 @@ class Library:
 
     def owns(self, x):
         """Whether ``x`` is an array of this library."""
-        return array_layer.library_name(x) == self.name
+        same = array_layer.library_name(x) == self.name
+        return same and (self.device in (None, "cpu") or x.device == self.device)
 
     @staticmethod
     def numpy(x):
@@ -74,6 +82,7 @@ class Library:
     params=[
         "numpy",
         "array_api_strict",
+        "array_api_strict on another device",
         "torch",
         pytest.param("cupy", marks=pytest.mark.gpu),
     ]

@@ -21,6 +21,7 @@ OUR_FILES = [
 # Room -> storey. Any other folder without an underscore is a family.
 STOREY = {
     "_array": 0,
+    "_warnings": 0,
     "kernels": 0,
     "linalg": 1,
     "functional": 2,

@@ -68,7 +68,7 @@ def test_fitted_step_is_the_model_in_a_pipeline_in_a_search():
     model = fitted_step(search)
     assert model is search.best_estimator_[-1]
     assert fitted_step(model) is model
-    assert ScreeDisplay.from_estimator(search).n_spikes == model.n_spikes_
+    assert ScreeDisplay.from_estimator(search).n_components == model.n_components_
 
 
 def test_fitted_step_refuses_what_is_not_fitted():

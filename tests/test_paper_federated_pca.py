@@ -33,9 +33,13 @@ def traffic():
     return X, groups
 
 
+def federated(**settings):
+    return FederatedGrassmannPCA(10, standardize=True, **settings)
+
+
 @pytest.fixture(scope="module")
 def exact(traffic):
-    return FederatedGrassmannPCA(10).fit(traffic[0], groups=traffic[1])
+    return federated().fit(traffic[0], groups=traffic[1])
 
 
 def share(pca):
@@ -48,7 +52,9 @@ def test_the_exact_answer_explains_two_thirds(exact):
 
 def test_krylov_is_exact_within_ten_rounds(traffic, exact):
     X, groups = traffic
-    krylov = FederatedGrassmannPCA(10, aggregation="krylov", n_rounds=10, random_state=0)
+    krylov = FederatedGrassmannPCA(
+        10, standardize=True, aggregation="krylov", n_rounds=10, random_state=0
+    )
     krylov.fit(X, groups=groups)
     angle = subspace_angles(krylov.components_.T, exact.components_.T).max()
     assert np.degrees(angle) <= 1.0
@@ -59,12 +65,14 @@ def test_krylov_is_exact_within_ten_rounds(traffic, exact):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_admm_comes_within_two_hundredths_in_twenty_rounds(traffic, exact, seed):
     X, groups = traffic
-    admm = FederatedGrassmannPCA(10, aggregation="admm", n_rounds=20, random_state=seed)
+    admm = FederatedGrassmannPCA(
+        10, standardize=True, aggregation="admm", n_rounds=20, random_state=seed
+    )
     assert share(admm.fit(X, groups=groups)) > share(exact) - 0.02
 
 
 def test_a_mean_of_local_subspaces_loses_a_quarter(traffic, exact):
     """Why one round of averaging is not enough when clients differ."""
     X, groups = traffic
-    chordal = FederatedGrassmannPCA(10, aggregation="chordal").fit(X, groups=groups)
+    chordal = federated(aggregation="chordal").fit(X, groups=groups)
     assert share(chordal) < share(exact) - 0.1

@@ -57,3 +57,24 @@ def test_every_requirement_is_pinned_at_or_above_its_floor(extra):
             continue
         assert name in pinned, f"constraints.txt does not pin {name}"
         assert floor is None or version(pinned[name]) >= version(floor), name
+
+
+def test_read_the_docs_installs_what_make_doc_installs():
+    stamps = re.search(r"^doc: (.*?)  ##", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    made = set(re.findall(r"\$\(STAMPS\)/(\w+)", stamps))
+    hosted = re.search(r'"\.\[([\w,]+)\]"', (ROOT / ".readthedocs.yaml").read_text())[1]
+    assert set(hosted.split(",")) == made
+
+
+def test_floors_of_the_extras_are_installed_by_the_floors_run():
+    makefile = (ROOT / "Makefile").read_text()
+    installed = re.search(r'constraints-floors.txt \\\n\s+-e "\.\[([\w,]+)\]"', makefile)[1].split(
+        ","
+    )
+    tested = pins("constraints-floors.txt")
+    extras = PROJECT["optional-dependencies"]
+    for extra in installed:
+        for name, floor in floors(extras[extra]).items():
+            assert name in tested, f"{name} of the extra {extra} is not in constraints-floors.txt"
+            if name not in TESTED_WITHOUT_FLOOR:
+                assert version(tested[name])[: len(version(floor))] == version(floor), name

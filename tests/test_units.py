@@ -31,8 +31,8 @@ from subspace_learn import (
     SubspaceDetector,
 )
 from subspace_learn.random_matrix import AnalyticShrinkage, HeavyTailSpectrum
-from tests.common_checks.good_input import good_input
-from tests.common_checks.robust import is_supervised
+from tests.fuzz.good_input import good_input
+from tests.fuzz.robust import is_supervised
 
 # Estimator -> what it says, and the power of the units that this has.
 PROMISES = [

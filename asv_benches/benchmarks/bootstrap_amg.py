@@ -36,7 +36,7 @@ def make_graph(kind, n):
 def grounded_system(case):
     """Laplacian with one diagonal entry of each component raised, and a right-hand side.
 
-    The right-hand side sums to zero over each component: otherwise that entry is what is solved for.
+    The right-hand side sums to zero over each component: else that entry is what is solved for.
     """
     kind, n = case.split()
     L = sp.csr_array(sp.csgraph.laplacian(make_graph(kind, int(n.replace(",", "")))))
@@ -79,8 +79,10 @@ class Solve(Speed):
     n_threads = 1
     param_names = ["graph"]
     params = [
-        ["grid 10,000", "grid 100,000", "grid 1,000,000"]
-        + ["SBM 10,000", "SBM 100,000", "spirals 10,000", "spirals 100,000"]
+        [
+            *("grid 10,000", "grid 100,000", "grid 1,000,000", "SBM 10,000", "SBM 100,000"),
+            *("spirals 10,000", "spirals 100,000"),
+        ]
     ]
     smallest = ("grid 900",)
 

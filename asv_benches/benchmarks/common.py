@@ -195,8 +195,9 @@ class Speed(Benchmark):
             finally:
                 self.teardown(*case)
         extra = list(rows[0][1])
-        yield [", ".join(self.param_names) or "case", "call", "seconds", "ours / this"] + [
-            *("extra MiB", "score", "runs"),
+        yield [
+            ", ".join(self.param_names) or "case",
+            *("call", "seconds", "ours / this", "extra MiB", "score", "runs"),
             *extra,
         ]
         for cells, extras in rows:

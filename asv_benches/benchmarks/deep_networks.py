@@ -81,7 +81,9 @@ def linear_head(n_features, n_outputs):
 
 
 class Heads(Quality):
-    """Digits, standardised, 60 % for training, net 64-128-64, 40 epochs: median of four splits, range.
+    """Digits, standardised, 60 % for training, 40 epochs: median of four splits, range.
+
+    A net 64-128-64.
 
     The angle, in degrees, is that between the lines through two test features of the same class.
     """

@@ -151,8 +151,8 @@ def place_of_the_gap(hvp, n, n_classes):
 
 
 class Hessians(Quality):
-    """After how many eigenvalues the widest gap lies, digits of K classes, rectified units, pixels in
-    [0, 1], three seeds; share of the Hessian's eigenvalues beyond 1 % of the first"""
+    """After how many eigenvalues the widest gap lies, digits of K classes, rectified units, pixels
+    in [0, 1], three seeds; share of the Hessian's eigenvalues beyond 1 % of the first"""
 
     case_name = "K, width, loss / log K"
     cases = {

@@ -20,7 +20,7 @@ from sklearn.preprocessing import PolynomialFeatures
 from subspace_learn import KoopmanEDMD
 from subspace_learn.datasets import fetch_motor_imagery
 from subspace_learn.dynamics import DelayDictionary
-from subspace_learn.functional.dynamics.edmd import koopman_eigenpairs, koopman_fit, koopman_matrix
+from subspace_learn.functional.dynamics.edmd import koopman_eigenpairs, koopman_fit
 from subspace_learn.functional.dynamics.kernel_edmd import kernel_matrix, mean_distance
 from subspace_learn.functional.dynamics.pair_factors import pair_factors
 from subspace_learn.functional.dynamics.resdmd import eigenpair_residuals
@@ -72,7 +72,7 @@ class Matrix(OneThread):
     """The Koopman matrix alone."""
 
     def ours(self, data):
-        return koopman_matrix(*data)
+        return koopman_fit(pair_factors(*data, residuals=False)).matrix
 
     def peers(self, data):
         return {
@@ -87,7 +87,7 @@ class Eigenpairs(OneThread):
     def ours(self, data):
         fit = koopman_fit(pair_factors(*data))
         values, vectors = koopman_eigenpairs(fit.operator, normal=False)
-        return eigenpair_residuals(fit.projected, fit.complement, values, vectors)
+        return eigenpair_residuals(fit.projected, fit.unexplained, values, vectors)
 
     def peers(self, data):
         return {"NumPy Cholesky + eig": lambda: np.linalg.eig(normal_equations(*data))}
@@ -185,7 +185,7 @@ class Stream(OneThread):
 
 
 class LinearMap(Quality):
-    """Linear map, polynomials of total degree d, default settings: largest error of an eigenvalue"""
+    """Linear map, polynomials of total degree d, largest error of an eigenvalue"""
 
     case_name = "d"
     cases = {str(d): d for d in (3, 5, 8, 10)}

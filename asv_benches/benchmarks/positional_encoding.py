@@ -1,4 +1,4 @@
-"""Stable positional encodings beside plain eigenvectors: speed, stability, and what they are worth."""
+"""Stable positional encodings beside plain eigenvectors: speed, stability, worth."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def yeast_neighbourhoods(seed, n):
 
 
 class Counts(Quality):
-    """R2 of triangles and 4-cycles of a node, graphs that were not in training, ridge regression."""
+    """R2 of triangles and 4-cycles of a node, graphs that were not in training, ridge."""
 
     needs = ("data",)
     case_name = "graphs, count"

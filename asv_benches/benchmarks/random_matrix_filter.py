@@ -183,7 +183,7 @@ class Level(Listing):
                 found = []
                 for seed in range(3 if self.quick else 300):
                     model.fit(np.random.default_rng(seed).standard_normal((n, p)))
-                    found.append((model.n_spikes_ > 0, model.noise_variance_))
+                    found.append((model.n_components_ > 0, model.noise_variance_))
                 spiked, variance = np.transpose(found)
                 yield f"{n}, {p}", noise, f"{spiked.mean():.3f}", mean_and_deviation(variance)
 
@@ -257,7 +257,7 @@ class Departures(Listing):
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 model = RandomMatrixFilter(random_state=0, **given).fit(unequal(kind, seed))
-            counts.append(model.n_spikes_)
+            counts.append(model.n_components_)
             warned += bool(caught)
         low, high = min(counts), max(counts)
         return f"{low} to {high}; warned {warned}" if high > low else f"{low}; warned {warned}"

@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from subspace_learn import RandomMatrixFilter
 from subspace_learn.datasets import fetch_nsl_kdd
+from subspace_learn.random_matrix import RobustDirections
 
 from .common import Quality, mean_and_deviation
 
@@ -87,8 +88,12 @@ class Rows(NamedTuple):
 def fitted_filter(rows, **options):
     """Directions and mean of a filter; None keeps every coordinate."""
     pairs = {"X_perturbed": rows.disturbed} if options.pop("pairs", False) else {}
-    model = RandomMatrixFilter(on_empty="raise", random_state=0, **options).fit(rows.X, **pairs)
-    return model.components_, model.mean_
+    model = RandomMatrixFilter(on_empty="raise", random_state=0)
+    if not options:
+        model.fit(rows.X)
+        return model.components_, model.mean_
+    robust = RobustDirections(model, random_state=0, **options).fit(rows.X, **pairs)
+    return robust.components_, robust.estimator_.mean_
 
 
 def classifier(rows, columns, mean):

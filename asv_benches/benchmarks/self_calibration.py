@@ -73,7 +73,7 @@ class Repeated(Speed):
 
 
 class Growth(Speed):
-    """One fit against the number of sensors, "repeated", DFT maps with signs; score: error of gains.
+    """One fit against the number of sensors, "repeated", DFT maps; score: error of gains.
 
     Time should grow as p m log m: the last column.
     """

@@ -12,7 +12,8 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from subspace_learn import SpectralAMGClustering
 from subspace_learn.functional.graph.affinity_graph import neighbor_affinity
-from subspace_learn.functional.graph.graph_laplacian import component_labels, walk_operator
+from subspace_learn.functional.graph.graph_components import component_labels
+from subspace_learn.functional.graph.graph_laplacian import walk_operator
 from subspace_learn.functional.graph.spectral_clustering import low_vectors
 
 from .common import Speed
@@ -60,7 +61,7 @@ def embedding(A, n_vectors, seed=0):
     """Vectors alone, as spectral_embedding gives them."""
     components = component_labels(A)[1]
     found = low_vectors(
-        walk_operator(A), components, n_vectors + 1, rng=np.random.default_rng(seed)
+        walk_operator(A), n_vectors + 1, components, rng=np.random.default_rng(seed)
     )
     return found.vectors[:, :n_vectors]
 
@@ -117,8 +118,10 @@ class Growth(Speed):
 
     param_names = ["graph"]
     params = [
-        ["SBM 10,000", "SBM 100,000", "SBM 1,000,000"]
-        + ["spirals 10,000", "spirals 100,000", "spirals 1,000,000"]
+        [
+            *("SBM 10,000", "SBM 100,000", "SBM 1,000,000"),
+            *("spirals 10,000", "spirals 100,000", "spirals 1,000,000"),
+        ]
     ]
     smallest = ("SBM 500",)
     budget = 8.0

@@ -114,9 +114,9 @@ def estimators(quick):
         return {"GrassmannPCA": (GrassmannPCA(2), (np.eye(9, 4),))}
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
-    from tests.common_checks.good_input import good_input
     from tests.common_checks.instances import deep_instances, instances
-    from tests.common_checks.robust import is_supervised
+    from tests.fuzz.good_input import good_input
+    from tests.fuzz.robust import is_supervised
 
     chosen = {}
     for estimator in instances() + (deep_instances() if find_spec("torch") else []):

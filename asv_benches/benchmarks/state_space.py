@@ -101,7 +101,7 @@ def perturbed(n, eps, seed):
 
 
 class Spikes(Quality):
-    """Largest deviation from the response of LegS, first coefficient; ten draws of E: median, range"""
+    """Largest deviation from the response of LegS, ten draws of E: median, range"""
 
     case_name = "n"
     cases = {str(n): n for n in (16, 32, 64, 128)}

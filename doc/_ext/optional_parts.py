@@ -4,7 +4,7 @@
 says which, the content is the caption, to which a link is added. Where the example was listed but
 not run (its data are absent, or the gallery is switched off) the link stands alone.
 
-``.. measured:: eora`` shows the tables that ``make bench-report`` wrote for that file of benchmarks,
+``.. measured:: eora`` shows the tables that ``make bench-report`` wrote for a file of benchmarks,
 ``.. measured:: eora Digits Variants`` some of them; what was never measured is replaced by the
 command that measures it. ``:figure:`16 <grassmann_pca.stream>``` is a number that the same command
 fills in: it says where and when it was measured.

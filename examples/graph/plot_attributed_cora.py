@@ -51,9 +51,9 @@ for name, score in scores.items():
     print(f"{' '.join(name.split()):16s} NMI {score:.3f}")
 
 both = models["both"]
-print(f"components {both.n_components_found_}, share of words {both.attribute_weight_}")
-for share, n_vectors, bound in sorted(both.vector_trials_):
-    print(f"  start at share {share}, {n_vectors} vectors: bound {bound:,.0f}")
+print(f"components {both.n_connected_components_}, share of words {both.attribute_weight_}")
+for share, n_components, bound in sorted(both.vector_trials_):
+    print(f"  start at share {share}, {n_components} vectors: bound {bound:,.0f}")
 
 # %%
 # The start whose fit has the largest bound is kept, and belief propagation from there gives the

@@ -18,7 +18,7 @@ from subspace_learn.random_matrix import ScreeDisplay, ShrinkageDisplay, Spectru
 spikes = np.array([9.0, 4.0, 2.0])
 X, basis = make_spiked_samples(400, 200, spikes=spikes, random_state=0, return_basis=True)
 model = RandomMatrixFilter().fit(X)
-print(f"spikes found: {model.n_spikes_}, noise variance {model.noise_variance_:.3f} (true: 1)")
+print(f"spikes found: {model.n_components_}, noise variance {model.noise_variance_:.3f} (true: 1)")
 for name, values in (
     ("sample", model.eigenvalues_[:3]),
     ("debiased", model.spikes_),

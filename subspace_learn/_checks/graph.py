@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
 from .._array import is_array, to_numpy
+from .columns import is_missing, refuse_masked
 from .magnitude import check_magnitude
-from .system import for_scipy
+from .named_graph import named_graph
 
-__all__ = ["check_graph", "check_graphs"]
+__all__ = ["NamedGraph", "check_graph", "check_graphs", "host_matrix"]
 
 
-def check_graphs(estimator: Any, X: Any, *, method: str = "fit") -> tuple[list[sp.csr_array], bool]:
+class NamedGraph(NamedTuple):
+    """A checked graph and what its vertices are called."""
+
+    adjacency: sp.csr_array
+    """Symmetric, nonnegative, (n, n)."""
+    names: list[Any] | None
+    """Of the vertices, in the order of the rows; None where the input had none."""
+
+
+def check_graphs(estimator: Any, X: Any, *, method: str = "fit") -> tuple[list[NamedGraph], bool]:
     """Check one graph or a list of graphs for ``estimator``.
 
     Parameters
@@ -28,8 +38,8 @@ def check_graphs(estimator: Any, X: Any, *, method: str = "fit") -> tuple[list[s
 
     Returns
     -------
-    graphs : list of csr_array
-        Adjacencies.
+    graphs : list of NamedGraph
+        Adjacencies and names.
     single : bool
         Whether ``X`` was one graph.
 
@@ -49,17 +59,20 @@ def check_graphs(estimator: Any, X: Any, *, method: str = "fit") -> tuple[list[s
     return [check_graph(graph, where=where, name=f"graph {i}") for i, graph in enumerate(X)], False
 
 
-def check_graph(X: Any, *, where: str, name: str = "the graph") -> sp.csr_array:
+def check_graph(X: Any, *, where: str, name: str = "the graph") -> NamedGraph:
     """Check one undirected graph.
 
     Parameters
     ----------
-    X : sparse or dense square adjacency, networkx graph, edge_index, or (edge_index, n_nodes)
-        ``edge_index`` is an integer array of shape (2, n_edges) that lists both directions of each
-        edge; without ``n_nodes`` its largest index says how many there are. An array of shape
-        (2, 2) is an adjacency. Entries given twice add up, as in SciPy. networkx graphs are known
-        by ``nodes``, ``edges`` and ``is_directed``; their ``weight`` attribute counts, 1 where it
-        is missing.
+    X : sparse or dense square adjacency, graph object, DataFrame, or edge_index
+        networkx graphs are known by ``nodes``, ``edges`` and ``is_directed``, igraph graphs by
+        ``vs`` and ``es``; their ``weight`` attribute counts, 1 where there is none. A DataFrame
+        with columns source and target (or from and to, src and dst), and weight if it likes, is a
+        list of edges, each once in either direction, or all of them in both; others are
+        adjacencies, whose columns are brought into the order of the index. ``edge_index`` is an
+        integer array of shape (2, n_edges) that lists both directions of each edge, or a pair of it
+        and ``n_nodes``; without that its largest index says how many there are. An array of shape
+        (2, 2) is an adjacency. Entries given twice add up, as in SciPy.
     where : str
         Caller, for error messages.
     name : str, default="the graph"
@@ -67,24 +80,24 @@ def check_graph(X: Any, *, where: str, name: str = "the graph") -> sp.csr_array:
 
     Returns
     -------
-    adjacency : csr_array of shape (n, n)
-        Float32 or float64, symmetric, nonnegative, without stored zeros; shares no memory with X.
-        Self-loops stay.
+    graph : NamedGraph
+        Adjacency in float32 or float64, symmetric, nonnegative, without stored zeros; it shares no
+        memory with X. Self-loops stay. Names of networkx and igraph graphs and of DataFrames.
 
     Raises
     ------
     ValueError
-        If there are no nodes, it is not square, not symmetric, directed, complex, not numeric, or
-        holds NaN, infinity or negative weights; if edges name nodes that are not there.
+        If there are no nodes, it is not square, not symmetric, directed, complex, not numeric,
+        masked, or holds NaN, infinity or negative weights; if edges name nodes that are not there,
+        or index and columns of a DataFrame name others.
     """
-    if all(hasattr(X, word) for word in ("nodes", "edges", "is_directed")):
-        A = _from_networkx(X, where, name)
-    elif _is_edge_pair(X):
-        A = _from_edges(X[0], X[1], where, name)
-    elif sp.issparse(X):
-        A = sp.coo_array(X)
+    names = None
+    if hasattr(X, "is_directed") or hasattr(X, "columns"):
+        X, names = named_graph(X, where=where, name=name)
+    if _is_edge_pair(X):
+        A = _from_edge_index(X[0], X[1], where, name)
     else:
-        A = _from_dense(X, where, name)
+        A = sp.coo_array(X) if sp.issparse(X) else _from_dense(X, where, name)
     A = _with_float_weights(A, where, name)
     if A.shape[0] == 0 or 0 in A.shape:
         raise ValueError(f"{where}: {name} has no nodes (shape {A.shape}); at least 1 is required.")
@@ -92,17 +105,18 @@ def check_graph(X: Any, *, where: str, name: str = "the graph") -> sp.csr_array:
         raise ValueError(
             f"{where} needs a square adjacency, but {name} has shape {A.shape}. For a table of "
             "points build one first, for example with sklearn.neighbors.kneighbors_graph; for a "
-            "list of edges give integers of shape (2, n_edges)."
+            "list of edges give integers of shape (2, n_edges), or a DataFrame with the columns "
+            "source and target."
         )
     if not np.isfinite(A.data).all():
         raise ValueError(f"{where}: {name} contains NaN or infinity among its weights.")
-    check_magnitude(A, power=1, name=where, input_name=name)
+    check_magnitude(A, power=1, name=where, input_name=name, like=np.float64)
     if (A.data < 0).any():
         raise ValueError(
             f"{where}: {name} has {int((A.data < 0).sum())} negative weights, and a normalised "
             "Laplacian needs weights of 0 or more. Take absolute values, or similarities."
         )
-    return _symmetric(A, where, name)
+    return NamedGraph(_symmetric(A, where, name), names)
 
 
 def _is_row(x: Any) -> bool:
@@ -122,22 +136,7 @@ def _is_edge_pair(X: Any) -> bool:
     )
 
 
-def _from_networkx(X: Any, where: str, name: str) -> sp.coo_array:
-    if X.is_directed():
-        raise ValueError(
-            f"{where}: {name} is directed, and only undirected graphs have a symmetric Laplacian. "
-            "Give graph.to_undirected()."
-        )
-    index = {node: i for i, node in enumerate(X.nodes)}
-    edges = [(index[a], index[b], 1 if w is None else w) for a, b, w in X.edges(data="weight")]
-    rows, columns, weights = zip(*edges, strict=True) if edges else ((), (), ())
-    i, j, w = np.array(rows, dtype=int), np.array(columns, dtype=int), np.asarray(weights)
-    other = i != j  # a self-loop counts once
-    i, j = np.concatenate([i, j[other]]), np.concatenate([j, i[other]])
-    return sp.coo_array((np.concatenate([w, w[other]]), (i, j)), shape=(len(index),) * 2)
-
-
-def _from_edges(edges: Any, n_nodes: int | None, where: str, name: str) -> sp.coo_array:
+def _from_edge_index(edges: Any, n_nodes: int | None, where: str, name: str) -> sp.coo_array:
     edges = to_numpy(edges) if is_array(edges) else np.asarray(edges)
     if edges.size == 0:
         edges = np.empty((2, 0), dtype=int)
@@ -157,22 +156,35 @@ def _from_edges(edges: Any, n_nodes: int | None, where: str, name: str) -> sp.co
 
 def _from_dense(X: Any, where: str, name: str) -> sp.coo_array:
     given = type(X).__name__
-    X = to_numpy(X) if is_array(X) else np.asarray(X)
-    X = for_scipy(X)
+    X = host_matrix(X, where=where, name=name)
     if X.ndim == 2 and X.shape[0] == 2 != X.shape[1] and X.dtype.kind in "iu":
-        return _from_edges(X, None, where, name)
+        return _from_edge_index(X, None, where, name)
     if X.ndim != 2:
         raise ValueError(
             f"{where}: {name} is a {X.ndim}D array of type {given}. Give a sparse or "
-            "dense square adjacency, a networkx graph, edge_index of shape (2, n_edges), "
-            "(edge_index, n_nodes), or a list of these."
+            "dense square adjacency, a networkx or igraph graph, a DataFrame, edge_index of shape "
+            "(2, n_edges), (edge_index, n_nodes), or a list of these."
         )
+    return sp.coo_array(X)
+
+
+def host_matrix(X: Any, *, where: str, name: str) -> np.ndarray:
+    """Return a dense array of any library, list or DataFrame as numbers that SciPy can hold.
+
+    Float16 becomes float32, bytes come in the order of this machine, and missing entries are NaN.
+    Raises ValueError if entries are masked or not numeric.
+    """
+    refuse_masked(X, name=where, input_name=name)
+    X = to_numpy(X) if is_array(X) else np.asarray(X)
+    X = X.astype(np.float32) if X.dtype == np.float16 else X
     if X.dtype.kind not in "biufc":
         try:
+            if X.dtype.kind == "O":
+                X = np.array([np.nan if is_missing(v) else v for v in X.flat]).reshape(X.shape)
             X = X.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{where}: the weights of {name} are not numeric: {error}") from error
-    return sp.coo_array(X)
+            raise ValueError(f"{where}: the entries of {name} are not numeric: {error}") from error
+    return X.astype(X.dtype.newbyteorder("="), copy=False)
 
 
 def _with_float_weights(A: sp.coo_array, where: str, name: str) -> sp.coo_array:

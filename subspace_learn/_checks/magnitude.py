@@ -69,7 +69,7 @@ def check_magnitude(
         )
 
 
-def surely_within(X: Any, *, power: int, smallest: bool) -> bool:
+def surely_within(X: Any, *, power: int, smallest: bool, like: Any = None) -> bool:
     """Whether one pass in BLAS shows that X is finite and passes `check_magnitude`.
 
     Parameters
@@ -80,6 +80,8 @@ def surely_within(X: Any, *, power: int, smallest: bool) -> bool:
         As in `check_magnitude`.
     smallest : bool
         As in `check_magnitude`.
+    like : dtype, default=None
+        As in `check_magnitude`.
 
     Returns
     -------
@@ -89,7 +91,8 @@ def surely_within(X: Any, *, power: int, smallest: bool) -> bool:
     """
     if type(X) is not np.ndarray or X.dtype.char not in "fd" or X.size == 0:
         return False
-    return _within(X, *_range(X, np.finfo(X.dtype), power, smallest))
+    info = np.finfo(X.dtype if like is None else like)
+    return _within(X, *_range(X, info, power, smallest))
 
 
 def finite_result(result: Array, *, name: str, method: str) -> Array:

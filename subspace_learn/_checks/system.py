@@ -8,37 +8,42 @@ import numpy as np
 import scipy.sparse as sp
 
 from .._array import is_array, to_numpy
+from .columns import refuse_masked
+from .graph import NamedGraph, host_matrix
 from .magnitude import check_magnitude
+from .named_graph import aligned_frame, places_of
 
-__all__ = ["check_right_hand_side", "check_symmetric_matrix", "for_scipy"]
+__all__ = ["check_right_hand_side", "check_symmetric_matrix"]
 
 _DENSE_BYTES = 4 * 2**30
 _BYTES_PER_ENTRY = 12 * 4  # value and column, of a hierarchy three times the matrix, and the matrix
 
 
-def check_symmetric_matrix(A: Any, *, where: str) -> sp.csr_array:
+def check_symmetric_matrix(A: Any, *, where: str) -> NamedGraph:
     """Check a matrix that should be symmetric positive (semi)definite.
 
     Parameters
     ----------
-    A : sparse matrix or array, dense array, or nested list, of shape (n, n)
-        Real. Entries given twice add up, as in SciPy. Dense arrays of any library.
+    A : sparse matrix or array, dense array, DataFrame, or nested list, of shape (n, n)
+        Real. Entries given twice add up, as in SciPy. Dense arrays of any library. Columns of a
+        DataFrame are brought into the order of its index.
     where : str
         Caller, for error messages.
 
     Returns
     -------
-    matrix : csr_array of shape (n, n)
-        Float32 or float64, symmetric, sorted, without stored zeros; shares no memory with ``A``.
+    matrix : NamedGraph
+        A csr_array in float32 or float64, symmetric, sorted, without stored zeros, which shares no
+        memory with ``A``; and the index of a DataFrame.
 
     Raises
     ------
     ValueError
         If it is empty, not square, not symmetric, complex, not numeric, holds NaN or infinity, has
-        a negative entry on the diagonal, or is dense with so many entries that a hierarchy would
-        not fit in 4 GiB.
+        a negative entry on the diagonal, is masked, or is dense with so many entries that a
+        hierarchy would not fit in 4 GiB.
     """
-    A = _as_sparse(A, where)
+    A, names = _as_sparse(A, where)
     if A.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: {where} was given a matrix of {A.dtype}.")
     if A.dtype.kind not in "biuf":
@@ -60,44 +65,23 @@ def check_symmetric_matrix(A: Any, *, where: str) -> sp.csr_array:
     A.eliminate_zeros()
     if max(A.nnz, A.shape[0]) < np.iinfo(np.int32).max:  # graph routines of SciPy want 32 bits
         A.indices, A.indptr = A.indices.astype(np.int32), A.indptr.astype(np.int32)
-    return _checked_entries(A, where)
+    return NamedGraph(_checked_entries(A, where), names)
 
 
-def for_scipy(A: np.ndarray) -> np.ndarray:
-    """Return ``A`` in a dtype that SciPy's sparse matrices can hold.
-
-    Parameters
-    ----------
-    A : ndarray
-        Of any dtype.
-
-    Returns
-    -------
-    A : ndarray
-        Float16 as float32, and bytes in the order of this machine.
-    """
-    A = A.astype(np.float32) if A.dtype == np.float16 else A
-    return A.astype(A.dtype.newbyteorder("="), copy=False)
-
-
-def _as_sparse(A: Any, where: str) -> sp.coo_array:
+def _as_sparse(A: Any, where: str) -> tuple[sp.coo_array, list[Any] | None]:
     if sp.issparse(A):
-        return A.tocoo()
-    given = type(A).__name__
-    A = to_numpy(A) if is_array(A) else np.asarray(A)
-    A = for_scipy(A)
+        return A.tocoo(), None
+    given, names = type(A).__name__, None
+    if hasattr(A, "columns") and not is_array(A):
+        A, names = aligned_frame(A, where=where, name="the matrix")
+        if sp.issparse(A):
+            return A.tocoo(), names
+    A = host_matrix(A, where=where, name="the matrix")
     if A.ndim != 2:
         raise ValueError(
             f"{where} was given a {A.ndim}D array of type {given}. Give a sparse or dense "
             "symmetric matrix of shape (n, n)."
         )
-    if A.dtype.kind not in "biufc":
-        try:
-            A = A.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"{where}: the entries of the matrix are not numeric: {error}"
-            ) from error
     n_entries = np.count_nonzero(A)
     needed = n_entries * _BYTES_PER_ENTRY
     if needed > _DENSE_BYTES:
@@ -107,7 +91,7 @@ def _as_sparse(A: Any, where: str) -> sp.coo_array:
             f"{_DENSE_BYTES / 2**30:.0f} GiB. A dense Cholesky factor is cheaper for such a "
             "matrix; or give it as sparse, which lifts the limit."
         )
-    return sp.coo_array(A)
+    return sp.coo_array(A), names
 
 
 def _checked_entries(A: sp.csr_array, where: str) -> sp.csr_array:
@@ -139,7 +123,9 @@ def _checked_entries(A: sp.csr_array, where: str) -> sp.csr_array:
     return A
 
 
-def check_right_hand_side(b: Any, n: int, *, where: str, name: str = "b") -> np.ndarray:
+def check_right_hand_side(
+    b: Any, n: int, *, where: str, name: str = "b", names: list[Any] | None = None
+) -> np.ndarray:
     """Check one or several right-hand sides of a system of n rows.
 
     Parameters
@@ -152,6 +138,8 @@ def check_right_hand_side(b: Any, n: int, *, where: str, name: str = "b") -> np.
         Caller, for error messages.
     name : str, default="b"
         What it is called there.
+    names : list, default=None
+        What the rows of the matrix are called: a Series or DataFrame is brought into their order.
 
     Returns
     -------
@@ -161,10 +149,21 @@ def check_right_hand_side(b: Any, n: int, *, where: str, name: str = "b") -> np.
     Raises
     ------
     ValueError
-        If it is sparse, complex, not numeric, of another shape, or holds NaN or infinity.
+        If it is sparse, masked, complex, not numeric, of another shape, holds NaN or infinity, or
+        its index names other rows than the matrix has.
     """
     if sp.issparse(b):
         raise ValueError(f"{where}: {name} is sparse. Give {name}.toarray(): solutions are dense.")
+    refuse_masked(b, name=where, input_name=name)
+    if names is not None and hasattr(b, "iloc"):
+        order = places_of(
+            names,
+            list(b.index),
+            where=where,
+            whose=f"the index of {name}",
+            whose_names="that of the matrix",
+        )
+        b = b.iloc[order].to_numpy()
     b = to_numpy(b) if is_array(b) else np.asarray(b)
     if b.dtype.kind not in "biuf":
         raise ValueError(f"{where}: {name} holds {b.dtype}, but real numbers are needed.")
@@ -176,5 +175,5 @@ def check_right_hand_side(b: Any, n: int, *, where: str, name: str = "b") -> np.
     b = b if b.dtype == np.float32 else b.astype(np.float64, copy=False)
     if not np.isfinite(b).all():
         raise ValueError(f"{where}: {name} contains NaN or infinity.")
-    check_magnitude(b, name=where, input_name=name, smallest=False)
+    check_magnitude(b, name=where, input_name=name, smallest=False, like=np.float64)
     return b

@@ -37,6 +37,7 @@ from .._array import (
     move_like,
     to_numpy,
 )
+from .columns import is_missing, refuse_masked, refuse_what_is_no_number, said_where
 from .magnitude import check_magnitude, surely_within
 
 __all__ = [
@@ -67,6 +68,7 @@ def check_samples(
     accept_sparse: bool | Sequence[str] = False,
     min_samples: int = 1,
     power: int | None = 2,
+    computed_in: Any = None,
 ) -> Any:
     """Check a table ``X`` of shape (n_samples, n_features) for ``estimator``.
 
@@ -89,6 +91,9 @@ def check_samples(
     power : int, default=2
         Highest power of X that the estimator forms, which must not leave the range of floats; None
         if it computes nothing.
+    computed_in : dtype, optional
+        Of those powers, if it is not that of X: float32 rows whose squares are summed in float64
+        may be as large or small as float64 allows.
 
     Returns
     -------
@@ -106,9 +111,9 @@ def check_samples(
     if like is not None:
         check_like(X, like, where=f"{name}.{method}()")
     # one pass instead of two where it settles both questions, which is nearly always
-    settled = power is not None and surely_within(X, power=power, smallest=reset)
+    settled = power is not None and surely_within(X, power=power, smallest=reset, like=computed_in)
     if is_numpy(X) or not is_array(X):
-        X = validate_data(
+        X = _validated(
             estimator,
             X,
             reset=reset,
@@ -125,8 +130,21 @@ def check_samples(
         X = X.copy()  # SciPy would sort the user's own, or fail where that is read-only
         X.sum_duplicates()
     if power is not None and not settled:
-        check_magnitude(X, power=power, name=name, smallest=reset)
+        check_magnitude(X, power=power, name=name, smallest=reset, like=computed_in)
     return X
+
+
+def _validated(estimator: Any, X: Any, **how: Any) -> Any:
+    """scikit-learn's `validate_data`, whose errors then say which column is meant."""
+    name = type(estimator).__name__
+    if isinstance(X, np.ma.MaskedArray):
+        refuse_masked(X, name=name)
+    if hasattr(X, "columns"):
+        refuse_what_is_no_number(X, name=name)
+    try:
+        return validate_data(estimator, X, **how)
+    except (TypeError, ValueError) as error:
+        raise said_where(error, X) from None
 
 
 def checked_features(estimator: Any, X: Any, *, reset: bool, min_samples: int) -> Array:
@@ -201,7 +219,14 @@ def check_table(X: Any, *, estimator: Any, input_name: str) -> Array:
     """
     name = type(estimator).__name__
     if is_numpy(X) or not is_array(X):
-        X = check_array(X, dtype=_FLOATS, input_name=input_name, estimator=estimator)
+        if isinstance(X, np.ma.MaskedArray):
+            refuse_masked(X, name=name, input_name=input_name)
+        if hasattr(X, "columns"):
+            refuse_what_is_no_number(X, name=name, input_name=input_name)
+        try:
+            X = check_array(X, dtype=_FLOATS, input_name=input_name, estimator=estimator)
+        except (TypeError, ValueError) as error:
+            raise said_where(error, X, input_name=input_name) from None
     elif is_complex(X):
         raise ValueError(f"Complex data not supported: {name} was given dtype {X.dtype}.")
     else:
@@ -239,6 +264,8 @@ def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
     """
     if sample_weight is None:
         return None
+    if isinstance(sample_weight, np.ma.MaskedArray):
+        refuse_masked(sample_weight, name="This estimator", input_name="sample_weight")
     host = to_numpy(sample_weight) if is_array(sample_weight) else sample_weight
     rows = np.empty((X.shape[0], 1)) if not sp.issparse(X) else X
     weights = _check_sample_weight(host, rows, dtype=np.float64, ensure_non_negative=True)
@@ -268,7 +295,10 @@ def check_labels(estimator: Any, y: Any, n_samples: int | None = None) -> np.nda
             f"{type(estimator).__name__} requires y to be passed, but the target y is None. Give "
             "one class label for each row of X."
         )
+    if isinstance(y, np.ma.MaskedArray):
+        refuse_masked(y, name=type(estimator).__name__, input_name="y")
     labels = column_or_1d(to_numpy(y) if is_array(y) else y, warn=True)
+    _refuse_missing(labels.tolist() if labels.dtype.kind == "O" else [], "y", "label")
     assert_all_finite(labels, input_name="y", estimator_name=type(estimator).__name__)
     check_classification_targets(labels)
     if n_samples is not None:
@@ -306,18 +336,24 @@ def check_groups(groups: Any, n_samples: int) -> tuple[np.ndarray, list[np.ndarr
     """
     if groups is None:
         return np.array([0]), [np.arange(n_samples)]
+    if isinstance(groups, np.ma.MaskedArray):
+        refuse_masked(groups, name="This estimator", input_name="groups")
     groups = to_numpy(groups) if is_array(groups) else np.asarray(groups)
     if groups.shape != (n_samples,):
         raise ValueError(
             f"groups has shape {groups.shape}, but X has {n_samples} rows. Give one group name for "
             "each row."
         )
-    missing = np.array([g is None or g != g for g in groups.tolist()])
-    if missing.any():
-        raise ValueError(
-            f"groups has {int(missing.sum())} missing name(s), the first at row "
-            f"{int(missing.argmax())}. Name the group of every row."
-        )
+    _refuse_missing(groups.tolist(), "groups", "name")
     names, index = np.unique(groups, return_inverse=True)
     order = np.argsort(index, kind="stable")
     return names, np.split(order, np.cumsum(np.bincount(index))[:-1])
+
+
+def _refuse_missing(values: list[Any], input_name: str, each: str) -> None:
+    missing = np.array([is_missing(value) for value in values], dtype=bool)
+    if missing.any():
+        raise ValueError(
+            f"{input_name} has {int(missing.sum())} missing {each}(s), the first at row "
+            f"{int(missing.argmax())}. Give the {each} of every row, or leave those rows out."
+        )

@@ -106,6 +106,7 @@ class EigenCAM(TransformerMixin, SubspaceEstimator):
     (2, 16, 16)
     """
 
+    _kind_of_input = "images"
     _parameter_constraints: dict = {
         "net": "no_validation",
         "layer": [str, list, tuple, None],

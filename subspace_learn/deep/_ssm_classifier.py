@@ -106,6 +106,7 @@ class SSMClassifier(BaseDeepClassifier):
     True
     """
 
+    _kind_of_input = "sequences"
     _parameter_constraints: dict = {
         **BaseDeepEstimator._parameter_constraints,
         "layer": [StrOptions({"s4d", "s5"})],

@@ -5,13 +5,14 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace
-from .._base import Interval, SubspaceEstimator, fit_method
+from .._base import HasMethods, Interval, SubspaceEstimator, fit_method
 from .._checks.table import check_samples
-from ._observables import fitted_on, observables, supports_arrays
+from ._lifting import fitted_on, observables, supports_arrays
 
 __all__ = ["DelayDictionary"]
 
@@ -57,7 +58,7 @@ class DelayDictionary(SubspaceEstimator):
     _parameter_constraints: dict = {
         "n_delays": [Interval(Integral, 0, None, closed="left")],
         "lag": [Interval(Integral, 1, None, closed="left")],
-        "dictionary": "no_validation",
+        "dictionary": [HasMethods(["fit", "transform"]), None],
     }
 
     def __init__(self, n_delays=1, *, lag=1, dictionary=None):
@@ -81,10 +82,11 @@ class DelayDictionary(SubspaceEstimator):
         self : DelayDictionary
             Fitted.
         """
-        return self._fit_segments([check_samples(self, X, reset=True)])
+        return self._fit_segments([check_samples(self, X, reset=True, computed_in=np.float64)])
 
     def _fit_segments(self, segments: list[Array]) -> DelayDictionary:
         """Fit on several trajectories that were checked before."""
+        self._validate_params()
         self.window_ = self.n_delays * self.lag + 1
         self.n_features_in_ = segments[0].shape[1]
         self.dictionary_ = None
@@ -108,7 +110,8 @@ class DelayDictionary(SubspaceEstimator):
             Present first, then the delays.
         """
         check_is_fitted(self)
-        stacked = self._stacked(check_samples(self, X, reset=False, method="embed"))
+        X = check_samples(self, X, reset=False, method="embed", computed_in=np.float64)
+        stacked = self._stacked(X)
         return stacked if self.dictionary_ is None else observables(self.dictionary_, stacked)
 
     def __sklearn_tags__(self) -> Tags:

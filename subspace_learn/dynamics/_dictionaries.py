@@ -17,6 +17,7 @@ from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, random_
 from .._checks.magnitude import finite_result
 from .._checks.table import check_samples
 from ..functional.dynamics.kernel_edmd import kernel_matrix, mean_distance
+from ._unequal_scales import warn_of_unequal_scales
 
 __all__ = ["FourierDictionary", "HermiteDictionary", "RBFDictionary"]
 
@@ -44,7 +45,7 @@ class _RowDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Subspace
         self : estimator
             Fitted.
         """
-        X = check_samples(self, X, reset=True)
+        X = check_samples(self, X, reset=True, computed_in=np.float64)
         self._prepare(X)
         return self
 
@@ -63,7 +64,9 @@ class _RowDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Subspace
         """
         check_is_fitted(self)
         like = getattr(self, self._learned)
-        X = check_samples(self, X, reset=False, like=like, method="transform")
+        X = check_samples(
+            self, X, reset=False, like=like, method="transform", computed_in=np.float64
+        )
         xp = array_namespace(X)
         with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
             Z = self._evaluate(double(X))
@@ -192,13 +195,17 @@ class HermiteDictionary(_RowDictionary):
     ----------
     degree : int, default=3
         Largest total degree.
-    scale : float, default=1.0
-        The state is divided by it first: its standard deviation, in units of X.
+    scale : float or "auto", default="auto"
+        The state is divided by it first: its standard deviation, in units of X. "auto" takes the
+        root mean square of each feature, so that units do not matter. Polynomials span the same
+        functions whatever the scale; one that is far from the data makes them nearly dependent.
 
     Attributes
     ----------
     powers_ : array of shape (n_observables, n_features)
         Degree of each observable in each feature, by total degree.
+    scale_ : array of shape (n_features,)
+        What each feature is divided by; 1 where a feature is zero.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -212,17 +219,17 @@ class HermiteDictionary(_RowDictionary):
     Examples
     --------
     >>> from subspace_learn.dynamics import HermiteDictionary
-    >>> HermiteDictionary(2).fit_transform([[2.0]]).round(3)
+    >>> HermiteDictionary(2, scale=1.0).fit_transform([[2.0]]).round(3)
     array([[1.   , 2.   , 2.121]])
     """
 
     _learned = "powers_"
     _parameter_constraints: dict = {
         "degree": [Interval(Integral, 0, None, closed="left")],
-        "scale": [Interval(Real, 0, None, closed="neither")],
+        "scale": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
     }
 
-    def __init__(self, degree=3, *, scale=1.0):
+    def __init__(self, degree=3, *, scale="auto"):
         self.degree = degree
         self.scale = scale
 
@@ -238,10 +245,16 @@ class HermiteDictionary(_RowDictionary):
             powers = [(*p, j) for p in powers for j in range(self.degree + 1 - sum(p))]
         powers.sort(key=lambda p: (sum(p), tuple(-j for j in p)))
         self.powers_ = move_like(np.array(powers, dtype=np.int64), X)
+        xp, X = array_namespace(X), double(X)
+        if self.scale == "auto":
+            scale = xp.linalg.vector_norm(X, axis=0) / X.shape[0] ** 0.5
+            self.scale_ = xp.where(scale > 0, scale, xp.ones_like(scale))
+        else:
+            self.scale_ = xp.full_like(X[0, :], float(self.scale))
 
     def _evaluate(self, X: Array) -> Array:
         xp = array_namespace(X)
-        x = X / self.scale
+        x = X / self.scale_
         values = [xp.ones_like(x), x]
         for k in range(1, self.degree):  # orthonormal three-term recurrence
             values.append((x * values[k] - k**0.5 * values[k - 1]) / (k + 1) ** 0.5)
@@ -292,9 +305,12 @@ class RBFDictionary(_RowDictionary):
 
     Notes
     -----
-    Wide functions are nearly dependent: ``rcond`` of `KoopmanEDMD` then decides the rank, which
-    ``rank_`` reports. k-means runs on the host: `fit` copies the states of another library or
-    device there, once, and the centres back; `transform` works where the states are.
+    Distances are taken over all features: one that spreads a hundred times as wide as another is
+    warned of, since the other then hardly counts.
+    Wide functions are nearly dependent: ``rcond`` of `KoopmanEDMD` then decides how many directions
+    are kept, which ``n_components_`` reports. k-means runs on the host: `fit` copies the states of
+    another library or device there, once, and the centres back; `transform` works where the states
+    are.
 
     Examples
     --------
@@ -330,6 +346,7 @@ class RBFDictionary(_RowDictionary):
             seed = random_seed(self.random_state) % 2**32
             kmeans = KMeans(self.n_centers, n_init=1, random_state=seed)
             centers = kmeans.fit(rows).cluster_centers_
+        warn_of_unequal_scales(rows, type(self).__name__, getattr(self, "feature_names_in_", None))
         self.centers_ = move_like(centers, X)
         self.scale_ = float(self.scale) if self.scale is not None else mean_distance(double(X))
 

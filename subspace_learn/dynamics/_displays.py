@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
-from .._array import is_array, to_numpy
+from .._array import to_numpy
 from .._drawing import BLUE, VERMILION, Display, fitted_step
+from ._forecast import inputs_of_rows, trajectories
+from ._snapshots import checked_states
 
 __all__ = ["ForecastDisplay", "KoopmanSpectrumDisplay", "SpectralMeasureDisplay"]
 
@@ -309,12 +312,16 @@ class ForecastDisplay(Display):
         display : ForecastDisplay
             With ``ax_`` and ``figure_``.
         """
-        X, u = (v if v is None or is_array(v) else np.asarray(v) for v in (X, u))
-        window = estimator._window
-        inputs = None if u is None else u[window - 1 : -1, ...]
-        steps = X.shape[0] - window
-        ahead = estimator.simulate(X[None, :window, :], steps, inputs, relift=relift)[0, ...]
-        display = cls(to_numpy(X[window:, :]), to_numpy(ahead), time_step=estimator.time_step)
+        check_is_fitted(estimator)
+        model, settings = estimator._model, estimator._training.settings
+        states = checked_states(estimator, X, like=model.matrix, method="simulate")
+        inputs = inputs_of_rows(estimator, model, u, states)
+        start, stop = model.window - 1, states.shape[0] - 1
+        history = states[None, : model.window, :]
+        now = None if inputs is None else inputs[start:stop, :]
+        ahead = trajectories(model, history, stop - start, now, relift=relift)[0, ...]
+        truth = to_numpy(states[model.window :, :])
+        display = cls(truth, to_numpy(ahead), time_step=settings["time_step"])
         return display.plot(kind=kind, ax=ax)
 
     def plot(self, *, kind: str = "time", ax: Any = None) -> Self:

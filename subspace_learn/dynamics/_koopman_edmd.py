@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, TypedDict, Unpack
 
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from .._base import Interval, StrOptions, fit_method
-from .._checks.table import check_like
+from .._array import Array, array_namespace, double, is_array, is_complex, move_like, to_numpy
+from .._base import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    SubspaceEstimator,
+    as_container,
+    fit_method,
+    warn,
+)
+from .._checks.magnitude import finite_result
+from .._checks.merging import check_mergeable
+from .._checks.table import check_like, check_scores, rows_of
+from ..functional.dynamics import resdmd
+from ..functional.dynamics.edmd import complex_product, explained_variance
 from ..functional.dynamics.kernel_edmd import KERNELS
-from ..functional.dynamics.pair_factors import merged_factors
-from ._delay_dictionary import DelayDictionary
-from ._koopman_solver import KoopmanSolver, weight_of
-from ._lifting import lifted_pairs
-from ._snapshots import Segment, snapshot_segments
+from . import _forecast
+from ._koopman_fit import Training, merged, solved, trained_on, warn_if_modes_lose
+from ._lifting import supports_arrays
+from ._snapshots import is_pairs
 
 __all__ = ["KoopmanEDMD"]
 
@@ -26,7 +40,7 @@ class Weights(TypedDict, total=False):
     sample_weight: Any
 
 
-class KoopmanEDMD(KoopmanSolver):
+class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEstimator):
     r"""Koopman operator of a dynamical system from data, with a residual for each eigenvalue.
 
     The Koopman operator moves observables in time, :math:`(\mathcal K g)(x) = g(F(x))`, and is
@@ -92,13 +106,15 @@ class KoopmanEDMD(KoopmanSolver):
     eigenvectors_ : array of shape (n_observables, n_eigenvalues)
         Coefficients of eigenfunctions, of mean square 1 over the training states.
     modes_ : array of shape (n_eigenvalues, n_features)
-        What each eigenfunction adds to the state.
+        What each eigenfunction adds to the state. Where eigenvectors coincide (a trend, a Jordan
+        block) no modes give the states back: `fit` then warns of the error.
     continuous_eigenvalues_ : array of shape (n_eigenvalues,)
-        ``log(eigenvalue) / time_step``; frequencies above ``pi / time_step`` are aliased.
+        ``log(eigenvalue) / time_step``; frequencies above ``pi / time_step`` are aliased. The real
+        part of an eigenvalue 0 is minus infinity: what it stands for is gone after one step.
     singular_values_ : array
-        Of the lifted data, observables scaled to length 1. All these arrays are of the library and
-        on the device of X.
-    rank_ : int
+        Of the lifted data, observables scaled to length 1 before inputs are taken out. All these
+        arrays are of the library and on the device of X.
+    n_components_ : int
         Directions kept.
     input_matrix_ : array of shape (n_inputs, n_observables)
         B; no rows without inputs.
@@ -117,7 +133,8 @@ class KoopmanEDMD(KoopmanSolver):
         If no trajectory holds a pair, shapes disagree, observables are not finite (they are
         named), or all are zero.
     TypeError
-        If X and y are of two array libraries, or the dictionary does not take that of X.
+        If X and y are of two array libraries, the dictionary does not take that of X, or X is a
+        recording of MNE.
 
     See Also
     --------
@@ -138,6 +155,11 @@ class KoopmanEDMD(KoopmanSolver):
     eps-pseudospectrum of the operator. It says nothing of eigenvalues that were not found, and no
     algorithm can: for some systems none finds all. With as many observables as pairs residuals
     are 0 and mean nothing: see `held_out_residuals`.
+
+    Rows are taken as equally spaced in time. The index of a pandas frame (dates, durations or
+    numbers) is read, and a warning counts the uneven steps. Arrays have no such index:
+    pairs across a gap, or those that ``KFold`` makes when it leaves out a fold in the middle or
+    shuffles rows, cannot be seen there. Use ``TimeSeriesSplit``, pairs by y, or ``groups``.
 
     Where it fails: without 1 among the observables the eigenvalue 1 is missing; a dictionary that
     is not nearly invariant gives eigenvalues with large residuals, and forecasts that decay.
@@ -170,6 +192,8 @@ class KoopmanEDMD(KoopmanSolver):
             [0.125]]])
     """
 
+    _not_finite = {"continuous_eigenvalues_": "-inf is the logarithm of an eigenvalue 0"}
+
     # `fit` takes sample_weight among its keywords (editors and mypy know it by `Weights`): a
     # signature that names it would announce weights that equal repeated rows in any order, which
     # scikit-learn then checks, and rows here are times.
@@ -177,7 +201,7 @@ class KoopmanEDMD(KoopmanSolver):
     __metadata_request__partial_fit = {"sample_weight": None}
 
     _parameter_constraints: dict = {
-        "dictionary": "no_validation",
+        "dictionary": [HasMethods(["fit", "transform"]), HasMethods(["fit", "embed"]), None],
         "method": [StrOptions({"edmd", "measure_preserving", "kernel"})],
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "alpha": [Interval(Real, 0, None, closed="left")],
@@ -238,16 +262,19 @@ class KoopmanEDMD(KoopmanSolver):
         X : array of shape (n_samples, n_features), list of such, or 3-D array
             One trajectory (rows are times), several, or, with y, states in any order. A 3-D array
             is (n_trajectories, n_times, n_features). NumPy, CuPy or torch: all work on the pairs is
-            done there. float32 is lifted as it is and solved for in float64.
+            done there. float32 is lifted as it is and solved for in float64. Data frames of a list
+            are put in the order of the columns of the first.
         y : array of the shape of X, default=None
-            Successor of each row, of the library of X. Labels (1-D) are ignored.
+            Successor of each row, of the library of X; a data frame is put in the order of the
+            columns of X. Labels (1-D) are ignored.
         lengths : array of int, default=None
             Lengths of the trajectories stacked in X; no pair straddles two.
         groups : array of shape (n_samples,), default=None
             The same by names: a trajectory ends where the name changes.
         u : array of shape (n_samples, n_inputs), default=None
             Inputs between each row and the next (EDMD with control). u and weights may be NumPy's
-            whatever X is.
+            whatever X is. Names of the columns of a data frame are kept: later ones are put in
+            their order.
         **weights : dict
             ``sample_weight``, array of shape (n_samples,): quadrature weights of the pairs that
             begin in each row, nonnegative.
@@ -260,22 +287,17 @@ class KoopmanEDMD(KoopmanSolver):
         Warns
         -----
         UserWarning
-            If trajectories were too short, there are no more pairs than directions kept, or a
-            system fitted as measure-preserving is not.
+            If trajectories were too short or have fewer times than features; steps of a time index
+            are uneven; there are no more pairs than directions kept; modes do not give the states
+            back to 1e-6; or a system fitted as measure-preserving is not.
         """
-        segments = self._segments(X, y, lengths, groups, u, weights, reset=True)
-        self._begin(segments)
-        pairs = lifted_pairs(self.dictionary_, segments, self._window)
-        self._factors = self._compressed(pairs)
-        self._weight = weight_of(pairs)
-        self._solve()
-        if self.n_pairs_seen_ <= self.rank_:
-            warnings.warn(
-                f"{self.n_pairs_seen_} pairs for {self.rank_} directions: the fit passes through "
-                "every pair, so residuals_ are near 0 and mean nothing. Use fewer observables, "
-                "n_components, more data, or held_out_residuals.",
-                UserWarning,
-                stacklevel=3,
+        training = trained_on(self, X, y, lengths=lengths, groups=groups, u=u, **weights)
+        self._store(training)
+        if self.n_pairs_seen_ <= self.n_components_:
+            warn(
+                f"{self.n_pairs_seen_} pairs for {self.n_components_} directions: the fit passes "
+                "through every pair, so residuals_ are near 0 and mean nothing. Use fewer "
+                "observables, n_components, more data, or held_out_residuals."
             )
         return self
 
@@ -293,7 +315,10 @@ class KoopmanEDMD(KoopmanSolver):
         """Add pairs to what was seen so far, in memory that does not grow.
 
         The dictionary (kernel features too) is fitted on the first batch. Pairs never straddle two
-        batches: repeat the last row of a batch as the first of the next to lose none.
+        batches: batches of trajectories are one `fit` on the list of them. Repeat the last row of
+        a batch (with a `DelayDictionary` the last ``window``) as the first of the next to lose no
+        pair. Pairs given by y may be cut in any way, single rows included. A batch in which all
+        observables are zero adds its pairs and no direction.
 
         Parameters
         ----------
@@ -316,21 +341,16 @@ class KoopmanEDMD(KoopmanSolver):
             Updated; unchanged if the batch raised an error. With solver "qr" the result is that of
             one fit on all pairs to rounding, residuals included; with "gram" residuals have a floor
             of about 2e-8.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`; if columns, the number of inputs, ``time_step`` or the dictionary are not
+            those of the first batch.
         """
-        first = not hasattr(self, "_factors")
-        segments = self._segments(X, y, lengths, groups, u, weights, reset=first)
-        if first:
-            self._begin(segments)
-        pairs = lifted_pairs(self.dictionary_, segments, self._window)
-        batch, weight = self._compressed(pairs), weight_of(pairs)
-        if first:
-            self._factors, self._weight = batch, weight
-        else:
-            self._check_inputs_agree(batch)
-            self._factors = merged_factors(self._factors, batch, solver=self.solver)
-            self._weight = self._weight + weight
-        self._solve()
-        return self
+        before = getattr(self, "_training", None)
+        more = {"lengths": lengths, "groups": groups, "u": u, **weights}
+        return self._store(trained_on(self, X, y, before, **more), may_be_zero=True)
 
     @fit_method
     def merge(self, other: KoopmanEDMD) -> KoopmanEDMD:
@@ -351,44 +371,423 @@ class KoopmanEDMD(KoopmanSolver):
         TypeError
             If ``other`` is not a KoopmanEDMD.
         ValueError
-            If the two have other features or observables, or inputs.
+            If the two have other columns or another order of them, other observables or inputs, or
+            another ``time_step``.
         """
-        if not isinstance(other, KoopmanEDMD):
-            raise TypeError(f"merge needs another KoopmanEDMD, but was given {type(other)}.")
+        check_mergeable(self, other)
+        ours, theirs = self._training, other._training
+        steps = ours.settings["time_step"], theirs.settings["time_step"]
+        check_mergeable(self, other, same={"time_step": steps})
+        check_like(theirs.examples, ours.examples, where="merge()")
+        return self._store(merged(ours, theirs, self.solver))
+
+    # --- use -----------------------------------------------------------------------------------
+
+    def transform(self, X: Any) -> Array:
+        """Coordinates of states in eigenfunctions, as real numbers.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features), or list of trajectories
+            States. With a `DelayDictionary` X is one trajectory (or a list), and the first
+            ``window - 1`` rows of each give no row.
+
+        Returns
+        -------
+        Z : array of shape (n_samples, n_coordinates)
+            Real eigenvalues give one column; a conjugate pair gives two, the real and imaginary
+            part of the eigenfunction of the one above the axis. `eigenfunctions` has complex ones.
+            A data frame that ``set_output`` asks for has the index of the rows that are left.
+        """
         check_is_fitted(self)
-        check_is_fitted(other)
-        check_like(other.koopman_matrix_, self.koopman_matrix_, where="merge()")
-        if self.n_features_in_ != other.n_features_in_ or not self._same_observables(other):
-            raise ValueError(
-                "Cannot merge fits with different observables. Fit the dictionary once and give it "
-                "to both in a sklearn.frozen.FrozenEstimator."
-            )
-        self._check_inputs_agree(other._factors)
-        self._factors = merged_factors(self._factors, other._factors, solver=self.solver)
-        self._weight = self._weight + other._weight
-        self._solve()
+        X, table, rows = _forecast.lifted_rows(self, self._model, X, "transform")
+        Z = _forecast.coordinates(self._model.spectrum, self.eigenvectors_, rows, table.dtype)
+        finite_result(Z, name="KoopmanEDMD", method="transform")
+        if self._model.window > 1 and hasattr(X, "iloc"):  # the first rows of a frame gave none
+            return as_container(self, Z, rows_of(X, np.arange(X.shape[0] - Z.shape[0], X.shape[0])))
+        return Z
+
+    def inverse_transform(self, X: Any) -> Array:
+        """States from coordinates: the sum of modes, weighted.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_coordinates)
+            What `transform` returns.
+
+        Returns
+        -------
+        states : array of shape (n_samples, n_features)
+            Exact where the states lie in the span of the observables, no eigenpair was left out,
+            and eigenvectors are independent.
+
+        Warns
+        -----
+        UserWarning
+            If modes lose more than 1e-6 of the states (1e-3 in float32), as for a trend: then
+            `predict` and `simulate` are exact and this method is not.
+        """
+        check_is_fitted(self)
+        n, like = self._n_features_out, self.koopman_matrix_
+        Z = check_scores(self, X, n_features=n, like=like, method="inverse_transform")
+        warn_if_modes_lose(self._model.spectrum, array_namespace(Z).finfo(Z.dtype))
+        states = _forecast.states_from_coordinates(
+            self._model.spectrum, self.modes_, Z, paired=not is_complex(like)
+        )
+        return finite_result(states, name="KoopmanEDMD", method="inverse_transform")
+
+    def eigenfunctions(self, X: Any) -> Array:
+        """Eigenfunctions at states.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features), or list of trajectories
+            States, as for `transform`.
+
+        Returns
+        -------
+        values : array of shape (n_samples, n_eigenvalues)
+            Complex; mean square 1 over the training states.
+        """
+        check_is_fitted(self)
+        _, _, rows = _forecast.lifted_rows(self, self._model, X, "eigenfunctions")
+        values = complex_product(rows, self.eigenvectors_)
+        return finite_result(values, name="KoopmanEDMD", method="eigenfunctions")
+
+    def predict(self, X: Any, u: Any = None) -> Array:
+        """State one time step later, for each row.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features), or list of trajectories
+            States, as for `transform`.
+        u : array of shape (n_samples, n_inputs), or list of such, default=None
+            Inputs; needed if the model was fitted with them.
+
+        Returns
+        -------
+        Y : array of shape (n_samples, n_features)
+            In the float width of X.
+        """
+        check_is_fitted(self)
+        _, table, rows = _forecast.lifted_rows(self, self._model, X, "predict")
+        inputs = _forecast.inputs_of_rows(self, self._model, u, rows)
+        _, states = _forecast.one_step_ahead(self._model, rows, inputs, table.dtype)
+        return finite_result(states, name="KoopmanEDMD", method="predict")
+
+    def simulate(self, X0: Any, n_steps: int, u: Any = None, *, relift: bool = False) -> Array:
+        """Forecast trajectories from their first state.
+
+        Parameters
+        ----------
+        X0 : array of shape (n_starts, n_features) or (n_starts, window, n_features)
+            First states; with a `DelayDictionary` the last ``window`` states of each.
+        n_steps : int
+            How many steps to go.
+        u : array of shape (n_steps, n_inputs) or (n_starts, n_steps, n_inputs), default=None
+            Inputs during each step.
+        relift : bool, default=False
+            Whether the observables are evaluated anew from the predicted state at each step. More
+            accurate where the dictionary is not invariant; the forecast is then no longer linear,
+            and eigenvalues say nothing of its growth.
+
+        Returns
+        -------
+        trajectories : array of shape (n_starts, n_steps, n_features)
+            X0 itself is not repeated.
+
+        Raises
+        ------
+        ValueError
+            If a forecast leaves the range of floats: the step is named.
+
+        Warns
+        -----
+        UserWarning
+            If an eigenvalue outside the unit circle grows more than twofold in ``n_steps``.
+        """
+        check_is_fitted(self)
+        if not isinstance(n_steps, Integral) or n_steps < 1:
+            raise ValueError(f"n_steps={n_steps!r} must be a whole number, at least 1.")
+        radius = self._model.spectrum.radius
+        if not relift:
+            _forecast.warn_of_growth(radius, int(n_steps))
+        history = _forecast.histories(self, self._model, X0)
+        path = _forecast.trajectories(self._model, history, int(n_steps), u, relift=relift)
+        return _forecast.refuse_infinite_steps(path, radius)
+
+    def score(self, X: Any, y: Any = None, u: Any = None) -> float:
+        """Coefficient of determination R^2 of one-step predictions, weighted by variance.
+
+        Parameters
+        ----------
+        X : array, or list of trajectories
+            As for `fit`.
+        y : array of the shape of X, default=None
+            Successors; None (or labels) takes each next row of X.
+        u : array of shape (n_samples, n_inputs), default=None
+            Inputs.
+
+        Returns
+        -------
+        score : float
+            1 is perfect, 0 as good as the mean.
+        """
+        check_is_fitted(self)
+        pairs = _forecast.lifted_pairs_of(self, self._model, X, y, u)
+        inputs = _forecast.inputs_of_rows(self, self._model, pairs.inputs, pairs.left)
+        truth = double(pairs.successors)
+        _, states = _forecast.one_step_ahead(self._model, pairs.left, inputs, truth.dtype)
+        return explained_variance(truth, finite_result(states, name="KoopmanEDMD", method="score"))
+
+    # --- how far to believe it -------------------------------------------------------------------
+
+    def verified(self, eps: float) -> Array:
+        """Eigenpairs with residual below ``eps``.
+
+        Parameters
+        ----------
+        eps : float
+            Largest residual accepted.
+
+        Returns
+        -------
+        indices : array of int
+            Into ``eigenvalues_``. What is known of these: in the limit of infinite data each lies
+            in the eps-pseudospectrum of the Koopman operator. That is not the same as being within
+            eps of a true eigenvalue unless the operator is normal, and those left out may be
+            part of the spectrum all the same.
+
+        Raises
+        ------
+        ValueError
+            If ``eps`` is not positive.
+        """
+        check_is_fitted(self)
+        if not eps > 0:
+            raise ValueError(f"eps={eps} must be positive: it is a relative residual.")
+        return array_namespace(self.residuals_).nonzero(self.residuals_ < eps)[0]
+
+    def held_out_residuals(self, X: Any, y: Any = None) -> Array:
+        """Residuals of the eigenpairs on data they were not fitted on.
+
+        Parameters
+        ----------
+        X : array, or list of trajectories
+            As for `fit`.
+        y : array of the shape of X, default=None
+            Successors; None (or labels) takes each next row of X.
+
+        Returns
+        -------
+        residuals : array of shape (n_eigenvalues,)
+            In-sample residuals (``residuals_``) fall to 0 when there are as many observables as
+            pairs; these do not. Inputs are not taken into account.
+
+        Raises
+        ------
+        ValueError
+            If the model was fitted with inputs: their effect would count as residual.
+        """
+        self._refuse_inputs("held_out_residuals")
+        pairs = _forecast.lifted_pairs_of(self, self._model, X, y)
+        return resdmd.sampled_residuals(
+            pairs.left, pairs.right, self.eigenvalues_, self.eigenvectors_, pairs.weights
+        )
+
+    def pseudospectrum(self, z: Any) -> Array:
+        """Smallest relative residual that any function of the dictionary reaches at ``z``.
+
+        Parameters
+        ----------
+        z : array of complex, any shape
+            Points of the plane, in any array library; lists are NumPy's.
+
+        Returns
+        -------
+        tau : array of the shape of z
+            The pseudospectrum of level eps is where it is below eps. Bounds the true value from
+            above as the data grow, so no point is shown that is not there. Small matrices on the
+            host, whatever library the data are in; tau goes to the library of z.
+        """
+        check_is_fitted(self)
+        edmd = self._model.edmd
+        tau = resdmd.pseudospectrum(edmd.projected, edmd.unexplained, _on_host(z))
+        return move_like(tau, z) if is_array(z) else tau
+
+    def local_spectrum(self, grid: Any, cut: float = 1.0, c: float = 5.0) -> resdmd.LocalSpectrum:
+        """Spectrum by local minima of the pseudospectrum on a grid, with its error bound.
+
+        Parameters
+        ----------
+        grid : array of complex
+            Points, such as ``x + 1j * y`` with a step of 0.05 over a square around the circle.
+        cut : float, default=1.0
+            Points with a larger residual are passed over.
+        c : float, default=5.0
+            Radius of a neighbourhood in units of the residual.
+
+        Returns
+        -------
+        spectrum : LocalSpectrum
+            ``points``, ``tau`` and ``error_bound``. Converges where the eigenvalues of EDMD do
+            not.
+
+        Raises
+        ------
+        ValueError
+            If ``cut`` or ``c`` is not positive.
+        """
+        if not (cut > 0 and c > 0):
+            raise ValueError(f"cut={cut} and c={c} must be positive.")
+        tau = _on_host(self.pseudospectrum(grid))
+        found = resdmd.local_spectrum(_on_host(grid), tau, cut=cut, c=c)
+        if not is_array(grid):
+            return found
+        return found._replace(points=move_like(found.points, grid), tau=move_like(found.tau, grid))
+
+    def spectral_measure(
+        self, theta: Any, order: int = 2, epsilon: float = 0.1, *, observable: Any = None
+    ) -> Array:
+        """Smoothed spectral measure of an observable, from the matrices.
+
+        Only for measure-preserving systems: their spectrum lies on the unit circle.
+
+        Parameters
+        ----------
+        theta : array of shape (n_angles,)
+            Angles in radians per time step.
+        order : int, default=2
+            Order of the smoothing kernel.
+        epsilon : float, default=0.1
+            Its width in radians.
+        observable : array of shape (n_observables,), default=None
+            Coefficients in the dictionary; None takes the first feature of the state.
+
+        Returns
+        -------
+        density : array of shape (n_angles,)
+            Per radian; integrates to 1 (the observable is normalised). Of the library of theta.
+
+        Raises
+        ------
+        ValueError
+            If the observable is zero or of the wrong length, or a parameter is out of range.
+        """
+        check_is_fitted(self)
+        if order < 1 or not epsilon > 0:
+            raise ValueError(f"order={order} must be at least 1 and epsilon={epsilon} positive.")
+        edmd = self._model.edmd
+        if observable is None:
+            first = np.eye(1, len(edmd.matrix))[0]
+            observable = first if self._model.readout is None else edmd.readout[:, 0]
+        g = resdmd.unit_observable(edmd.inverse_basis, _on_host(observable))
+        density = resdmd.spectral_measure(
+            edmd.operator, g, _on_host(theta), order=order, epsilon=epsilon
+        )
+        return move_like(density, theta) if is_array(theta) else density
+
+    def autocorrelation_measure(
+        self, g: Any, theta: Any, *, n_lags: int | None = None, smoothing: str = "bump"
+    ) -> Array:
+        """Smoothed spectral measure of an observable along one long trajectory.
+
+        Needs no matrices, and no fit: it is the answer of the data alone, to hold against
+        `spectral_measure`.
+
+        Parameters
+        ----------
+        g : array of shape (n_times,)
+            Values of the observable at successive times, real or complex.
+        theta : array of shape (n_angles,)
+            Angles in radians per time step.
+        n_lags : int, default=None
+            Longest lag; None takes a tenth of the times.
+        smoothing : {"fejer", "cosine", "fourth", "sharpened_cosine", "bump"}, default="bump"
+            Filter of the autocorrelations.
+
+        Returns
+        -------
+        density : array of shape (n_angles,)
+            Per radian; integrates to 1 (the observable is normalised).
+
+        Raises
+        ------
+        ValueError
+            If g is not a finite series, or ``n_lags`` is not below its length.
+        """
+        g, n_lags = resdmd.unit_series(g if is_array(g) else np.asarray(g), n_lags, smoothing)
+        density = resdmd.autocorrelation_measure(
+            g, _on_host(theta), n_lags=n_lags, smoothing=smoothing
+        )
+        return move_like(density, theta) if is_array(theta) else density
+
+    def variance_residual(self, X: Any, y: Any, y_second: Any) -> tuple[Array, Array]:
+        """Tell model error from noise, by two independent next states of each state.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            States.
+        y, y_second : array of shape (n_samples, n_features)
+            Two successors of each, drawn independently.
+
+        Returns
+        -------
+        residuals : array of shape (n_eigenvalues,)
+            Of the mean dynamics: what is left when noise is taken out.
+        deviations : array of shape (n_eigenvalues,)
+            Relative standard deviation of the eigenfunctions one step ahead.
+
+        Raises
+        ------
+        ValueError
+            If the successors do not have the shape of X.
+        """
+        self._refuse_inputs("variance_residual")
+        if not (is_pairs(y) and is_pairs(y_second)):
+            raise ValueError("variance_residual needs two successors of each row, of X's shape.")
+        left, first, *_ = _forecast.lifted_pairs_of(self, self._model, X, y)
+        _, second, *_ = _forecast.lifted_pairs_of(self, self._model, X, y_second)
+        return resdmd.variance_residuals(left, first, second, self.eigenvalues_, self.eigenvectors_)
+
+    # --- parts ----------------------------------------------------------------------------------
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = supports_arrays(self.dictionary)
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self._model.spectrum.columns)
+
+    def _store(self, training: Training, *, may_be_zero: bool = False) -> KoopmanEDMD:
+        """Solve, and bind fitted arrays, of the library and on the device of the data."""
+        model = solved(self, training, may_be_zero=may_be_zero)
+        edmd, spectrum, examples = model.edmd, model.spectrum, training.examples
+        with np.errstate(divide="ignore"):  # a nilpotent part has eigenvalues 0
+            rates = np.log(np.abs(spectrum.eigenvalues)) / self.time_step
+        rates = rates + 1j * (np.angle(spectrum.eigenvalues) / self.time_step)
+        arrays = [*spectrum[:4], rates, edmd.singular_values]
+        if not isinstance(examples, np.ndarray):
+            arrays = [move_like(array, examples) for array in arrays]
+        self._training, self._model = training, model
+        self.dictionary_ = training.dictionary
+        self.koopman_matrix_, self.input_matrix_ = model.matrix, model.input_matrix
+        self.eigenvalues_, self.residuals_, self.eigenvectors_, self.modes_ = arrays[:4]
+        self.continuous_eigenvalues_, self.singular_values_ = arrays[4:]
+        self.n_components_ = edmd.basis.shape[1]
+        self.n_pairs_seen_ = training.factors.n_pairs
         return self
 
-    def _segments(
-        self, X: Any, y: Any, lengths: Any, groups: Any, u: Any, weights: Weights, *, reset: bool
-    ) -> list[Segment]:
-        """Checked data, cut where trajectories end."""
-        sample_weight = weights.pop("sample_weight", None)
-        if weights:
-            raise TypeError(
-                f"fit() got unexpected keyword arguments {sorted(weights)}: it takes X, y, "
-                "lengths, groups, u and sample_weight."
-            )
-        delays = isinstance(self.dictionary, DelayDictionary)
-        self._window = self.dictionary.n_delays * self.dictionary.lag + 1 if delays else 1
-        return snapshot_segments(
-            self,
-            X,
-            y,
-            lengths=lengths,
-            groups=groups,
-            sample_weight=sample_weight,
-            u=u,
-            reset=reset,
-            window=self._window,
-        )
+    def _refuse_inputs(self, method: str) -> None:
+        check_is_fitted(self)
+        if self.input_matrix_.shape[0]:
+            raise ValueError(f"{method} does not know the inputs u of this model.")
+
+
+def _on_host(values: Any) -> np.ndarray:
+    """Points, angles or coefficients: few numbers, of any library or a list."""
+    return to_numpy(values) if is_array(values) else np.asarray(values)

@@ -1,24 +1,41 @@
-"""Lifting: one fitted dictionary, applied to the segments that the data were cut into."""
+"""Lifting: a dictionary of observables applied to states of any array library.
+
+None is copied to the host unasked.
+"""
 
 from __future__ import annotations
 
+import os
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
-from sklearn.utils import Tags
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import get_tags
 
-from .._array import Array, array_namespace, double, is_array, to_numpy
+from .._array import Array, array_namespace, is_array, is_numpy, library_name, to_numpy
 from .._base import SubspaceEstimator
-from ..functional.dynamics.kernel_edmd import kernel_features, kernel_matrix, mean_distance
-from ._delay_dictionary import DelayDictionary
-from ._observables import fitted_on, observables
+from ..functional.dynamics.pair_factors import PairFactors, pair_factors, side_by_side
 from ._snapshots import Segment
 
-__all__ = ["KernelFeatures", "LiftedPairs", "fitted_dictionary", "lifted", "lifted_pairs"]
+__all__ = [
+    "LiftedPairs",
+    "compressed_pairs",
+    "fitted_dictionary",
+    "fitted_on",
+    "lifted",
+    "lifted_pairs",
+    "observables",
+    "states_of",
+    "supports_arrays",
+]
 
-# The Gram matrix of more rows than this would take above 1.1 GB.
-_MOST_KERNEL_ROWS = 12000
+# What a dictionary can be given: any array; any array while scikit-learn dispatches; NumPy's.
+_ANY, _DISPATCHED, _NUMPY = range(3)
 
 
 class LiftedPairs(NamedTuple):
@@ -32,75 +49,51 @@ class LiftedPairs(NamedTuple):
     weights: Array | None
 
 
-class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEstimator):
-    """Leading features of a kernel, orthonormal on the rows they were found on."""
+def supports_arrays(dictionary: Any) -> bool:
+    """Whether ``dictionary`` takes CuPy, torch and other arrays, as things are now."""
+    reach = _reach(dictionary)
+    return reach == _ANY or (reach == _DISPATCHED and _dispatch_is_possible())
 
-    def __init__(self, n_components=None, *, kernel="rbf", gamma="mean_distance", rng=None):
-        self.n_components = n_components
-        self.kernel = kernel
-        self.gamma = gamma
-        self.rng = rng
 
-    def fit(self, X, y=None):
-        """Find the features."""
-        n = X.shape[0]
-        if n > _MOST_KERNEL_ROWS:
-            raise ValueError(
-                f"method='kernel' was given {n} states; their Gram matrix would take "
-                f"{n**2 * 8 / 2**30:.1f} GiB (at most {_MOST_KERNEL_ROWS} states). Take "
-                "method='edmd' with dictionary=sklearn.kernel_approximation.Nystroem()."
-            )
-        self.centers_ = double(X)
-        self.scale_ = (
-            mean_distance(self.centers_) if self.gamma == "mean_distance" else self.gamma**-0.5
-        )
-        wanted = self.n_components or max(1, min(100, n // 4))
-        self.coefficients_, self.eigenvalues_ = kernel_features(
-            self._gram(self.centers_), min(wanted, n), self.rng
-        )
-        return self
-
-    def transform(self, X):
-        """Evaluate the features."""
-        return self._gram(double(X)) @ self.coefficients_
-
-    def _gram(self, X):
-        return kernel_matrix(X, self.centers_, kernel=self.kernel, scale=self.scale_)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = True
-        return tags
-
-    @property
-    def _n_features_out(self):
-        return self.coefficients_.shape[1]
+def fitted_on(dictionary: Any, X: Array) -> Any:
+    """A clone of ``dictionary``, fitted on the rows of X."""
+    with _context(dictionary, X):
+        return clone(dictionary).fit(X, None)
 
 
 def fitted_dictionary(dictionary: Any, segments: list[Segment]) -> Any:
     """A clone of ``dictionary``, fitted on all states; None stays None."""
     if dictionary is None:
         return None
-    if isinstance(dictionary, DelayDictionary):
+    if hasattr(dictionary, "embed"):
+        if isinstance(dictionary, FrozenEstimator):
+            return dictionary
         return clone(dictionary)._fit_segments([segment.states for segment in segments])
     # In kernel mode features are built on the first states of pairs; a state without a successor
     # would add a feature nobody has seen move.
-    first = [_first(segment) for segment in segments]
+    first = [s.states if s.successors is not None else s.states[:-1, :] for s in segments]
     return fitted_on(dictionary, array_namespace(*first).concat(first, axis=0))
 
 
-def _first(segment: Segment) -> Array:
-    return segment.states if segment.successors is not None else segment.states[:-1, :]
+def observables(dictionary: Any, X: Array) -> Array:
+    """Observables of the rows of X."""
+    method = dictionary.embed if hasattr(dictionary, "embed") else dictionary.transform
+    with _context(dictionary, X):
+        return _as_array(method(X), X, dictionary)
+
+
+def states_of(dictionary: Any, Z: Array) -> Array:
+    """States by the dictionary's own ``inverse_transform``."""
+    with _context(dictionary, Z):
+        return _as_array(dictionary.inverse_transform(Z), Z, dictionary)
 
 
 def lifted(dictionary: Any, X: Array) -> Array:
     """Observables of rows of one trajectory, checked to be finite."""
     if dictionary is None:
         return X
-    delays = isinstance(dictionary, DelayDictionary)
-    Z = observables(dictionary, X, "embed" if delays else "transform")
-    if not is_array(Z):
-        Z = Z.toarray() if hasattr(Z, "toarray") else np.asarray(Z)
+    with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
+        Z = observables(dictionary, X)
     xp = array_namespace(Z)
     bad = to_numpy(~xp.all(xp.isfinite(Z), axis=0))
     if bad.any():
@@ -114,13 +107,6 @@ def lifted(dictionary: Any, X: Array) -> Array:
     return Z
 
 
-def _names(dictionary: Any, n: int) -> list[str]:
-    try:
-        return [str(name) for name in dictionary.get_feature_names_out()]
-    except (AttributeError, ValueError, NotImplementedError):
-        return [f"observable {j}" for j in range(n)]
-
-
 def lifted_pairs(dictionary: Any, segments: list[Segment], window: int) -> LiftedPairs:
     """Lift every segment once and stack the pairs; none straddles two segments."""
     parts = [_pairs_of(dictionary, segment, window) for segment in segments]
@@ -129,6 +115,20 @@ def lifted_pairs(dictionary: Any, segments: list[Segment], window: int) -> Lifte
     concat = array_namespace(*parts[0]).concat
     columns = zip(*parts, strict=True)
     return LiftedPairs(*(None if c[0] is None else concat(c, axis=0) for c in columns))
+
+
+def compressed_pairs(
+    dictionary: Any, segments: list[Segment], window: int, solver: str
+) -> PairFactors:
+    """Lift all segments and compress their pairs: all that a fit needs of them."""
+    pairs = lifted_pairs(dictionary, segments, window)
+    left = pairs.left if pairs.inputs is None else side_by_side(pairs.inputs, pairs.left)
+    states = None if dictionary is None else pairs.states
+    factors = pair_factors(left, pairs.right, states, pairs.weights, solver=solver)
+    if dictionary is not None:
+        return factors
+    # without a dictionary the states stand among the observables
+    return factors._replace(state=factors.left[:, factors.n_inputs :])
 
 
 def _pairs_of(dictionary: Any, segment: Segment, window: int) -> LiftedPairs:
@@ -149,3 +149,65 @@ def _pairs_of(dictionary: Any, segment: Segment, window: int) -> LiftedPairs:
         None if u is None else u[first:-1, :],
         None if w is None else w[first:-1],
     )
+
+
+def _names(dictionary: Any, n: int) -> list[str]:
+    try:
+        return [str(name) for name in dictionary.get_feature_names_out()]
+    except (AttributeError, ValueError, NotImplementedError):
+        return [f"observable {j}" for j in range(n)]
+
+
+def _reach(dictionary: Any) -> int:
+    if dictionary is None or (isinstance(dictionary, str) and dictionary == "passthrough"):
+        return _ANY
+    if isinstance(dictionary, FrozenEstimator):
+        return _reach(dictionary.estimator)
+    if isinstance(dictionary, Pipeline):
+        return max(_reach(step) for _, step in dictionary.steps)
+    if isinstance(dictionary, FunctionTransformer) and not dictionary.validate:
+        return _ANY  # hands its function what it was given
+    if not hasattr(dictionary, "__sklearn_tags__") or not get_tags(dictionary).array_api_support:
+        return _NUMPY
+    return _ANY if isinstance(dictionary, SubspaceEstimator) else _DISPATCHED
+
+
+def _dispatch_is_possible() -> bool:
+    return os.environ.get("SCIPY_ARRAY_API") == "1"  # scikit-learn refuses to dispatch without it
+
+
+def _context(dictionary: Any, X: Array) -> ExitStack:
+    """Let scikit-learn take X as it is, or say why it cannot; arrays come out, not data frames."""
+    stack = ExitStack()
+    stack.enter_context(config_context(transform_output="default"))
+    reach = _ANY if is_numpy(X) else _reach(dictionary)
+    if reach == _ANY:
+        return stack
+    if reach == _DISPATCHED and _dispatch_is_possible():
+        stack.enter_context(config_context(array_api_dispatch=True))
+        return stack
+    stack.close()
+    name, library = type(dictionary).__name__, library_name(X)
+    how = (
+        "set the environment variable SCIPY_ARRAY_API=1 before Python starts"
+        if reach == _DISPATCHED
+        else "put ToDevice('cpu') before KoopmanEDMD to work with NumPy"
+    )
+    raise TypeError(
+        f"The dictionary {name} was given {library} arrays, which it does not take here. Use "
+        "FourierDictionary, HermiteDictionary, RBFDictionary, DelayDictionary or a "
+        f"FunctionTransformer with a function for {library} arrays; or {how}."
+    )
+
+
+def _as_array(Z: Any, X: Array, dictionary: Any) -> Array:
+    """What a dictionary returned, as an array of the library of X."""
+    if is_numpy(X):
+        return Z if is_array(Z) else Z.toarray() if hasattr(Z, "toarray") else np.asarray(Z)
+    if not (is_array(Z) and library_name(Z) == library_name(X)):
+        raise TypeError(
+            f"The dictionary {type(dictionary).__name__} was given {library_name(X)} arrays, but "
+            f"returned {type(Z).__name__}. A dictionary must return arrays of the library it is "
+            "given."
+        )
+    return Z

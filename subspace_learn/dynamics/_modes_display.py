@@ -99,7 +99,7 @@ class KoopmanModesDisplay(Display):
             to_numpy(estimator.eigenfunctions(X))[:, chosen],
             eigenvalues[chosen],
             residuals[chosen],
-            time_step=estimator.time_step,
+            time_step=estimator._training.settings["time_step"],
         )
         return display.plot(ax=ax)
 

@@ -9,7 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import array_namespace, double, to_numpy
 from ..functional.dynamics.edmd import explained_variance
-from ._snapshots import is_pairs, segments_of
+from ._forecast import trajectories
+from ._snapshots import is_pairs, snapshot_segments
 
 __all__ = ["multi_step_score", "residual_score"]
 
@@ -60,7 +61,8 @@ def multi_step_score(estimator: Any, X: Any, y: Any = None, *, n_steps: int = 10
     Returns
     -------
     score : float
-        1 is perfect, 0 as good as the mean of the held-out states.
+        1 is perfect, 0 as good as the mean of the held-out states; minus infinity where a forecast
+        leaves the range of floats.
 
     Raises
     ------
@@ -81,8 +83,9 @@ def multi_step_score(estimator: Any, X: Any, y: Any = None, *, n_steps: int = 10
             "multi_step_score needs trajectories, but y holds successors of single states. Leave y "
             "out and split by TimeSeriesSplit, or use residual_score."
         )
-    window, reach = estimator._window, estimator._window + n_steps
-    segments = segments_of(estimator, X, None, window)
+    model = estimator._model
+    window, reach = model.window, model.window + n_steps
+    segments = snapshot_segments(estimator, X, like=model.matrix, method="score", window=window)
     tables = [segment.states for segment in segments if segment.states.shape[0] >= reach]
     if not tables:
         raise ValueError(
@@ -95,5 +98,7 @@ def multi_step_score(estimator: Any, X: Any, y: Any = None, *, n_steps: int = 10
         n = states.shape[0] - reach + 1
         starts.append(xp.stack([states[t : t + n, :] for t in range(window)], axis=1))
         targets.append(states[reach - 1 :, :])
-    ahead = estimator.simulate(xp.concat(starts, axis=0), n_steps)[:, -1, :]
-    return explained_variance(double(xp.concat(targets, axis=0)), double(ahead))
+    ahead = double(trajectories(model, xp.concat(starts, axis=0), n_steps)[:, -1, :])
+    if not bool(xp.all(xp.isfinite(ahead))):
+        return -np.inf
+    return explained_variance(double(xp.concat(targets, axis=0)), ahead)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,7 +11,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, progress, random_generator
+from .._base import (
+    Interval,
+    StrOptions,
+    SubspaceEstimator,
+    fit_method,
+    progress,
+    random_generator,
+    warn,
+)
 from .._checks.magnitude import finite_result
 from .._checks.system import check_right_hand_side, check_symmetric_matrix
 from ..functional.graph.bootstrap_amg import COMPOSITIONS, SYMMETRIC_COMPOSITIONS, bootstrap_amg
@@ -21,11 +28,14 @@ from ..functional.graph.bootstrap_amg_solve import (
     grounded_system,
     moved_preconditioner,
     precondition,
+    relative_residuals,
     solve_system,
 )
 from ..functional.graph.polynomial_cycle import SMOOTHERS
 
 __all__ = ["BootstrapAMG"]
+
+_ROUNDING = 1e2  # residuals of so many eps are rounding
 
 
 class BootstrapAMG(SubspaceEstimator):
@@ -50,8 +60,6 @@ class BootstrapAMG(SubspaceEstimator):
     composition : {"symmetrized", "multiplicative", "additive"}, default="symmetrized"
         Cycles one after the other and back, one after the other, or their mean. "multiplicative" is
         cheaper to fit; `solve` then uses the symmetrized composite of its hierarchies.
-    coarsening : {"matching"}, default="matching"
-        Pairs from a matching of large weight, two sweeps to a level.
     cycle : {"V", "W"}, default="W"
         "V" is the paper's. "W" visits coarse levels more often, at most O(entries of A) work; on
         grids its rate hardly grows with their size.
@@ -154,7 +162,6 @@ class BootstrapAMG(SubspaceEstimator):
         "max_hierarchies": [Interval(Integral, 1, None, closed="left")],
         "n_sweeps": [Interval(Integral, 1, None, closed="left")],
         "composition": [StrOptions(set(COMPOSITIONS))],
-        "coarsening": [StrOptions({"matching"})],
         "cycle": [StrOptions({"V", "W"})],
         "smoother": [StrOptions({"gauss_seidel", *SMOOTHERS})],
         "max_operator_complexity": [Interval(Real, 1.5, None, closed="left")],
@@ -169,7 +176,6 @@ class BootstrapAMG(SubspaceEstimator):
         max_hierarchies=10,
         n_sweeps=15,
         composition="symmetrized",
-        coarsening="matching",
         cycle="W",
         smoother="gauss_seidel",
         max_operator_complexity=3.0,
@@ -180,7 +186,6 @@ class BootstrapAMG(SubspaceEstimator):
         self.max_hierarchies = max_hierarchies
         self.n_sweeps = n_sweeps
         self.composition = composition
-        self.coarsening = coarsening
         self.cycle = cycle
         self.smoother = smoother
         self.max_operator_complexity = max_operator_complexity
@@ -204,15 +209,16 @@ class BootstrapAMG(SubspaceEstimator):
         self : BootstrapAMG
             Itself.
         """
-        A = check_symmetric_matrix(A, where=f"{type(self).__name__}.fit()")
+        A, self._names = check_symmetric_matrix(A, where=f"{type(self).__name__}.fit()")
         self._system, self._dtype = grounded_system(A), A.dtype
+        self._matrix = A.astype(np.float64)
+        self._labels = self._system.in_given_order(self._system.labels)
         found = bootstrap_amg(
             self._system.matrix,
             target_rate=self.target_rate,
             max_hierarchies=self.max_hierarchies,
             n_sweeps=self.n_sweeps,
             composition=self.composition,
-            coarsening=self.coarsening,
             cycle=self.cycle,
             smoother=self.smoother,
             max_operator_complexity=self.max_operator_complexity,
@@ -220,17 +226,16 @@ class BootstrapAMG(SubspaceEstimator):
             progress=lambda line: progress(self, line),
         )
         if not found.converged:
-            warnings.warn(
+            warn(
                 f"{len(found.hierarchies)} hierarchies reduce the error by "
                 f"{found.convergence_rates[-1]:.3g} per composite, not by "
                 f"target_rate={self.target_rate}. Raise max_hierarchies, or target_rate; solve "
                 "works, with more iterations.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         self.hierarchies_ = found.hierarchies
         self.hierarchy_ = found.hierarchies[0]
-        vectors = self._system.outside(found.smooth_vectors)
+        vectors = self._system.in_given_order(found.smooth_vectors)
         self.smooth_vectors_ = vectors.astype(self._dtype, copy=False)
         self.convergence_rates_ = found.convergence_rates
         self.convergence_rate_ = float(found.convergence_rates[-1])
@@ -248,7 +253,8 @@ class BootstrapAMG(SubspaceEstimator):
         Parameters
         ----------
         b : array of shape (n,) or (n, k)
-            Right-hand sides; several share each pass over the matrices.
+            Right-hand sides; several share each pass over the matrices. After a fit to a DataFrame,
+            a Series or DataFrame is brought into the order of its index.
         x0 : array like ``b``, default=None
             Where to start; None means zero.
         tol : float, default=1e-8
@@ -270,7 +276,13 @@ class BootstrapAMG(SubspaceEstimator):
         Warns
         -----
         ConvergenceWarning
-            If some column did not reach ``tol``; it says which residual was reached.
+            If the residual of what is returned, measured with A as it was given, is above ``tol``
+            for some column: after ``max_iter`` iterations, or because the solution cannot be held
+            any better (above 2 tol, in float32 above 1.2e-5). It says which residual was reached.
+        UserWarning
+            If ``b`` does not sum to zero over a component where A is a Laplacian: no x solves the
+            system, and the least squares solution is returned. It says which share of ``b`` is out
+            of reach.
         """
         check_is_fitted(self)
         where = f"{type(self).__name__}.solve()"
@@ -278,11 +290,12 @@ class BootstrapAMG(SubspaceEstimator):
             raise ValueError(
                 f"{where}: tol={tol!r} must be above 0, max_iter={max_iter!r} at least 1."
             )
-        b = check_right_hand_side(b, self.n_features_in_, where=where)
+        n, names = self.n_features_in_, self._names
+        b = check_right_hand_side(b, n, where=where, names=names)
         columns = b.astype(np.float64).reshape(len(b), -1)
         start = None
         if x0 is not None:
-            x0 = check_right_hand_side(x0, self.n_features_in_, where=where, name="x0")
+            x0 = check_right_hand_side(x0, n, where=where, name="x0", names=names)
             if x0.shape != b.shape:
                 raise ValueError(f"{where}: x0 has shape {x0.shape}, b has {b.shape}.")
             start = x0.astype(np.float64).reshape(columns.shape)
@@ -297,17 +310,47 @@ class BootstrapAMG(SubspaceEstimator):
                 X=start,
             )
         finite_result(result.X, name=type(self).__name__, method="solve")
-        if not result.converged.all():
-            warnings.warn(
-                f"{where}: after {len(result.residuals) - 1} iterations "
-                f"{int((~result.converged).sum())} of {columns.shape[1]} right-hand sides have "
-                f"relative residuals up to {result.residuals[-1].max():.3g}, above tol={tol:.3g}. "
+        narrow = b.dtype == np.float32 and self._dtype == np.float32
+        X = result.X.astype(np.float32 if narrow else np.float64, copy=False)
+        self._warn_of_residuals(X, b, result.converged, len(result.residuals) - 1, tol)
+        return X.reshape(b.shape)
+
+    def _warn_of_residuals(
+        self, X: np.ndarray, b: np.ndarray, converged: np.ndarray, n_iter: int, tol: float
+    ) -> None:
+        """Say how far from a solution the columns of X are, measured with A as it was given."""
+        where, k = f"{type(self).__name__}.solve()", X.shape[1]
+        B = b.astype(np.float64).reshape(X.shape)
+        residuals, unreachable = relative_residuals(
+            self._matrix, X.astype(np.float64), B, self._labels
+        )
+        out = unreachable > max(_ROUNDING * float(np.finfo(b.dtype).eps), tol)
+        if out.any():
+            warn(
+                f"{where}: {int(out.sum())} of {k} right-hand sides do not sum to zero over the "
+                f"components where A is a Laplacian; up to {unreachable.max():.3g} of their length "
+                "is out of reach, and the least squares solution is returned. Subtract the mean of "
+                "b over each component if that is what you want, or add a multiple of the identity "
+                "to A."
+            )
+        if not converged.all():
+            warn(
+                f"{where}: after {n_iter} iterations {int((~converged).sum())} of {k} right-hand "
+                f"sides have relative residuals up to {residuals.max():.3g}, above tol={tol:.3g}. "
                 "Raise max_iter or tol, or fit with a lower target_rate.",
                 ConvergenceWarning,
-                stacklevel=2,
             )
-        narrow = b.dtype == np.float32 and self._dtype == np.float32
-        return result.X.reshape(b.shape).astype(np.float32 if narrow else np.float64, copy=False)
+            return
+        eps = float(np.finfo(X.dtype).eps)
+        high = residuals > max(_ROUNDING * eps, 2 * tol)
+        if high.any():
+            cure = "Give A and b in float64" if eps > 1e-10 else "The system is near singular"
+            warn(
+                f"{where}: {int(high.sum())} of {k} solutions, as returned in {X.dtype}, have "
+                f"relative residuals up to {residuals.max():.3g}, above tol={tol:.3g}: the numbers "
+                f"of A and x are too far apart for this precision. {cure}.",
+                ConvergenceWarning,
+            )
 
     def aspreconditioner(self, *, symmetric: bool = True) -> LinearOperator:
         """One composite from a zero start, for SciPy's iterative solvers.

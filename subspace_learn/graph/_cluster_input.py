@@ -1,35 +1,101 @@
-"""What SpectralAMGClustering takes: tables, graphs, attributes; as sparse matrices."""
+"""What SpectralAMGClustering takes: points that become a graph, graphs, edges of new vertices."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import check_array
 
-from .._checks.graph import check_graph
+from .._base import warn
+from .._checks.columns import refuse_masked
+from .._checks.graph import NamedGraph
+from .._checks.named_graph import places_of, refuse_graph
 from .._checks.table import check_samples
+from ..functional.graph.affinity_graph import neighbor_affinity, rbf_affinity
 
-__all__ = ["AttributeColumns", "check_adjacency", "check_attributes", "check_edges"]
+__all__ = [
+    "check_edges",
+    "graph_in_order_of",
+    "graph_of_points",
+    "rbf_gamma",
+]
+
+_PRECOMPUTED = "To cluster its vertices, set affinity='precomputed'."
 
 
-def check_adjacency(estimator: Any, X: Any, *, name: str = "the graph") -> sp.csr_array:
-    """Check a graph to fit: as :func:`check_graph`, and it must have an edge."""
-    adjacency = check_graph(X, where=f"{type(estimator).__name__}.fit()", name=name)
-    if adjacency.nnz == 0:
-        raise ValueError(
-            f"{type(estimator).__name__}.fit(): {name} of {adjacency.shape[0]} nodes has no edges, "
-            "so there is nothing to cluster by. Give edges, attributes or points."
+def graph_of_points(estimator: Any, X: Any) -> tuple[NamedGraph, Any]:
+    """Check a table; return the graph that its affinity makes of it, in float64, and the points."""
+    where = f"{type(estimator).__name__}.fit()"
+    refuse_graph(X, where=where, cure=_PRECOMPUTED)
+    names = list(X.index) if hasattr(X, "iloc") else None
+    X = check_samples(estimator, X, reset=True, accept_sparse="csr", min_samples=2)
+    n = X.shape[0]
+    if X.shape[1] == n > 2 and abs(X - X.T).max() == 0:
+        warn(
+            f"{where}: X is square ({n} x {n}) and symmetric, as an adjacency is, but was read as "
+            f"a table of {n} points, since affinity={estimator.affinity!r}. {_PRECOMPUTED}"
         )
-    return adjacency
+    if estimator.affinity == "nearest_neighbors":
+        graph = neighbor_affinity(X, estimator.n_neighbors, n_jobs=estimator.n_jobs)
+        return NamedGraph(graph, names), X.copy()
+    gamma = rbf_gamma(estimator)
+    kernel = rbf_affinity(X, X, gamma)
+    np.fill_diagonal(kernel, 0)  # a point is no neighbour of its own
+    n_alone = n - np.count_nonzero(kernel.any(axis=1))
+    if n_alone:
+        said = (
+            f"{where}: with gamma={gamma:.3g}, {n_alone} of {n} points have weight 0 to all "
+            "others: exp(-gamma |x - y|^2) vanishes in floats. Lower gamma, bring the columns to "
+            "one scale, or use affinity='nearest_neighbors'."
+        )
+        if n_alone == n:
+            raise ValueError(said)
+        warn(f"{said} They join the most populous cluster.")
+    return NamedGraph(sp.csr_array(np.maximum(kernel, kernel.T)), names), X.copy()
+
+
+def rbf_gamma(estimator: Any) -> float:
+    """Scale of the Gaussian kernel."""
+    return 1 / estimator.n_features_in_ if estimator.gamma is None else float(estimator.gamma)
 
 
 def check_edges(
-    estimator: Any, X: Any, n_nodes: int, *, method: str, n_new: int | None = None
+    estimator: Any,
+    X: Any,
+    n_nodes: int,
+    *,
+    method: str,
+    names: Any = None,
+    attributes: Any = None,
 ) -> sp.csr_array:
-    """Check edges from new nodes to the fitted ones: shape (n_new, n_nodes), nonnegative."""
+    """Check edges from new nodes to the fitted ones: shape (n_new, n_nodes), nonnegative.
+
+    Columns of a DataFrame are brought into the order of ``names``, those of the fitted nodes, and
+    its rows into that of the DataFrame ``attributes``.
+    """
     where = f"{type(estimator).__name__}.{method}()"
+    refuse_masked(X, name=where, input_name="the edges")
+    if hasattr(X, "columns"):
+        if names is not None and list(X.columns) != list(range(n_nodes)):
+            order = places_of(
+                list(names),
+                list(X.columns),
+                where=where,
+                whose="the columns of the edges",
+                whose_names="the fitted vertices",
+            )
+            X = X.iloc[:, order] if hasattr(X, "iloc") else X[:, order]
+        if hasattr(X, "iloc") and hasattr(attributes, "iloc") and len(X) == len(attributes):
+            rows = places_of(
+                list(attributes.index),
+                list(X.index),
+                where=where,
+                whose="the index of the edges",
+                whose_names="that of X",
+            )
+            X = X.iloc[rows]
     edges = check_array(
         X,
         accept_sparse="csr",
@@ -43,110 +109,47 @@ def check_edges(
             f"{where}: X has {edges.shape[1]} features, but {type(estimator).__name__} is "
             f"expecting {n_nodes} features as input: one weight of an edge to each fitted node."
         )
-    if n_new is not None and edges.shape[0] != n_new:
+    if attributes is not None and edges.shape[0] != attributes.shape[0]:
         raise ValueError(
-            f"{where}: X has {n_new} rows, but adjacency has shape {edges.shape}. Give one row of "
-            "edges to the fitted nodes for each row of X."
+            f"{where}: X has {attributes.shape[0]} rows, but adjacency has shape {edges.shape}. "
+            "Give one row of edges to the fitted nodes for each row of X."
         )
     if edges.nnz and edges.data.min() < 0:
         raise ValueError(f"{where}: edges have negative weights. Give weights of 0 or more.")
     return edges
 
 
-class AttributeColumns(NamedTuple):
-    """How columns of a table became values: the categories of each, or None for numbers."""
-
-    names: tuple[Any, ...]
-    """Of the columns."""
-    categories: tuple[np.ndarray | None, ...]
-    """Sorted values of each categorical column."""
-
-
-def check_attributes(
-    estimator: Any, X: Any, *, columns: AttributeColumns | None = None, method: str = "fit"
-) -> tuple[sp.csr_array, AttributeColumns | None]:
-    """Check node attributes; return values present (n, m), and how columns were read.
-
-    Numbers are weights of values, as in a bag of words: 0 is absent. Words, categories and booleans
-    of a DataFrame become one value for each that occurs; ones unseen in fit are absent.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Gets ``n_features_in_`` in fit, is compared with later.
-    X : array, sparse matrix or DataFrame of shape (n, n_features)
-        Attributes.
-    columns : AttributeColumns, default=None
-        From fit.
-    method : str, default="fit"
-        Caller.
-
-    Returns
-    -------
-    attributes : csr_array of shape (n, m)
-        Float64, without stored zeros.
-    columns : AttributeColumns or None
-        None for tables of numbers.
-
-    Raises
-    ------
-    ValueError
-        If values are missing or negative, or there are none.
-    """
-    where = f"{type(estimator).__name__}.{method}()"
-    reset = method == "fit"
-    if hasattr(X, "columns") and not hasattr(X, "sparse"):
-        validate_data(estimator, X, reset=reset, skip_check_array=True)
-        attributes, columns = _from_frame(X, columns, where)
-    else:
-        if hasattr(X, "columns"):  # pandas, all columns sparse
-            validate_data(estimator, X, reset=reset, skip_check_array=True)
-            X = X.sparse.to_coo()
-            reset = False
-        table = check_samples(estimator, X, reset=reset, accept_sparse="csr", method=method)
-        attributes = sp.csr_array(table, dtype=np.float64, copy=True)
-    attributes.eliminate_zeros()
-    if attributes.nnz and attributes.data.min() < 0:
+def graph_in_order_of(X: Any, graph: NamedGraph, *, where: str) -> NamedGraph:
+    """Bring the vertices of a graph into the order of the rows of the attributes ``X``."""
+    n, index = graph.adjacency.shape[0], getattr(X, "index", None)
+    if X.shape[0] != n:
         raise ValueError(
-            f"{where}: attributes hold negative numbers. A number is the weight of a value that "
-            "the node has; cut other numeric columns into intervals first, for example with "
-            "sklearn.preprocessing.KBinsDiscretizer, or fit the table without adjacency."
+            f"X has attributes of {X.shape[0]} nodes, but adjacency has shape "
+            f"{graph.adjacency.shape}. Give one row of attributes for each node, in the same order."
         )
-    if method == "fit" and attributes.nnz == 0:
-        raise ValueError(
-            f"{where}: no node has any attribute: all are 0. Give the adjacency alone, with "
-            "affinity='precomputed'."
-        )
-    return attributes, columns
-
-
-def _from_frame(
-    X: Any, columns: AttributeColumns | None, where: str
-) -> tuple[sp.csr_array, AttributeColumns]:
-    """One block of values for each column of a DataFrame (pandas or polars)."""
-    blocks, seen = [], []
-    for place, name in enumerate(X.columns):
-        values = X[name].to_numpy()
-        missing = np.array([v is None or v != v for v in values.tolist()])
-        if missing.any():
-            raise ValueError(
-                f"{where}: attribute {name!r} is missing (NaN or None) for {int(missing.sum())} "
-                f"nodes, the first at row {int(missing.argmax())}. Fill it in, for example with a "
-                "value of its own."
+    if index is None or not hasattr(X, "iloc"):
+        return graph
+    names = list(index)
+    counted = list(range(n))
+    if graph.names is None or (graph.names == counted and not _are_numbers(names)):
+        if names != counted and sorted(map(str, names)) == sorted(map(str, counted)):
+            warn(
+                f"{where}: the index of X holds 0 to {n - 1} in another order, and adjacency has "
+                "no names: rows were matched by position. If they are names, give the graph as a "
+                "DataFrame or networkx graph; else X.reset_index(drop=True)."
             )
-        if values.dtype.kind in "iuf":
-            blocks.append(sp.csr_array(values.astype(np.float64)[:, None]))
-            seen.append(None)
-            continue
-        words = np.array([str(value) for value in values.tolist()], dtype=object)
-        known = np.unique(words) if columns is None else columns.categories[place]
-        if known is None:
-            raise ValueError(f"{where}: attribute {name!r} is not numeric, as it was in fit.")
-        index = np.searchsorted(known, words).clip(max=len(known) - 1)
-        present = known[index] == words
-        rows = np.flatnonzero(present)
-        ones = np.ones(len(rows))
-        shape = (len(words), len(known))
-        blocks.append(sp.csr_array((ones, (rows, index[present])), shape=shape))
-        seen.append(known)
-    return sp.csr_array(sp.hstack(blocks)), AttributeColumns(tuple(X.columns), tuple(seen))
+        return NamedGraph(graph.adjacency, names)
+    order = places_of(
+        names,
+        graph.names,
+        where=where,
+        whose="the vertices of adjacency",
+        whose_names="the index of X",
+    )
+    if order == counted:
+        return NamedGraph(graph.adjacency, names)
+    return NamedGraph(sp.csr_array(graph.adjacency[order][:, order]), names)
+
+
+def _are_numbers(names: list[Any]) -> bool:
+    return all(isinstance(name, int | np.integer) for name in names)

@@ -95,11 +95,12 @@ class HierarchyDisplay:
         """
         estimator = fitted_step(estimator, ["hierarchy_", "convergence_rates_"])
         strategy = getattr(estimator, "strategy_", "bootstrap")
+        solver = estimator if hasattr(estimator, "target_rate") else estimator.strategy
         display = cls(
             estimator.hierarchy_.sizes,
             estimator.hierarchy_.nonzeros,
             estimator.convergence_rates_,
-            target_rate=estimator.target_rate if strategy == "bootstrap" else None,
+            target_rate=getattr(solver, "target_rate", None) if strategy == "bootstrap" else None,
             strategy=strategy,
         )
         return display.plot(axes=axes)

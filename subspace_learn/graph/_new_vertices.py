@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from .._base import as_container
 from .._checks.table import check_samples
 from ..functional.graph.affinity_graph import neighbor_weights, rbf_affinity
 from ..functional.graph.new_vertices import (
@@ -17,7 +18,8 @@ from ..functional.graph.new_vertices import (
     nearest_center,
     new_rows,
 )
-from ._cluster_input import check_attributes, check_edges
+from ._attribute_columns import check_attributes
+from ._cluster_input import check_edges, rbf_gamma
 
 __all__ = ["NewVerticesMixin"]
 
@@ -32,7 +34,7 @@ class NewVerticesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         ----------
         X : table, edges, or attributes
             As in `fit`. With ``affinity="precomputed"``: weights of edges to the fitted vertices,
-            of shape (n_new, n), dense or sparse.
+            of shape (n_new, n), dense or sparse; columns of a DataFrame are matched by name.
         adjacency : array or sparse matrix of shape (n_new, n), default=None
             With attributes: edges of the new nodes to the fitted ones.
 
@@ -63,9 +65,12 @@ class NewVerticesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             For graphs ``embedding_`` itself; points of a table are treated as new ones.
         """
         self.fit(X, adjacency=adjacency)
-        if self._fit_X is None:
-            return self.embedding_
-        return self.transform(X)
+        if self._fit_X is not None:
+            return self.transform(X)
+        table = as_container(self, self.embedding_, X)
+        if self.vertex_names_ is not None and hasattr(table, "iloc"):
+            table.index = self.vertex_names_
+        return table
 
     def predict(self, X: Any, *, adjacency: Any = None) -> np.ndarray:
         """Clusters of new vertices.
@@ -103,7 +108,10 @@ class NewVerticesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                     f"adjacency of shape (n_new, {n}); a row of zeros is a node without edges."
                 )
             attributes, _ = check_attributes(self, X, columns=self._columns, method=method)
-            edges = check_edges(self, adjacency, n, method=method, n_new=attributes.shape[0])
+            rows = X if hasattr(X, "iloc") else attributes
+            edges = check_edges(
+                self, adjacency, n, method=method, names=self.vertex_names_, attributes=rows
+            )
             return edges, attributes, self.embedding_.dtype
         if adjacency is not None:
             raise ValueError(
@@ -111,10 +119,11 @@ class NewVerticesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 "vertices are."
             )
         if self.affinity == "precomputed":
-            return check_edges(self, X, n, method=method), None, self.embedding_.dtype
+            edges = check_edges(self, X, n, method=method, names=self.vertex_names_)
+            return edges, None, self.embedding_.dtype
         X = check_samples(self, X, reset=False, accept_sparse="csr", method=method)
         if self.affinity == "rbf":
-            edges = sp.csr_array(rbf_affinity(X, self._fit_X, self._gamma()))
+            edges = sp.csr_array(rbf_affinity(X, self._fit_X, rbf_gamma(self)))
         else:
             edges = neighbor_weights(X, self._fit_X, self.n_neighbors, n_jobs=self.n_jobs)
         return edges, None, X.dtype

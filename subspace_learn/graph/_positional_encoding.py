@@ -32,7 +32,7 @@ class SpectralPositionalEncoding(TransformerMixin, SubspaceEstimator, auto_wrap_
 
     Parameters
     ----------
-    n_eigenvectors : int or None, default=32
+    n_components : int or None, default=32
         Eigenpairs d of each connected component, at least 1. None, or as many as there are nodes,
         means all: then nothing is cut, no taper is applied, and u = lambda.
     filters : {"lipschitz", "heat", "walk", "spline"} or list of callables, default="lipschitz"
@@ -74,7 +74,7 @@ class SpectralPositionalEncoding(TransformerMixin, SubspaceEstimator, auto_wrap_
     not stable when the gap there closes, the taper is.
 
     Where it fails: an edge that joins two components, however light, changes which eigenpairs are
-    kept (not with ``n_eigenvectors=None``), and the first edge of an isolated vertex changes L
+    kept (not with ``n_components=None``), and the first edge of an isolated vertex changes L
     by 1. A small :math:`\lambda_{d+1}` makes the bound large. Many columns are of order 1 / n: a
     model trained on small graphs need not hold for larger ones. Nodes that a symmetry of the graph
     exchanges get equal rows, always: no invariant encoding can tell them apart. Rows say where a
@@ -101,14 +101,14 @@ class SpectralPositionalEncoding(TransformerMixin, SubspaceEstimator, auto_wrap_
     """
 
     _parameter_constraints: dict = {
-        "n_eigenvectors": [Interval(Integral, 1, None, closed="left"), None],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "filters": [StrOptions({"lipschitz", "heat", "walk", "spline"}), list],
         "taper": ["boolean"],
         "verbose": ["verbose"],
     }
 
-    def __init__(self, n_eigenvectors=32, *, filters="lipschitz", taper=True, verbose=0):
-        self.n_eigenvectors = n_eigenvectors
+    def __init__(self, n_components=32, *, filters="lipschitz", taper=True, verbose=0):
+        self.n_components = n_components
         self.filters = filters
         self.taper = taper
         self.verbose = verbose
@@ -139,24 +139,29 @@ class SpectralPositionalEncoding(TransformerMixin, SubspaceEstimator, auto_wrap_
         Parameters
         ----------
         X : graph or list of graphs
-            A graph is a sparse or dense symmetric adjacency, an undirected networkx graph (rows in
-            the order of its nodes), ``(edge_index, n_nodes)``, or ``edge_index``: integers of shape
-            (2, n_edges) that list both directions of each edge. An array of shape (n_graphs, n, n)
-            is a list of graphs.
+            A graph is a sparse or dense symmetric adjacency, an undirected networkx or igraph graph
+            (rows in the order of its nodes), a DataFrame of an adjacency (in the order of its
+            index) or of edges (columns source, target, weight; in the order of the names),
+            ``(edge_index, n_nodes)``, or ``edge_index``: integers of shape (2, n_edges) that list
+            both directions of each edge. An array of shape (n_graphs, n, n) is a list of graphs.
 
         Returns
         -------
         encoding : array of shape (n_nodes, 3 * n_filters), or list of such arrays
-            Float32 for float32 weights, else float64. A list for a list, in its order.
+            Float32 for float32 weights, else float64. A list for a list, in its order. A pandas
+            DataFrame (``set_output``) has the names of the nodes as its index.
         """
         self._validate_params()
         filters = self._filters()
         graphs, single = check_graphs(self, X, method="transform")
         tables = []
-        for number, graph in enumerate(graphs, 1):
+        for number, (graph, names) in enumerate(graphs, 1):
             progress(self, f"graph {number} of {len(graphs)}: {graph.shape[0]} nodes")
-            rows = positional_encoding(graph, self.n_eigenvectors, filters, taper=self.taper)
-            tables.append(as_container(self, rows.astype(graph.dtype, copy=False), X))
+            rows = positional_encoding(graph, self.n_components, filters, taper=self.taper)
+            table = as_container(self, rows.astype(graph.dtype, copy=False), None)
+            if names is not None and hasattr(table, "iloc"):
+                table.index = names
+            tables.append(table)
         return tables[0] if single else tables
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:

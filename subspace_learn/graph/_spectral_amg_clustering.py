@@ -7,9 +7,9 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.base import ClusterMixin
 from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
 
 from .._base import (
     Interval,
@@ -18,15 +18,18 @@ from .._base import (
     fit_method,
     progress,
     random_generator,
+    warn,
 )
-from .._checks.table import check_samples
-from ..functional.graph.affinity_graph import neighbor_affinity, rbf_affinity
+from .._checks.graph import NamedGraph, check_graph
+from .._checks.named_graph import refuse_graph
 from ..functional.graph.attribute_partition import partition_attributed
 from ..functional.graph.bootstrap_vectors import bootstrap_vectors
 from ..functional.graph.graph_laplacian import modularity
 from ..functional.graph.graph_partition import PartitionOptions, partition_graph
 from ..functional.graph.new_vertices import cluster_centers
-from ._cluster_input import check_adjacency, check_attributes
+from ._attribute_columns import check_attributes
+from ._bootstrap_amg import BootstrapAMG
+from ._cluster_input import graph_in_order_of, graph_of_points
 from ._new_vertices import NewVerticesMixin
 
 __all__ = ["SpectralAMGClustering"]
@@ -39,42 +42,35 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
     rows of :math:`S V`, each scaled to length 1, and K-means groups the rows. Three uses:
 
     - a table: ``fit(X)``, a graph of neighbours (or a Gaussian kernel) is built;
-    - a graph: ``affinity="precomputed"``, ``fit(adjacency)``;
+    - a graph: ``affinity="precomputed"``, ``fit(graph)``;
     - a graph with attributes: ``fit(attributes, adjacency=adjacency)``.
 
     Parameters
     ----------
     n_clusters : int or "eigengap", default=8
-        "eigengap" takes the number, from 2 to 29, after which the Laplacian eigenvalues rise most
-        relative to themselves; ``eigengap_.reason`` says so in words.
+        "eigengap" finds the number: separate pieces of the graph, or where the Laplacian
+        eigenvalues rise most relative to themselves; 1 if no gap is larger than chance has.
+        ``eigengap_.reason`` says so in words.
     affinity : {"nearest_neighbors", "rbf", "precomputed"}, default="nearest_neighbors"
         Not used if ``adjacency`` is given to `fit`.
     n_neighbors : int, default=10
         Other points that each point is joined to; all of them where there are fewer.
     gamma : float, default=None
         Of the "rbf" kernel, per squared unit of X; None is 1 / n_features.
-    n_vectors : int or "auto", default="auto"
+    n_components : int or "auto", default="auto"
         Vectors kept. "auto": K if a clear gap follows them and no cluster is tiny; else the number
         between K and 4 K, of the walk or of one with the mean degree added to each degree, whose
         partition says most about the edges; its vertices are then moved by the degree-corrected
         block model if that says still more. With attributes, K or 2 K by the bound of the model.
-    strategy : {"auto", "bootstrap", "block", "filter"}, default="auto"
+    strategy : {"auto", "block", "filter", "bootstrap"} or BootstrapAMG, default="auto"
         "filter": Chebyshev filtered subspace iteration. "block": LOBPCG from coarse graphs to fine
         ones, preconditioned by a multigrid cycle. "auto" aggregates the graph once: where the mean
         degree stays below 2.5 times what it was (meshes, neighbours), "block", else "filter".
         Graphs up to 600 nodes are solved by LAPACK. "bootstrap" is the papers' way, by smooth
-        vectors of bootstrap AMG; it takes a plain graph, and gives at most
-        ``max_hierarchies + 1`` vectors and one for each component.
-    composition : {"symmetrized", "multiplicative", "additive"}, default="symmetrized"
-        Of the hierarchies of "bootstrap".
-    coarsening : {"matching"}, default="matching"
-        Of the hierarchies of "bootstrap".
-    target_rate : float, default=1e-3
-        "bootstrap" stops adding hierarchies at this convergence rate.
-    max_hierarchies : int, default=10
-        Most hierarchies of "bootstrap".
-    n_sweeps : int, default=5
-        Composite cycles behind each smooth vector of "bootstrap".
+        vectors of bootstrap AMG: ``BootstrapAMG(target_rate=1e-3, n_sweeps=5, cycle="V")``. Give
+        one with other parameters in its place; its own ``random_state``, if it has one, is used. It
+        takes a plain graph, and gives at most one vector more than hierarchies, and one for each
+        component.
     row_normalize : bool, default=True
         Whether rows are scaled to length 1; False is the papers' form.
     attribute_weight : float in (0, 1] or "auto", default="auto"
@@ -98,38 +94,51 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
     ----------
     labels_ : ndarray of int, shape (n,)
         Clusters, the heaviest (sum of degrees) first.
+    vertex_names_ : list or None
+        Names of the vertices, in the order of ``labels_``: nodes of a networkx or igraph graph,
+        index of a DataFrame. None where there were none but 0, 1, 2, ...
+    labels_by_name_ : Series
+        ``labels_``, as a pandas Series whose index are the names.
     embedding_ : ndarray of shape (n, n_features_out)
-        Rows that were clustered. Zeros for vertices of small components.
+        Rows that were clustered. Zeros for vertices of components that took no part.
     smooth_vectors_ : ndarray of shape (n, n_kept)
         Vectors V, orthonormal.
     strategy_ : str
-        What solved it: "dense", "filter", "block" or "bootstrap".
+        What solved it: "dense", "filter", "block" or "bootstrap"; "components" where the clusters
+        are separate pieces of the graph, and nothing was to be solved.
     coarsening_growth_ : float
         What "auto" decided by: growth of the mean degree by one aggregation. NaN if not asked.
     convergence_rates_ : ndarray
         By round: largest residual over the spectral gap ("filter"), largest relative change of a
-        value ("block"), or rate of the composite ("bootstrap"). Empty for "dense".
+        value ("block"), or rate of the composite ("bootstrap"). Else empty.
     hierarchy_ : HierarchySummary
         ``sizes``, ``nonzeros``, ``n_levels``, ``operator_complexity``.
     affinity_matrix_ : csr_array of shape (n, n)
         The graph.
-    n_components_found_ : int
-        Connected components; with attributes, of the graph with its value vertices.
+    n_connected_components_ : int
+        Pieces of the graph; with attributes, of the graph with its value vertices.
+    n_left_out_ : int
+        Vertices of pieces that took no part in the embedding, and joined a cluster as a whole (see
+        Notes); with attributes, nodes that have neither edges nor attributes.
     modularity_ : float
         Of the labels, on the graph without attributes.
     n_clusters_ : int
         Number of clusters.
-    n_vectors_ : int
+    n_components_ : int
         Number of vectors kept.
-    vector_trials_ : list of (shift, n_vectors, information)
+    vector_trials_ : list of (shift, n_components, information)
         What the cluster of one end of an edge says of the other end, in nats. With attributes:
-        (share, n_vectors, bound). Empty if no trials were needed.
+        (share, n_components, bound). Empty if no trials were needed.
     degree_shift_ : float
         What was added to the degrees: 0, or their mean.
     eigengap_ : EigengapProposal or None
         With ``n_clusters="eigengap"``: number, gap, eigenvalues and reason.
     attribute_weight_ : float or None
         Share kept, with attributes.
+    attribute_kinds_ : dict or None
+        With attributes in a DataFrame: what each column was read as, "category", "measurement",
+        "weight" or "constant" (and left out). None for arrays and sparse matrices, whose numbers
+        are weights.
     block_model_ : BlockModel or None
         Fitted model, with ``attribute_weight="auto"``, or where it moved vertices.
     n_features_in_ : int
@@ -141,8 +150,16 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
     ------
     ValueError
         If the graph is asymmetric or empty, has no edges, or holds negative weights or NaN; if
-        there are more clusters than nodes; if attributes are missing, negative, or of another
-        number of nodes than the graph; if a dense kernel would take more than 4 GiB.
+        there are more clusters than nodes; if attributes are missing, negative weights, of another
+        number of nodes than the graph, or of nodes with other names; if X is a graph while affinity
+        is not "precomputed"; if a dense kernel would take more than 4 GiB, or is 0 everywhere.
+
+    Warns
+    -----
+    UserWarning
+        If a table is square and symmetric, as a graph is; if a parameter does nothing in this
+        setting; if one column of weights outweighs the others by far, or numeric columns look like
+        counts of words; if points have no weight to any other in the "rbf" kernel.
 
     See Also
     --------
@@ -151,9 +168,24 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
 
     Notes
     -----
-    Labels are never read. Self-loops add to degrees; edges given twice add up. A component with
-    less than a tenth of the weight of a mean cluster takes no part in the embedding: it joins the
-    most populous cluster, the best guess without evidence. Isolated vertices are such components.
+    Labels are never read. Self-loops add to degrees; edges given twice add up.
+
+    Separate pieces: a component can be a cluster if it has at least five vertices, or a cycle. Are
+    there at most K of these, then no cluster reaches over two of them; a sparse graph loses
+    isolated vertices, pairs and other small trees at its rim, so that these join the most populous
+    cluster, the best guess without evidence. Are there more than K, then those with at least a
+    tenth of the vertices of a mean cluster count, at most the K heaviest; other large ones join the
+    lightest cluster, small ones the most populous. ``n_left_out_`` counts their vertices.
+
+    Names: with attributes in a DataFrame, the graph is brought into the order of its rows, if it
+    has names; other names than those of the rows are refused. ``labels_`` stay an array, since
+    scikit-learn's tools want one.
+
+    Attributes: words, categories and booleans of a DataFrame become one value for each that occurs,
+    whatever their codes. A numeric column is a measurement: it becomes a mixture of the two
+    quantiles around it, among at most 10, so that its unit does not matter. Numbers of an array, of
+    a sparse matrix or of a sparse column are weights of values, as counts of words; a weight of
+    mean size counts as one.
 
     `transform` gives a new vertex the row that its edges to the fitted ones imply (Nystroem), so on
     the fitted graph itself it returns ``embedding_``; for a table, the edges go to the
@@ -187,13 +219,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         "affinity": [StrOptions({"nearest_neighbors", "rbf", "precomputed"})],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "gamma": [Interval(Real, 0, None, closed="neither"), None],
-        "n_vectors": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "strategy": [StrOptions({"auto", "bootstrap", "block", "filter"})],
-        "composition": [StrOptions({"symmetrized", "multiplicative", "additive"})],
-        "coarsening": [StrOptions({"matching"})],
-        "target_rate": [Interval(Real, 0, 1, closed="neither")],
-        "max_hierarchies": [Interval(Integral, 1, None, closed="left")],
-        "n_sweeps": [Interval(Integral, 1, None, closed="left")],
+        "n_components": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "strategy": [StrOptions({"auto", "bootstrap", "block", "filter"}), BootstrapAMG],
         "row_normalize": ["boolean"],
         "attribute_weight": [Interval(Real, 0, 1, closed="right"), StrOptions({"auto"})],
         "attribute_block": [StrOptions({"self", "all"})],
@@ -211,13 +238,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         affinity="nearest_neighbors",
         n_neighbors=10,
         gamma=None,
-        n_vectors="auto",
+        n_components="auto",
         strategy="auto",
-        composition="symmetrized",
-        coarsening="matching",
-        target_rate=1e-3,
-        max_hierarchies=10,
-        n_sweeps=5,
         row_normalize=True,
         attribute_weight="auto",
         attribute_block="self",
@@ -231,13 +253,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         self.affinity = affinity
         self.n_neighbors = n_neighbors
         self.gamma = gamma
-        self.n_vectors = n_vectors
+        self.n_components = n_components
         self.strategy = strategy
-        self.composition = composition
-        self.coarsening = coarsening
-        self.target_rate = target_rate
-        self.max_hierarchies = max_hierarchies
-        self.n_sweeps = n_sweeps
         self.row_normalize = row_normalize
         self.attribute_weight = attribute_weight
         self.attribute_block = attribute_block
@@ -256,44 +273,46 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         Parameters
         ----------
         X : table, graph, or attributes
-            A table of shape (n, n_features), dense or sparse; with ``affinity="precomputed"`` a
-            graph (sparse or dense symmetric adjacency, networkx graph, edge_index). With
-            ``adjacency``: attributes of the nodes, present values as nonnegative numbers (dense or
-            sparse), or a DataFrame, whose columns of words or categories become values.
+            A table of shape (n, n_features), dense or sparse. With ``affinity="precomputed"`` a
+            graph: a sparse or dense symmetric adjacency, a DataFrame of one, a DataFrame of edges
+            (columns source, target, weight), a networkx or igraph graph, or edge_index. With
+            ``adjacency``: attributes of the nodes; see Notes for how they are read.
         y : Ignored
             Not used, present for API consistency.
         adjacency : graph of n nodes, default=None
-            Makes ``X`` attributes.
+            Makes ``X`` attributes. Of any form that a graph may have.
 
         Returns
         -------
         self : SpectralAMGClustering
             Itself.
         """
+        self._warn_of_idle_parameters(attributed=adjacency is not None)
         if adjacency is not None:
             return self._fit_attributed(X, adjacency)
-        graph, dtype = self._affinity(X)
-        self._check_clusters(graph.shape[0])
+        where, self._fit_X = f"{type(self).__name__}.fit()", None
+        if self.affinity == "precomputed":
+            graph = self._enough(check_graph(X, where=where))
+            dtype = graph.adjacency.dtype
+            graph = graph._replace(adjacency=graph.adjacency.astype(np.float64))
+            self.n_features_in_ = graph.adjacency.shape[0]
+            if hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
+        else:
+            graph, self._fit_X = graph_of_points(self, X)
+            graph, dtype = self._enough(graph), self._fit_X.dtype
         rng, say = random_generator(self.random_state), partial(progress, self)
-        solver = None
-        if self.strategy == "bootstrap":
-            solver = partial(
-                bootstrap_vectors,
-                rng=rng,
-                progress=say,
-                target_rate=self.target_rate,
-                max_hierarchies=self.max_hierarchies,
-                n_sweeps=self.n_sweeps,
-                composition=self.composition,
-                coarsening=self.coarsening,
-            )
-        found = partition_graph(graph, self._options(), rng=rng, solver=solver, progress=say)
+        options, solver = self._options(), None
+        if options.strategy == "bootstrap":
+            solver = self._bootstrap_solver(rng)
+        found = partition_graph(graph.adjacency, options, rng=rng, solver=solver, progress=say)
         self._store(found, graph, dtype)
-        self.n_vectors_, self.degree_shift_, trials = found.choice
+        self.n_connected_components_ = found.pieces.n_components
+        self.n_left_out_ = len(found.labels) - found.pieces.adjacency.shape[0]
+        self.n_components_, self.degree_shift_, trials = found.choice
         self.vector_trials_ = _as_rows(trials)
         self.attribute_weight_, self.block_model_ = None, found.model
         self._graph, self._columns, self._values = None, None, None
-        self._center_clusters()
         return self
 
     def _fit_attributed(self, X: Any, adjacency: Any) -> SpectralAMGClustering:
@@ -303,102 +322,147 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
                 "affinity='precomputed' says that X is the adjacency, but adjacency was given too. "
                 "Leave one of them out; with attributes as X, affinity is not used."
             )
-        if self.strategy == "bootstrap":
+        options, where = self._options(), f"{type(self).__name__}.fit()"
+        if options.strategy == "bootstrap":
             raise ValueError(
                 "strategy='bootstrap' takes a graph without attributes. Use 'auto', or give the "
                 "augmented graph with affinity='precomputed'."
             )
+        cure = "Its rows should be attributes of the nodes of adjacency."
+        refuse_graph(X, where=where, cure=cure)
         attributes, columns = check_attributes(self, X)
-        graph = check_adjacency(self, adjacency, name="the adjacency")
-        if graph.shape[0] != attributes.shape[0]:
-            raise ValueError(
-                f"X has attributes of {attributes.shape[0]} nodes, but adjacency has shape "
-                f"{graph.shape}. Give one row of attributes for each node, in the same order."
-            )
-        self._check_clusters(graph.shape[0])
-        dtype = graph.dtype
-        graph = graph.astype(np.float64)
+        for line in columns.said():
+            progress(self, line)
+        graph = self._enough(check_graph(adjacency, where=where, name="the adjacency"))
+        rows = X if hasattr(X, "iloc") else attributes
+        graph = graph_in_order_of(rows, graph, where=where)
+        dtype = graph.adjacency.dtype
+        graph = graph._replace(adjacency=graph.adjacency.astype(np.float64))
         found = partition_attributed(
-            graph,
+            graph.adjacency,
             attributes,
-            self._options(),
+            options,
             weight=self.attribute_weight,
             block=self.attribute_block,
             rng=random_generator(self.random_state),
             progress=partial(progress, self),
         )
         self._store(found, graph, dtype)
-        self.n_vectors_, self.vector_trials_ = found.vectors.shape[1], _as_rows(found.bounds)
+        self.n_connected_components_ = found.n_components
+        alone = np.diff(graph.adjacency.indptr) + np.diff(attributes.indptr) == 0
+        self.n_left_out_ = int(alone.sum())
+        self.n_components_, self.vector_trials_ = found.vectors.shape[1], _as_rows(found.bounds)
         self.degree_shift_ = 0.0
         self.attribute_weight_, self.block_model_ = found.weight, found.model
         self._graph, self._columns, self._fit_X = found.graph, columns, None
         self._values = None
         if self.attribute_block == "all":
-            own = found.rows[:, : self.n_vectors_]
+            own = found.rows[:, : self.n_components_]
             scale = np.sqrt(found.graph.value_weight)[:, None]
             self._values = (found.graph.factor.T @ own) / scale
-        self._center_clusters()
         return self
 
-    def _affinity(self, X: Any) -> tuple[sp.csr_array, Any]:
-        """The graph of X in float64, and the float type that results are given in."""
-        if self.affinity == "precomputed":
-            graph = check_adjacency(self, X)
-            self.n_features_in_, self._fit_X = graph.shape[0], None
-            if hasattr(self, "feature_names_in_"):
-                del self.feature_names_in_
-            return graph.astype(np.float64), graph.dtype
-        X = check_samples(self, X, reset=True, accept_sparse="csr", min_samples=2)
-        self._fit_X = X.copy()
-        if self.affinity == "nearest_neighbors":
-            return neighbor_affinity(X, self.n_neighbors, n_jobs=self.n_jobs), X.dtype
-        kernel = rbf_affinity(X, X, self._gamma())
-        np.fill_diagonal(kernel, 0)  # a point is no neighbour of its own
-        return sp.csr_array(np.maximum(kernel, kernel.T)), X.dtype
+    def _warn_of_idle_parameters(self, *, attributed: bool) -> None:
+        """Name the parameters that were set and do nothing in this setting."""
+        affinity = "adjacency" if attributed else self.affinity
+        uses = {
+            "gamma": (self.gamma is not None, affinity == "rbf", "affinity='rbf'"),
+            "n_neighbors": (
+                self.n_neighbors != 10,
+                affinity == "nearest_neighbors",
+                "affinity='nearest_neighbors'",
+            ),
+            "attribute_weight": (self.attribute_weight != "auto", attributed, "adjacency"),
+            "attribute_block": (self.attribute_block != "self", attributed, "adjacency"),
+            "n_init": (
+                self.n_init != 10,
+                self.assign_labels == "kmeans",
+                "assign_labels='kmeans'",
+            ),
+        }
+        for name, (is_set, is_used, where) in uses.items():
+            if is_set and not is_used:
+                warn(
+                    f"{name}={getattr(self, name)!r} does nothing here: it is used with {where} "
+                    "only. Leave it out."
+                )
 
-    def _gamma(self) -> float:
-        return 1 / self.n_features_in_ if self.gamma is None else float(self.gamma)
-
-    def _check_clusters(self, n: int) -> None:
+    def _enough(self, graph: NamedGraph) -> NamedGraph:
+        """Refuse a graph without edges, or with fewer vertices than clusters."""
+        n = graph.adjacency.shape[0]
+        if graph.adjacency.nnz == 0:
+            raise ValueError(
+                f"{type(self).__name__}.fit(): the graph of {n} nodes has no edges, so there is "
+                "nothing to cluster by. Give edges, attributes or points."
+            )
         if self.n_clusters != "eigengap" and self.n_clusters > n:
             raise ValueError(
                 f"n_clusters={self.n_clusters} is more than n_samples={n}. Ask for at most {n}."
             )
         if self.n_clusters == "eigengap" and n < 3:
             raise ValueError(f"n_clusters='eigengap' needs at least 3 nodes, but there are {n}.")
+        return graph
 
     def _options(self) -> PartitionOptions:
         return PartitionOptions(
             self.n_clusters,
-            self.n_vectors,
-            self.strategy,
+            self.n_components,
+            "bootstrap" if isinstance(self.strategy, BootstrapAMG) else self.strategy,
             self.row_normalize,
             self.assign_labels,
             self.n_init,
         )
 
-    def _store(self, found: Any, graph: sp.csr_array, dtype: Any) -> None:
+    def _bootstrap_solver(self, rng: np.random.Generator) -> Any:
+        """Smooth vectors of a BootstrapAMG, for `partition_graph`."""
+        amg = self.strategy
+        if amg == "bootstrap":
+            amg = BootstrapAMG(target_rate=1e-3, n_sweeps=5, cycle="V")
+        amg._validate_params()
+        settings = amg.get_params()
+        own, _ = settings.pop("random_state"), settings.pop("verbose")
+        rng = rng if own is None else random_generator(own)
+        return partial(bootstrap_vectors, rng=rng, progress=partial(progress, self), **settings)
+
+    def _store(self, found: Any, graph: NamedGraph, dtype: Any) -> None:
         """Attributes that both kinds of partition have."""
         self.labels_ = found.labels
+        self._names = graph.names
         self.embedding_ = found.rows.astype(dtype, copy=False)
         self.smooth_vectors_ = found.vectors.astype(dtype, copy=False)
         self.strategy_ = found.low.strategy
         self.coarsening_growth_ = found.low.growth
         self.convergence_rates_ = found.low.convergence_rates
         self.hierarchy_ = found.low.hierarchy
-        self.affinity_matrix_ = graph
-        self.n_components_found_ = found.n_components
-        self.modularity_ = modularity(graph, found.labels)
+        self.affinity_matrix_ = graph.adjacency
+        self.modularity_ = modularity(graph.adjacency, found.labels)
         self.eigengap_ = found.proposal
         self.n_clusters_ = int(found.labels.max()) + 1
         self._projector = found.projector
-        self._rows = found.rows
-
-    def _center_clusters(self) -> None:
-        """What predict compares with."""
-        self._centers = cluster_centers(self._rows, self.labels_, self.n_clusters_)
+        # what predict compares with
+        self._centers = cluster_centers(found.rows, self.labels_, self.n_clusters_)
         self._largest = int(np.bincount(self.labels_).argmax())
-        del self._rows
+
+    @property
+    def vertex_names_(self) -> list[Any] | None:
+        """Names of the vertices, None where there were none but 0, 1, 2, ..."""
+        check_is_fitted(self)
+        names = self._names
+        return None if names is None or names == list(range(len(names))) else names
+
+    @property
+    def attribute_kinds_(self) -> dict[Any, str] | None:
+        """What each column of the attributes was read as, if they were a DataFrame."""
+        check_is_fitted(self)
+        return None if self._columns is None else self._columns.kinds
+
+    @property
+    def labels_by_name_(self) -> Any:
+        """Labels as a pandas Series whose index are the names of the vertices."""
+        check_is_fitted(self)
+        import pandas as pd
+
+        return pd.Series(self.labels_, index=self.vertex_names_, name="label")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

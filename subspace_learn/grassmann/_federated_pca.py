@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,25 +11,21 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from .._array import Array, array_namespace, device_of, is_numpy
-from .._base import Interval, StrOptions, fit_method, progress, random_generator
+from .._array import Array, array_namespace, device_of, is_numpy, to_numpy
+from .._base import Interval, StrOptions, fit_method, progress, random_generator, warn
 from .._checks.table import check_groups, check_sample_weight, check_samples
 from ..functional.grassmann.federated_client import client_update
 from ..functional.grassmann.federated_pca import (
     AGGREGATIONS,
-    FederatedRequest,
-    initial_state,
-    server_aggregate,
+    FederatedResult,
+    FederatedServer,
+    FederationSettings,
 )
 from ..functional.grassmann.grassmann_pca import PrincipalSubspace
 from ..linalg.eig import with_fixed_signs
-from ..linalg.lowrank import LowRankMoments
 from ._subspace_model import SubspaceModel
 
 __all__ = ["FederatedGrassmannPCA"]
-
-# Tasks before which the clients of a round are drawn; the other tasks go to the same clients.
-_ROUND_STARTS = ("gradient", "euclidean")
 
 
 class FederatedGrassmannPCA(SubspaceModel):
@@ -42,13 +37,14 @@ class FederatedGrassmannPCA(SubspaceModel):
 
     from messages smaller than the rows. The fit here runs all clients in one process, one per value
     of ``groups``; `subspace_learn.functional.grassmann.federated_client.client_update` and
-    `subspace_learn.functional.grassmann.federated_pca.server_aggregate` are the two halves to
+    `subspace_learn.functional.grassmann.federated_pca.FederatedServer` are the two halves to
     deploy.
 
     Parameters
     ----------
     n_components : int, default=2
-        Dimension k of the subspace.
+        Dimension k of the subspace. A number, where `GrassmannPCA` also takes a share of the
+        variance or all of it: clients must know the size of their messages before they send them.
     aggregation : str, default="covariance"
         What clients send and the server does with it.
 
@@ -60,38 +56,37 @@ class FederatedGrassmannPCA(SubspaceModel):
         - "admm": the published scheme FedPG, repaired: local Riemannian gradient steps with a
           penalty and a dual in the tangent space, a consensus of tangent vectors, an exact line
           search along each principal direction.
-        - "euclidean": the published scheme FedPE with a plain mean of bases, for comparison.
     n_rounds : int, default=20
-        Most rounds of "krylov", "admm" and "euclidean".
+        Most rounds of "krylov" and "admm".
     local_steps : int, default=30
-        Gradient steps of a client in each round of "admm" and "euclidean".
+        Gradient steps of a client in each round of "admm".
     participation : float, default=1.0
-        Share of the clients asked, in (0, 1]: drawn anew in each round of "admm" and "euclidean",
-        once for the others. All clients are asked for mean and scale.
+        Share of the clients asked, in (0, 1]: drawn anew in each round of "admm", once for the
+        others. All clients are asked for mean and scale.
     rho : float, default=3.0
-        Penalty of the distance to the consensus; for "admm" relative to the largest eigenvalue of
+        Penalty of the distance to the consensus ("admm"), relative to the largest eigenvalue of
         each client's covariance.
     tol : float, default=1e-8
         "krylov" stops at this relative residual, "admm" when no direction turns by more (radians).
-    scaling : {"federated", "local", "none"}, default="federated"
-        "federated": rows are standardised by the mean and deviation of all clients, which the
-        server forms from theirs; new rows alike. "local": each client by its own, as published:
-        it hides how clients differ, and new rows are scaled differently. "none": centred only.
+    standardize : bool, default=False
+        Whether each feature is divided by its deviation over the rows of all clients, which the
+        server forms from theirs; new rows alike. The mean of all clients is always subtracted.
     retraction : {"qr", "exp"}, default="qr"
         How a local step returns to the manifold ("admm").
     random_state : int, RandomState, Generator or None, default=None
-        Draws clients, starts "krylov" and "euclidean".
+        Draws clients, starts "krylov".
     verbose : int, default=0
         Above 0: one line for each round.
 
     Attributes
     ----------
     components_ : array of shape (n_components, n_features)
-        Orthonormal rows, by descending variance, of the standardised features.
+        Orthonormal rows, by descending variance, of the centred (and standardised) features.
     mean_, scale_ : array of shape (n_features,)
-        Federated mean and deviation; `transform` standardises by them.
+        Mean and deviation of all clients, by which `transform` standardises; the deviation is 1
+        for constant columns and without ``standardize``.
     explained_variance_, explained_variance_ratio_, singular_values_ : array of shape (k,)
-        Of the standardised rows of all clients (with clients left out: extrapolated from the rest).
+        Of the rows of all clients (with clients left out: extrapolated from the rest).
     noise_variance_ : float
         Mean variance of the directions left out.
     n_components_ : int
@@ -105,8 +100,8 @@ class FederatedGrassmannPCA(SubspaceModel):
         Names of the clients, sorted.
     n_iter_ : int
         Rounds after the first one for mean and scale.
-    n_samples_seen_ : int
-        Rows of positive weight.
+    n_samples_seen_ : int or float
+        Number of rows, each counted by its weight.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -126,8 +121,8 @@ class FederatedGrassmannPCA(SubspaceModel):
     -----
     A client with n rows pays ``n d^2`` flops once (up to 2048 features), ``2 d^2 k`` per product;
     it sends, per round, ``d^2`` numbers ("covariance"), ``d k`` ("krylov", "chordal", "karcher",
-    "euclidean", the latter and the means ``k^2`` more) or ``2 d k + 4 k^2`` ("admm"). With k close
-    to d "krylov" sends as much as "covariance": use it when d is large.
+    the means ``k^2`` more) or ``2 d k + 4 k^2`` ("admm"). With k close to d "krylov" sends as much
+    as "covariance": use it when d is large.
 
     Nothing here is differentially private or encrypted: a d x k product can tell about rows.
 
@@ -140,7 +135,7 @@ class FederatedGrassmannPCA(SubspaceModel):
     ----------
     T.-A. Nguyen, J. He, L. T. Le, W. Bao, N. H. Tran, "Federated PCA on Grassmann Manifold for
     Anomaly Detection in IoT Networks", IEEE INFOCOM 2023, arXiv:2212.12121 ("admm": FedPG,
-    algorithm 2; "euclidean": FedPE, algorithm 1).
+    algorithm 2).
 
     Examples
     --------
@@ -161,12 +156,11 @@ class FederatedGrassmannPCA(SubspaceModel):
         "participation": [Interval(Real, 0, 1, closed="right")],
         "rho": [Interval(Real, 0, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "scaling": [StrOptions({"federated", "local", "none"})],
+        "standardize": ["boolean"],
         "retraction": [StrOptions({"qr", "exp"})],
         "random_state": "no_validation",
         "verbose": ["verbose"],
     }
-    center = True  # the mean is always aggregated; SubspaceModel asks
 
     def __init__(
         self,
@@ -178,7 +172,7 @@ class FederatedGrassmannPCA(SubspaceModel):
         participation=1.0,
         rho=3.0,
         tol=1e-8,
-        scaling="federated",
+        standardize=False,
         retraction="qr",
         random_state=None,
         verbose=0,
@@ -190,7 +184,7 @@ class FederatedGrassmannPCA(SubspaceModel):
         self.participation = participation
         self.rho = rho
         self.tol = tol
-        self.scaling = scaling
+        self.standardize = standardize
         self.retraction = retraction
         self.random_state = random_state
         self.verbose = verbose
@@ -218,69 +212,74 @@ class FederatedGrassmannPCA(SubspaceModel):
             Fitted.
         """
         X = check_samples(self, X, reset=True, min_samples=2)
-        limit = min(X.shape)
+        weights = check_sample_weight(sample_weight, X)
+        n_samples = float(X.shape[0] if weights is None else array_namespace(X).sum(weights))
+        if n_samples <= 1:
+            raise ValueError(
+                f"sample_weight sums to {n_samples:.3g}, but frequencies of rows must sum to more "
+                "than 1: one row has no variance."
+            )
+        limit = min(int(n_samples + 1e-6), X.shape[1])
         if self.n_components > limit:
             raise ValueError(
-                f"n_components={self.n_components} must be at most {limit} here "
-                f"(n_samples={X.shape[0]}, n_features={X.shape[1]}). Choose a smaller n_components."
-            )
-        weights = check_sample_weight(sample_weight, X)
-        if weights is not None and float(weights.sum()) <= 1:
-            raise ValueError(
-                f"sample_weight sums to {float(weights.sum()):.3g}, but frequencies of rows must "
-                "sum to more than 1: one row has no variance."
+                f"n_components={self.n_components} must be at most {limit} here ({n_samples=:g}, "
+                f"n_features={X.shape[1]}). Choose a smaller n_components."
             )
         names, rows = check_groups(groups, X.shape[0])
         self.clients_ = names.tolist()
         clients = _split(X, weights, rows)
         rng = random_generator(self.random_state)
-        state, self.history_ = self._federate(clients, rng)
-        self._keep(state, X.dtype)
+        server = FederatedServer(self._settings(int(rng.integers(2**31))))
+        self.history_ = self._federate(server, clients, rng)
+        self._keep(server.result, X.dtype)
         return self
 
-    def _federate(self, clients: list[tuple[Array, Any]], rng: np.random.Generator) -> Any:
-        """Send messages and aggregate updates until the server is done."""
-        state = initial_state(self._request(int(rng.integers(2**31))))
+    def _federate(
+        self, server: FederatedServer, clients: list[tuple[Array, Any]], rng: np.random.Generator
+    ) -> list[dict[str, Any]]:
+        """Send messages and aggregate updates until the server is done; return the history."""
         memories: list[Any] = [None] * len(clients)
         history: list[dict[str, Any]] = []
         everyone = asked = list(range(len(clients)))
         failed: list[Any] = []
         sent, start = [0] * len(clients), time.perf_counter()
-        while not state["done"]:
-            message = state["message"]
-            if message["task"] in _ROUND_STARTS:
-                asked = self._drawn(everyone, rng)
+        while (message := server.message) is not None:
+            if server.audience != "same":
+                asked = everyone if server.audience == "everyone" else self._drawn(everyone, rng)
             updates = []
-            for i in everyone if state.get("last") else asked:
+            for i in asked:
                 try:
                     rows, weights = clients[i]
                     update, memories[i] = client_update(message, rows, memories[i], weights=weights)
                 except Exception as error:  # a client may fail in any way; the others go on
                     failed.append(self.clients_[i])
-                    self._report_failure(self.clients_[i], message["task"], error)
+                    warn(
+                        f"Client {self.clients_[i]!r} failed at {message['task']!r} and is left "
+                        f"out of this round: {type(error).__name__}: {error}"
+                    )
                     continue
                 sent[i] += _n_bytes(update[message["task"]])
                 updates.append(update | {"client": i})
             asked = [update["client"] for update in updates]
-            state = server_aggregate(state, updates)
             if message["task"] == "moments":  # who has no moments has no say later either
-                everyone, asked = asked, self._drawn(asked, rng)
-            if len(state["history"]) > len(history):
+                everyone = asked
+            server.aggregate(updates)
+            if len(server.history) > len(history):
                 spent = {"bytes_sent": max(sent), "seconds": time.perf_counter() - start}
-                history.append(state["history"][-1] | spent | {"failed": failed})
+                history.append(server.history[-1] | spent | {"failed": failed})
                 self._report(history[-1])
                 failed, sent, start = [], [0] * len(clients), time.perf_counter()
-        return state, history
+        return history
 
-    def _request(self, seed: int) -> FederatedRequest:
-        return FederatedRequest(
+    def _settings(self, seed: int) -> FederationSettings:
+        return FederationSettings(
             int(self.n_components),
             aggregation=self.aggregation,
             n_rounds=self.n_rounds,
             local_steps=self.local_steps,
             rho=float(self.rho),
             tol=self.tol,
-            scaling=self.scaling,
+            standardize=self.standardize,
             retraction=self.retraction,
             seed=seed,
         )
@@ -292,29 +291,33 @@ class FederatedGrassmannPCA(SubspaceModel):
             return clients
         return sorted(rng.choice(clients, size=count, replace=False).tolist())
 
-    def _keep(self, state: dict[str, Any], dtype: Any) -> None:
+    def _keep(self, result: FederatedResult, dtype: Any) -> None:
         """Store what the server found."""
-        xp = array_namespace(state["basis"])
-        values = xp.clip(state["values"], min=0.0)
-        self._dtype = dtype
-        self._mean, self._scale = state["mean"], state["scale"]
-        self._summary = LowRankMoments(
-            state["n_samples"],
-            state["weight"],
-            xp.zeros_like(state["mean"]),
-            xp.sqrt(values),
-            state["basis"],
-            state["total"],
+        xp = array_namespace(result.basis)
+        eps = float(xp.finfo(dtype).eps)
+        values, d = xp.clip(result.values, min=0.0), result.mean.shape[0]
+        left = result.total - float(xp.sum(values))
+        dust = 4 * d**0.5 * 2.0**-52 * result.total
+        self._dtype, self._mean, self._scale = dtype, result.mean, result.scale
+        self._subspace = PrincipalSubspace(
+            with_fixed_signs(result.basis.T, rtol=max(1e-6, 1e3 * eps)),
+            values,
+            xp.zeros_like(result.mean),
+            result.total,
+            left if left > dust else 0.0,
+            min(result.weight, d) - values.shape[0],
+            result.weight,
+            result.weight - 1.0,
+            dust * xp.ones_like(values),
+            solver=self.aggregation,
+            n_iter=len(self.history_),
+            converged=result.converged,
         )
-        rounds = len(state["history"])
-        components = with_fixed_signs(state["basis"].T)
-        self._subspace = PrincipalSubspace(components, values, state["total"], rounds)
-        if not state["converged"] and self.aggregation == "krylov":
-            warnings.warn(
-                f"aggregation='krylov' did not reach tol={self.tol} in {rounds} rounds. Increase "
-                "n_rounds, or tol.",
+        if not result.converged and self.aggregation == "krylov":
+            warn(
+                f"aggregation='krylov' did not reach tol={self.tol} in {self.n_iter_} rounds. "
+                "Increase n_rounds, or tol.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
 
     def _report(self, line: dict[str, Any]) -> None:
@@ -324,14 +327,6 @@ class FederatedGrassmannPCA(SubspaceModel):
             self,
             f"round {line['round']}: explains {share:.4f}{moved}, "
             f"{line['n_clients']} clients, {line['bytes_sent']:,} bytes each",
-        )
-
-    def _report_failure(self, client: Any, task: str, error: Exception) -> None:
-        warnings.warn(
-            f"Client {client!r} failed at {task!r} and is left out of this round: "
-            f"{type(error).__name__}: {error}",
-            UserWarning,
-            stacklevel=5,
         )
 
     def inverse_transform(self, X: Any) -> Array:
@@ -348,41 +343,64 @@ class FederatedGrassmannPCA(SubspaceModel):
             ``(X @ components_) * scale_ + mean_``.
         """
         standardised = super().inverse_transform(X)
-        return standardised * self._in(standardised, self._scale) + self._in(
-            standardised, self._mean
-        )
+        xp = array_namespace(standardised)
+        scale, mean = (xp.astype(a, standardised.dtype) for a in (self._scale, self._mean))
+        return standardised * scale + mean
+
+    def score_samples(self, X: Any) -> Array:
+        """Log-likelihood of each row under probabilistic PCA: larger is more normal.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        log_likelihood : array of shape (n_samples,)
+            In nats, of the rows in their own units: that of the standardised rows minus
+            ``sum(log(scale_))``, so that fits with and without ``standardize`` can be compared.
+
+        Raises
+        ------
+        ValueError
+            If the components leave no variance: the model has no density then. Use a smaller
+            ``n_components``, or `reconstruction_error`.
+        """
+        standardised = super().score_samples(X)
+        return standardised - float(np.sum(np.log(to_numpy(self._scale))))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_subspace")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
         return tags
 
-    def _checked(
-        self, X: Any, *, reset: bool = False, method: str = "fit", min_samples: int = 1
-    ) -> Any:
+    def _checked(self, X: Any, *, method: str) -> Any:
         """Validate new rows and standardise them as those of the fit were."""
         check_is_fitted(self)
         X = check_samples(self, X, reset=False, like=self._mean, method=method)
-        return (X - self._in(X, self._mean)) / self._in(X, self._scale)
+        xp = array_namespace(X)
+        mean, scale = (xp.astype(a, X.dtype) for a in (self._mean, self._scale))
+        return (X - mean) / scale
 
-    def _solved(self) -> PrincipalSubspace:
+    def _principal_subspace(self) -> PrincipalSubspace:
         check_is_fitted(self)
         return self._subspace
-
-    def _centre(self) -> Array:
-        return self._summary.mean
 
     @property
     def mean_(self) -> Array:
         """Mean of the rows of all clients."""
         check_is_fitted(self)
-        return self._given(self._mean)
+        return self._in_fitted_width(self._mean)
 
     @property
     def scale_(self) -> Array:
-        """Deviation of the rows of all clients; ones for constant columns and without scaling."""
+        """Deviation of the rows of all clients; ones for constant columns and if not asked for."""
         check_is_fitted(self)
-        return self._given(self._scale)
+        return self._in_fitted_width(self._scale)
 
 
 def _split(X: Array, weights: Array | None, rows: list[np.ndarray]) -> list[tuple[Array, Any]]:

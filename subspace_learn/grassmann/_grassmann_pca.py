@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
-from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from .._array import array_namespace
-from .._base import Interval, StrOptions, fit_method, random_seed
-from .._checks.table import check_sample_weight
+from .._array import Array, array_namespace
+from .._base import Interval, StrOptions, fit_method, random_seed, warn
+from .._checks.merging import check_mergeable
+from .._checks.table import check_sample_weight, check_samples
 from ..functional.grassmann.grassmann_pca import (
+    PCASettings,
     PrincipalSubspace,
-    Request,
-    condensed,
-    merged,
+    SecondMoments,
+    batch_moments,
+    fitted_subspace,
+    is_resolved,
+    merged_batches,
     principal_subspace,
-    resolved_solver,
-    streamed,
 )
+from ..functional.grassmann.probabilistic_pca import moments_of_model
 from ..linalg.moments import Moments
-from ._subspace_model import SubspaceModel
+from ._subspace_model import SubspaceModel, as_count
 
 __all__ = ["GrassmannPCA"]
 
@@ -47,7 +48,7 @@ class GrassmannPCA(SubspaceModel):
     center : bool, default=True
         Whether the mean is subtracted. Without it the subspace passes through the origin and
         ``mean_`` is zero.
-    solver : {"auto", "covariance", "svd", "randomized", "trust_region"}, default="auto"
+    solver : {"auto", "covariance", "svd", "randomized"}, default="auto"
         All reach the same subspace.
 
         - "covariance": eigenvectors of the d x d covariance, or of the n x n Gram matrix of the
@@ -57,27 +58,29 @@ class GrassmannPCA(SubspaceModel):
           directions down to 1e-16 of the largest.
         - "randomized": block Krylov from a random start; X is only multiplied with thin blocks.
           Needs an integer ``n_components``.
-        - "trust_region": Riemannian trust-region method on Gr(k, d) (pymanopt), NumPy only. Needs
-          an integer ``n_components``. Slower than the others; for study, and as a starting
-          point for objectives that have no eigenproblem.
-        - "auto": "covariance", or "randomized" where a count of flops says that it is cheaper.
+        - "auto": "covariance", or "randomized" where a count of flops, and the spectrum of some
+          200 rows, say that it is cheaper. If "randomized" does not converge "covariance" takes
+          over, and for an integer ``n_components`` "svd" where rounding hides what is asked for.
     tol : float, default=1e-8
-        Iterative solvers stop when the residual of each eigenpair ("randomized"), or the gradient
-        of the objective divided by the total variance ("trust_region"), is below ``tol`` relative
-        to the largest eigenvalue. The angle to the exact subspace is then about ``tol`` divided by
-        the relative gap behind eigenvalue k. At least 20 eps for float32 X with "randomized".
+        "randomized" stops when the residual of each eigenpair is below ``tol`` relative to its own
+        eigenvalue. The angle to the exact subspace is then about ``tol`` divided by the relative
+        gap behind eigenvalue k. At least 20 eps for float32 X.
     max_iter : int, default=200
-        Most steps of an iterative solver; each reads X twice.
+        Most steps of "randomized"; each reads X twice.
     n_oversamples : int, default=10
         Extra columns of the randomized block; extra directions that low-rank streaming keeps.
+    keep_statistics : bool, default=False
+        Whether `fit` keeps the second moments of X (8 d^2 bytes, or n_components + n_oversamples
+        directions), which `partial_fit` and `merge` need afterwards. `partial_fit` always does.
+        Without, a fitted model is about as large as its components.
     random_state : int, RandomState, Generator or None, default=None
-        Starts the iterative solvers.
+        Starts "randomized".
 
     Attributes
     ----------
     components_ : array of shape (n_components, n_features)
         Orthonormal rows that span the subspace, by descending variance. The entry of largest
-        modulus in each row is positive.
+        modulus in each row is positive (the first of them, where several are equal).
     mean_ : array of shape (n_features,)
         Weighted mean of the rows; zeros if not ``center``.
     explained_variance_ : array of shape (n_components,)
@@ -87,28 +90,36 @@ class GrassmannPCA(SubspaceModel):
     singular_values_ : array of shape (n_components,)
         Singular values of the centred, weighted rows.
     noise_variance_ : float
-        Mean variance of the min(n_samples, n_features) - k directions left out; 0 if there are
-        none.
+        Mean variance of the min(n_samples, n_features) - k directions left out, where rows are
+        counted by their weights; 0 if there are none.
     n_components_ : int
         The dimension k found.
-    n_samples_seen_ : int
-        Number of rows with positive weight.
+    n_samples_seen_ : int or float
+        Number of rows, each counted by its weight.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names, if X had them.
     solver_ : str
         The solver that ran.
-    statistics_ : {"exact", "low_rank"}
-        Whether the full covariance is kept, so that `partial_fit` and `merge` stay exact.
+    statistics_ : {"exact", "low_rank", "none"}
+        Whether the full covariance is kept, so that `partial_fit` and `merge` stay exact; some of
+        its directions; or nothing (see ``keep_statistics``).
     n_iter_ : int
-        Steps of an iterative solver, else 1.
+        Steps of "randomized", else 1.
 
     Raises
     ------
     ValueError
         If X is complex, holds NaN or infinity, has fewer than two rows, or ``n_components``
         exceeds min(n_samples, n_features); if the solver cannot serve the input.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If ``solver="randomized"`` did not reach ``tol``.
+    UserWarning
+        If float32 batches of a stream do not determine a direction that is asked for.
 
     See Also
     --------
@@ -118,14 +129,19 @@ class GrassmannPCA(SubspaceModel):
     Notes
     -----
     "covariance" costs ``n d^2 + 9 d^3`` flops and one read of X; float32 blocks are multiplied in
-    float32 and summed in float64, extra memory is a few d x d matrices. A fit with it keeps the
-    covariance (8 d^2 bytes), which is what makes `partial_fit` and `merge` exact. Streams over
-    more than 2048 features, and fits by another solver, keep n_components + n_oversamples
+    float32 and summed in float64, and once more in float64 where an eigenvalue that is asked for
+    is too small for float32. Extra memory is a few d x d matrices; "randomized" copies dense X.
+    Streams of up to 2048 features keep the covariance (8 d^2 bytes), which makes `partial_fit` and
+    `merge` exact. Wider ones, and fits by another solver, keep n_components + n_oversamples
     directions: mean and total variance stay exact, directions that were ever dropped do not come
     back.
 
     Attributes are computed when first asked for: `partial_fit` only adds up statistics, so a
     stream costs little more than its products. A row costs d^2, however small the batch.
+
+    `score` is the mean log-likelihood of probabilistic PCA, so that a grid search over
+    ``n_components`` finds the rank; `reconstruction_error` is the squared distance of a row to the
+    subspace.
 
     Where it fails: the subspace is ill-determined when eigenvalues k and k + 1 are close, whatever
     the solver; one feature on a large scale rules it (scale first); outliers pull it.
@@ -140,6 +156,8 @@ class GrassmannPCA(SubspaceModel):
     singular value decomposition", NeurIPS 2015 ("randomized").
     T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample variance", The
     American Statistician 37 (1983) (`partial_fit`, `merge`).
+    M. E. Tipping, C. M. Bishop, "Mixtures of probabilistic principal component analysers", Neural
+    Computation 11 (1999) (`score`).
 
     Examples
     --------
@@ -152,8 +170,8 @@ class GrassmannPCA(SubspaceModel):
 
     Two halves, merged, are the whole:
 
-    >>> halves = GrassmannPCA(n_components=2).fit(X[:90])
-    >>> halves = halves.merge(GrassmannPCA(n_components=2).fit(X[90:]))
+    >>> halves = GrassmannPCA(n_components=2).partial_fit(X[:90])
+    >>> halves = halves.merge(GrassmannPCA(n_components=2).partial_fit(X[90:]))
     >>> bool(abs(halves.components_ - pca.components_).max() < 1e-10)
     True
     """
@@ -165,10 +183,11 @@ class GrassmannPCA(SubspaceModel):
             None,
         ],
         "center": ["boolean"],
-        "solver": [StrOptions({"auto", "covariance", "svd", "randomized", "trust_region"})],
+        "solver": [StrOptions({"auto", "covariance", "svd", "randomized"})],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "n_oversamples": [Interval(Integral, 0, None, closed="left")],
+        "keep_statistics": ["boolean"],
         # scikit-learn's "random_state" constraint does not know numpy's Generator
         "random_state": "no_validation",
     }
@@ -182,6 +201,7 @@ class GrassmannPCA(SubspaceModel):
         tol=1e-8,
         max_iter=200,
         n_oversamples=10,
+        keep_statistics=False,
         random_state=None,
     ):
         self.n_components = n_components
@@ -190,6 +210,7 @@ class GrassmannPCA(SubspaceModel):
         self.tol = tol
         self.max_iter = max_iter
         self.n_oversamples = n_oversamples
+        self.keep_statistics = keep_statistics
         self.random_state = random_state
 
     @fit_method
@@ -204,24 +225,27 @@ class GrassmannPCA(SubspaceModel):
             Ignored.
         sample_weight : array of shape (n_samples,), default=None
             Frequencies: a row of weight 2 counts as two rows, of weight 0 as none. Their sum must
-            exceed 1.
+            exceed 1, and not be below ``n_components``.
 
         Returns
         -------
         self : GrassmannPCA
             Fitted.
         """
-        X = self._checked(X, reset=True, min_samples=2)
+        X = self._table(X, reset=True, min_samples=2)
         weights = check_sample_weight(sample_weight, X)
-        wanted = self._wanted(X.shape[1], X.shape[0])
-        self.solver_ = resolved_solver(self.solver, X.shape, wanted, sparse=issparse(X))
-        self._dtype = X.dtype
-        self._seed = random_seed(self.random_state)
-        self._summary, pairs = condensed(X, weights, self._request(wanted))
-        subspace = self._decomposed()
-        if pairs is not None:
-            subspace = subspace._replace(n_iter=pairs.n_iter, converged=pairs.converged)
-        self._store(subspace)
+        n_samples = X.shape[0] if weights is None else float(array_namespace(X).sum(weights))
+        settings = self._settings(X.shape[1], n_samples)
+        subspace, moments = fitted_subspace(X, weights, settings, keep_moments=self.keep_statistics)
+        self._dtype, self._fitted_settings, self.solver_ = X.dtype, settings, subspace.solver
+        self._moments = moments if self.keep_statistics else None
+        self._subspace = subspace
+        if not subspace.converged:
+            warn(
+                f"solver='randomized' did not reach tol={self.tol} in {subspace.n_iter} steps. "
+                "Increase max_iter or n_oversamples, or use solver='covariance'.",
+                ConvergenceWarning,
+            )
         return self
 
     @fit_method
@@ -245,19 +269,33 @@ class GrassmannPCA(SubspaceModel):
         -------
         self : GrassmannPCA
             Updated; unchanged if the batch raised an error.
+
+        Raises
+        ------
+        ValueError
+            If the rows before were fitted with another ``center``.
+
+        Warns
+        -----
+        UserWarning
+            If a fit before kept no statistics, so that the directions it left out are not known.
         """
         first = not self.__sklearn_is_fitted__()
-        X = self._checked(X, reset=first, method="partial_fit")
+        X = self._table(X, reset=first, method="partial_fit")
         weights = check_sample_weight(sample_weight, X)
-        wanted = self._wanted(X.shape[1])
+        settings = self._settings(X.shape[1])
+        batch = batch_moments(X, weights, settings)
         if first:
-            trust_region = self.solver == "trust_region"
-            self.solver_ = "trust_region" if trust_region else "covariance"
-            self._dtype, self._seed = X.dtype, random_seed(self.random_state)
-        request = self._request(wanted)
-        batch = streamed(X, weights, request)
-        self._summary = batch if first else merged(self._summary, batch, request)
-        self._subspace = None
+            self._dtype, self.solver_ = X.dtype, "covariance"
+        else:
+            settings = settings._replace(seed=self._fitted_settings.seed)
+            if settings.center != self._fitted_settings.center:
+                raise ValueError(
+                    f"center={self.center}, but the rows so far were fitted with "
+                    f"center={not self.center}. Set it back, or start again with fit."
+                )
+            batch = merged_batches(self._known_moments(), batch, settings)
+        self._moments, self._fitted_settings, self._subspace = batch, settings, None
         return self
 
     @fit_method
@@ -270,7 +308,8 @@ class GrassmannPCA(SubspaceModel):
         Parameters
         ----------
         other : GrassmannPCA
-            Fitted on other rows of the same features, with the same ``center``. Not changed.
+            Fitted on other rows of the same features, with the same ``center``. Not changed. Both
+            must have kept their statistics: by `partial_fit`, or ``keep_statistics=True``.
 
         Returns
         -------
@@ -282,100 +321,132 @@ class GrassmannPCA(SubspaceModel):
         TypeError
             If ``other`` is not a GrassmannPCA.
         ValueError
-            If the two differ in features or in ``center``.
+            If the two differ in features or in ``center``, or one kept no statistics.
         """
-        if not isinstance(other, GrassmannPCA):
-            raise TypeError(f"merge needs another GrassmannPCA, but was given {type(other)}.")
         check_is_fitted(self)
-        check_is_fitted(other)
-        if other.n_features_in_ != self.n_features_in_ or other.center != self.center:
+        ours = self._fitted_settings
+        check_mergeable(
+            self,
+            other,
+            same={"center": (ours.center, getattr(other, "_fitted_settings", ours).center)},
+        )
+        if self._moments is None or other._moments is None:
             raise ValueError(
-                f"Cannot merge fits of {self.n_features_in_} and {other.n_features_in_} features "
-                f"with center={self.center} and center={other.center}: both must agree."
+                "merge needs the second moments of the rows of both, but fit kept none. Set "
+                "keep_statistics=True before fit, or fit with partial_fit."
             )
-        names = [getattr(e, "feature_names_in_", None) for e in (self, other)]
-        if all(n is not None for n in names) and list(names[0]) != list(names[1]):
-            raise ValueError(
-                "Cannot merge fits whose feature names differ: give both the same columns in the "
-                "same order."
-            )
-        request = self._request(self._wanted(self.n_features_in_))
-        self._summary = merged(self._summary, other._summary, request)
+        self._moments = merged_batches(self._moments, other._moments, ours)
         self._subspace = None
         return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_subspace")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self.solver != "svd"
-        tags.array_api_support = self.solver != "trust_region"
         return tags
+
+    @property
+    def n_samples_seen_(self) -> int | float:
+        check_is_fitted(self)
+        return as_count((self._moments if self._subspace is None else self._subspace).weight)
+
+    @property
+    def mean_(self) -> Array:
+        check_is_fitted(self)
+        return self._in_fitted_width(
+            (self._moments if self._subspace is None else self._subspace).mean
+        )
 
     @property
     def statistics_(self) -> str:
         check_is_fitted(self)
-        return "exact" if isinstance(self._summary, Moments) else "low_rank"
+        if self._moments is None:
+            return "none"
+        return "exact" if isinstance(self._moments, Moments) else "low_rank"
 
-    def _wanted(self, n_features: int, n_samples: int | None = None) -> int | float | None:
-        """``n_components`` as a Python number, checked against the size of the data."""
-        wanted = self.n_components
-        if not isinstance(wanted, Integral):
-            return wanted
-        limit = n_features if n_samples is None else min(n_samples, n_features)
-        if wanted > limit:
-            sizes = f"n_features={n_features}"
-            sizes += "" if n_samples is None else f", n_samples={n_samples}"
-            raise ValueError(
-                f"n_components={wanted} must be at most {limit} here ({sizes}). Choose a smaller "
-                "n_components or give more data."
-            )
-        return int(wanted)
-
-    def _decomposed(self) -> PrincipalSubspace:
-        """The subspace that the kept statistics determine."""
-        if self._degrees_of_freedom <= 0:
-            raise ValueError(
-                f"The sample_weight given so far sum to {self._summary.weight:.3g}; weights are "
-                "frequencies and must sum to more than 1. Multiply them by the number of rows."
-            )
-        return principal_subspace(
-            self._summary,
-            self._request(self._wanted(self.n_features_in_)),
-            eps=float(array_namespace(self._summary.mean).finfo(self._dtype).eps),
+    def _table(self, X: Any, *, reset: bool, method: str = "fit", min_samples: int = 1) -> Any:
+        """Validate rows; against the fitted ones unless ``reset``."""
+        fitted = None if reset else (self._moments or self._subspace).mean
+        return check_samples(
+            self,
+            X,
+            reset=reset,
+            like=fitted,
+            method=method,
+            accept_sparse=("csr", "csc"),
+            min_samples=min_samples,
         )
 
-    def _request(self, n_components: int | float | None) -> Request:
-        """What is asked for, with the solver that was chosen."""
-        return Request(
-            n_components,
+    def _checked(self, X: Any, *, method: str) -> Any:
+        check_is_fitted(self)
+        return self._table(X, reset=False, method=method)
+
+    def _settings(self, n_features: int, n_samples: float | None = None) -> PCASettings:
+        """What is asked for, checked against the size of the data."""
+        if n_samples is not None and n_samples <= self.center:
+            raise ValueError(
+                f"sample_weight sums to {n_samples:.3g}; weights are frequencies and must sum to "
+                "more than 1. Multiply them by the number of rows."
+            )
+        k = self.n_components
+        if isinstance(k, Integral):
+            k, limit = int(k), n_features
+            sizes = f"n_features={n_features}"
+            if n_samples is not None:
+                limit, sizes = min(int(n_samples + 1e-6), limit), f"{sizes}, {n_samples=:g}"
+            if k > max(limit, 1):
+                raise ValueError(
+                    f"n_components={k} must be at most {limit} here ({sizes}). Choose a smaller "
+                    "n_components or give more data."
+                )
+        return PCASettings(
+            k,
             center=self.center,
-            solver=self.solver_,
+            solver=self.solver,
             tol=self.tol,
             max_iter=self.max_iter,
             n_oversamples=self.n_oversamples,
-            seed=self._seed,
+            seed=random_seed(self.random_state),
         )
 
-    def _store(self, subspace: PrincipalSubspace) -> None:
-        """Keep a decomposition until the statistics change; tell if it is not converged."""
-        if not subspace.converged:
-            warnings.warn(
-                f"solver={self.solver_!r} did not reach tol={self.tol} in {subspace.n_iter} steps. "
-                "Increase max_iter or n_oversamples, or use solver='covariance'.",
-                ConvergenceWarning,
-                stacklevel=4,
+    def _known_moments(self) -> SecondMoments:
+        """What a stream goes on from: the statistics, or what the fitted model says of them."""
+        if self._moments is not None:
+            return self._moments
+        if self._subspace.left_out > 0:
+            share = self._subspace.left_out / self._subspace.total
+            warn(
+                "partial_fit goes on from a fit that kept no statistics: the directions it left "
+                f"out, with {share:.1e} of the variance, count as noise of one variance. Set "
+                "keep_statistics=True before fit, or begin with partial_fit, to be exact."
             )
-        self._subspace = subspace
+        return moments_of_model(self._subspace)
 
-    def _solved(self) -> PrincipalSubspace:
-        """The current decomposition, computed now if rows were added since the last."""
+    def _principal_subspace(self) -> PrincipalSubspace:
+        """The current subspace, computed now if rows were added since the last."""
         check_is_fitted(self)
         if self._subspace is None:
-            needed = max(2, self.n_components if isinstance(self.n_components, Integral) else 2)
-            if self._summary.n_samples < needed:
-                raise NotFittedError(
-                    f"This GrassmannPCA has seen {self._summary.n_samples} row(s), but "
-                    f"n_components={self.n_components} needs at least {needed}. Call partial_fit "
-                    "with more rows."
-                )
-            self._store(self._decomposed())
+            self._subspace = self._decomposed(self._moments, self._fitted_settings)
         return self._subspace
+
+    def _decomposed(self, moments: SecondMoments, settings: PCASettings) -> PrincipalSubspace:
+        """The subspace that the statistics of a stream determine."""
+        k = settings.n_components
+        needed = max(2, k if isinstance(k, int) else 2)
+        if moments.weight < needed - 1e-6:
+            raise NotFittedError(
+                f"This GrassmannPCA has seen {as_count(moments.weight)} row(s), but "
+                f"n_components={k} needs at least {needed}. Call partial_fit with more rows."
+            )
+        eps = float(array_namespace(moments.mean).finfo(self._dtype).eps)
+        found = principal_subspace(moments, settings, eps=eps)
+        coarse = isinstance(moments, Moments) and moments.eps > 2.0**-52
+        if coarse and not is_resolved(found, moments, settings):
+            share = float(found.eigenvalues[-1]) / (found.total or 1.0)
+            warn(
+                f"Direction {k} has {share:.1e} of the variance: too little for products in "
+                "float32. Give the batches in float64, or choose a smaller n_components.",
+            )
+        return found

@@ -270,8 +270,8 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
 
     def _residuals(self, X: Any) -> Array:
         """Squared distance of each row to its reconstruction."""
-        if hasattr(self.subspace_, "squared_residual"):
-            return self.subspace_.squared_residual(X)
+        if hasattr(self.subspace_, "reconstruction_error"):
+            return self.subspace_.reconstruction_error(X)
         parts = []
         for rows in row_blocks(X):
             block = X[rows, :]

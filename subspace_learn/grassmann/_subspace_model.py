@@ -7,31 +7,28 @@ from typing import Any
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace
 from .._base import SubspaceEstimator
-from .._checks.table import check_samples, check_scores
-from ..functional.grassmann.grassmann_pca import (
-    PrincipalSubspace,
-    Summary,
-)
+from .._checks.table import check_scores
+from ..functional.grassmann.grassmann_pca import PrincipalSubspace
+from ..functional.grassmann.probabilistic_pca import log_likelihood
 from ..linalg.projection import projection_scores, squared_residuals
 
-__all__ = ["SubspaceModel"]
+__all__ = ["SubspaceModel", "as_count"]
 
 
 class SubspaceModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEstimator):
-    """Transforms, scores and attributes read from a summary of second moments.
+    """Transforms, scores and attributes read from a fitted `PrincipalSubspace`.
 
-    A subclass sets ``_summary`` (what was seen) and ``_dtype`` (float width of the data), has a
-    parameter ``center``, and says in `_solved` which subspace the summary determines.
+    A subclass sets ``_dtype`` (float width of the data) and says in `_principal_subspace` which
+    subspace is fitted. Its rows are those that `_checked` returns.
     """
 
-    _summary: Summary
+    _dtype: Any
 
     @abstractmethod
-    def _solved(self) -> PrincipalSubspace:
+    def _principal_subspace(self) -> PrincipalSubspace:
         """The principal subspace that is fitted."""
 
     def transform(self, X: Any) -> Array:
@@ -48,7 +45,7 @@ class SubspaceModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceE
             ``(X - mean_) @ components_.T``.
         """
         X = self._checked(X, method="transform")
-        return projection_scores(X, self._in(X, self._centre()), self._in(X, self.components_))
+        return projection_scores(X, *self._affine_subspace(X))
 
     def inverse_transform(self, X: Any) -> Array:
         """Points of the input space with the given coordinates in the subspace.
@@ -67,10 +64,11 @@ class SubspaceModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceE
         X = check_scores(
             self, X, n_features=components.shape[0], like=components, method="inverse_transform"
         )
-        return X @ self._in(X, components) + self._in(X, self._centre())
+        mean, components = self._affine_subspace(X)
+        return X @ components + mean
 
-    def squared_residual(self, X: Any) -> Array:
-        """Squared distance of each row to the subspace.
+    def reconstruction_error(self, X: Any) -> Array:
+        """Squared distance of each row to the subspace: larger is less normal.
 
         Parameters
         ----------
@@ -79,15 +77,19 @@ class SubspaceModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceE
 
         Returns
         -------
-        residuals : array of shape (n_samples,)
+        errors : array of shape (n_samples,)
             ``|(I - U U^T)(x - mean_)|^2``, nonnegative. For sparse X accurate to about
-            ``eps |x - mean_|^2``.
+            ``eps |x - mean_|^2``. On any rows it falls as ``n_components`` grows: it compares fits
+            of one dimension, and does not choose the dimension.
         """
-        X = self._checked(X, method="squared_residual")
-        return squared_residuals(X, self._in(X, self._centre()), self._in(X, self.components_))
+        X = self._checked(X, method="reconstruction_error")
+        return squared_residuals(X, *self._affine_subspace(X))
 
     def score_samples(self, X: Any) -> Array:
-        """Negative squared distance of each row to the subspace: larger is more normal.
+        """Log-likelihood of each row under probabilistic PCA: larger is more normal.
+
+        The model is a Gaussian with the variances ``explained_variance_`` along the components and
+        ``noise_variance_`` in all other directions.
 
         Parameters
         ----------
@@ -96,17 +98,27 @@ class SubspaceModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceE
 
         Returns
         -------
-        scores : array of shape (n_samples,)
-            At most 0.
+        log_likelihood : array of shape (n_samples,)
+            In nats; equal to that of `sklearn.decomposition.PCA`.
+
+        Raises
+        ------
+        ValueError
+            If the components leave no variance: the model has no density then. Use a smaller
+            ``n_components``, or `reconstruction_error`.
         """
         X = self._checked(X, method="score_samples")
-        return -squared_residuals(X, self._in(X, self._centre()), self._in(X, self.components_))
+        where = self._affine_subspace(X)
+        return self._in_fitted_width(
+            log_likelihood(
+                projection_scores(X, *where),
+                squared_residuals(X, *where),
+                self._principal_subspace(),
+            )
+        )
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Mean of `score_samples`.
-
-        It grows with ``n_components`` on any data, new data included: it compares fits of one
-        dimension, it does not choose the dimension.
+        """Mean of `score_samples`: on rows that were not fitted it is largest for the true rank.
 
         Parameters
         ----------
@@ -118,13 +130,10 @@ class SubspaceModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceE
         Returns
         -------
         score : float
-            Negative mean squared residual.
+            Mean log-likelihood in nats.
         """
         scores = self.score_samples(X)
         return float(array_namespace(scores).mean(scores))
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_summary")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -133,31 +142,20 @@ class SubspaceModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceE
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _checked(
-        self, X: Any, *, reset: bool = False, method: str = "fit", min_samples: int = 1
-    ) -> Any:
-        """Validate rows; against the fitted ones unless ``reset``."""
-        if not reset:
-            check_is_fitted(self)
-        return check_samples(
-            self,
-            X,
-            reset=reset,
-            like=None if reset else self._summary.mean,
-            method=method,
-            accept_sparse=("csr", "csc"),
-            min_samples=min_samples,
+    @abstractmethod
+    def _checked(self, X: Any, *, method: str) -> Any:
+        """Rows that were checked against the fitted ones."""
+
+    def _affine_subspace(self, X: Array) -> tuple[Array, Array]:
+        """Mean and components in the float width of ``X``."""
+        subspace = self._principal_subspace()
+        xp = array_namespace(subspace.components)
+        return (
+            xp.astype(subspace.mean, X.dtype, copy=False),
+            xp.astype(subspace.components, X.dtype, copy=False),
         )
 
-    def _centre(self) -> Array:
-        """The point of the subspace that checked rows are measured from."""
-        return self._given(self._summary.mean)
-
-    def _in(self, X: Any, fitted: Array) -> Array:
-        """A fitted array in the float width of ``X``."""
-        return array_namespace(fitted).astype(fitted, X.dtype, copy=False)
-
-    def _given(self, values: Array) -> Array:
+    def _in_fitted_width(self, values: Array) -> Array:
         """Float64 results in the float width of the data of the fit."""
         return array_namespace(values).astype(values, self._dtype, copy=False)
 
@@ -166,50 +164,45 @@ class SubspaceModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceE
         return self.n_components_
 
     @property
-    def _degrees_of_freedom(self) -> float:
-        return self._summary.weight - (1.0 if self.center else 0.0)
-
-    @property
     def components_(self) -> Array:
-        return self._given(self._solved().components)
+        return self._in_fitted_width(self._principal_subspace().components)
 
     @property
     def mean_(self) -> Array:
-        check_is_fitted(self)
-        return self._given(self._summary.mean)
+        return self._in_fitted_width(self._principal_subspace().mean)
 
     @property
     def explained_variance_(self) -> Array:
-        return self._given(self._solved().eigenvalues / self._degrees_of_freedom)
+        subspace = self._principal_subspace()
+        return self._in_fitted_width(subspace.eigenvalues / subspace.degrees_of_freedom)
 
     @property
     def explained_variance_ratio_(self) -> Array:
-        subspace = self._solved()
-        return self._given(subspace.eigenvalues / (subspace.total or 1.0))
+        subspace = self._principal_subspace()
+        return self._in_fitted_width(subspace.eigenvalues / (subspace.total or 1.0))
 
     @property
     def singular_values_(self) -> Array:
-        subspace = self._solved()
-        return self._given(array_namespace(subspace.eigenvalues).sqrt(subspace.eigenvalues))
+        subspace = self._principal_subspace()
+        return self._in_fitted_width(subspace.eigenvalues**0.5)
 
     @property
     def noise_variance_(self) -> float:
-        subspace = self._solved()
-        left_out = min(self.n_samples_seen_, self.n_features_in_) - self.n_components_
-        if left_out <= 0:
-            return 0.0
-        kept = float(array_namespace(subspace.eigenvalues).sum(subspace.eigenvalues))
-        return max(subspace.total - kept, 0.0) / left_out / self._degrees_of_freedom
+        return self._principal_subspace().noise_variance
 
     @property
     def n_components_(self) -> int:
-        return int(self._solved().components.shape[0])
+        return int(self._principal_subspace().components.shape[0])
 
     @property
-    def n_samples_seen_(self) -> int:
-        check_is_fitted(self)
-        return self._summary.n_samples
+    def n_samples_seen_(self) -> int | float:
+        return as_count(self._principal_subspace().weight)
 
     @property
     def n_iter_(self) -> int:
-        return self._solved().n_iter
+        return self._principal_subspace().n_iter
+
+
+def as_count(weight: float) -> int | float:
+    """A sum of weights as a number of rows: an int where it is one."""
+    return int(weight) if weight == int(weight) else weight

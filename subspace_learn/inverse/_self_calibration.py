@@ -178,6 +178,7 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
     True
     """
 
+    _kind_of_input = "complex_table"
     _parameter_constraints: dict = {
         "model": [StrOptions({"snapshots", "repeated", "diverse", "blind_deconvolution"})],
         "sensing": "no_validation",  # checked against X, with the other shapes

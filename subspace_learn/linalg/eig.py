@@ -7,7 +7,13 @@ import scipy.linalg
 
 from .._array import Array, array_namespace, faster
 
-__all__ = ["leading_eigenpairs", "stacked_eigenvalues", "with_fixed_signs", "without_rounding"]
+__all__ = [
+    "leading_eigenpairs",
+    "rounding_floor",
+    "stacked_eigenvalues",
+    "with_fixed_signs",
+    "without_rounding",
+]
 
 # Below 32 matrices the lanes of a processor stay empty; above 80 rows LAPACK's blocks win.
 _FEWEST_LANES, _MOST_ROWS, _LANES = 32, 80, 72
@@ -112,13 +118,17 @@ def lanewise_eigenvalues(S: np.ndarray) -> np.ndarray:
     return values
 
 
-def with_fixed_signs(components: Array) -> Array:
-    """Return ``components`` with each row's entry of largest modulus made positive.
+def with_fixed_signs(components: Array, *, rtol: float = 1e-6) -> Array:
+    """Return ``components`` with a large entry of each row made positive: ties go to the first.
 
     Parameters
     ----------
     components : array of shape (n_components, n_features)
         Rows whose signs are arbitrary, such as eigenvectors.
+    rtol : float, default=1e-6
+        The first entry of each row whose modulus is within this share of the largest decides. The
+        largest alone would be chosen by rounding where two are equal, as for the two columns of a
+        one-hot pair.
 
     Returns
     -------
@@ -126,9 +136,41 @@ def with_fixed_signs(components: Array) -> Array:
         The same rows up to sign.
     """
     xp = array_namespace(components)
-    largest = xp.argmax(xp.abs(components), axis=1)
-    chosen = xp.take_along_axis(components, largest[:, None], axis=1)
+    sizes = xp.abs(components)
+    large = sizes >= (1 - rtol) * xp.max(sizes, axis=1, keepdims=True)
+    first = xp.argmax(xp.astype(large, xp.int64), axis=1)
+    chosen = xp.take_along_axis(components, first[:, None], axis=1)
     return components * xp.where(chosen < 0, -xp.ones_like(chosen), xp.ones_like(chosen))
+
+
+def rounding_floor(values: Array, vectors: Array, squares: Array, eps: float) -> Array:
+    """What rounding alone may add to each eigenvalue of a scatter matrix.
+
+    ``4 sqrt(n) (eps sum_i v_ij^2 s_i + 2^-52 values_1)`` for eigenvector j: entry (i, l) of a
+    matrix of products is off by about ``eps sqrt(s_i s_l)``, and the norm of n x n independent
+    errors grows with the square root of n. A column on a large scale does not hide the others, as
+    it would in a share of the largest eigenvalue. The second term is the eigensolver's.
+
+    Parameters
+    ----------
+    values : array of shape (n_pairs,)
+        Eigenvalues, descending.
+    vectors : array of shape (n, n_pairs)
+        Eigenvectors.
+    squares : array of shape (n,)
+        Diagonal of the matrix.
+    eps : float
+        Unit of rounding in which its entries were formed.
+
+    Returns
+    -------
+    floor : array of shape (n_pairs,)
+        Nonnegative. Smaller eigenvalues may be rounding only.
+    """
+    xp = array_namespace(values)
+    own = xp.matrix_transpose(vectors * vectors) @ squares
+    factor = 4.0 * vectors.shape[0] ** 0.5
+    return factor * (float(eps) * own + 2.0**-52 * xp.max(xp.abs(values)))
 
 
 def without_rounding(values: Array, size: int, eps: float, *, beside: float = 0.0) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import asinh, inf, log
 from typing import NamedTuple
 
 from .._array import Array, array_namespace
@@ -13,9 +14,19 @@ __all__ = [
     "RitzPairs",
     "block_krylov",
     "extended",
+    "likely_steps",
     "orthonormal_against",
     "ritz_pairs",
 ]
+
+
+# A block that has not seen a direction yet has small residuals all the same.
+_FEWEST_STEPS = 4
+# Residuals can fall to this multiple of the rounding of one product, but rounding may not exceed
+# this share of the eigenvalue.
+_ROUNDINGS, _MOST_ROUNDING = 20.0, 1e-5
+# A unit of rounding above this is that of float32 or less.
+_COARSE = 1e-10
 
 
 class KrylovSpace(NamedTuple):
@@ -126,6 +137,7 @@ def block_krylov(
     tol: float,
     max_iter: int,
     max_blocks: int = 8,
+    eps: float = 2.0**-52,
 ) -> RitzPairs:
     """Leading eigenpairs of a symmetric positive semidefinite operator.
 
@@ -136,18 +148,22 @@ def block_krylov(
     Parameters
     ----------
     operator : callable
-        Maps an array (n, b) to S times it.
+        Maps an array (n, b) to ``A^T A`` times it, computed as two products.
     start : array of shape (n, b)
         First block, b >= ``n_pairs``; random columns serve.
     n_pairs : int
         Number of eigenpairs wanted.
     tol : float
-        Stop when each residual norm is at most ``tol`` times the largest Ritz value. The largest
-        angle to the exact subspace is then about ``tol * lambda_1 / gap``.
+        Stop when the residual norm of each pair is at most ``tol`` times its own Ritz value, but
+        not before four steps. The largest angle to the exact subspace is then about
+        ``tol * lambda_k / gap``.
     max_iter : int
         Most applications of the operator to a block.
     max_blocks : int, default=8
         Blocks held before a restart.
+    eps : float, default=2**-52
+        Unit of rounding of the two products. It sets how small a residual can become. With one
+        above 1e-10 the iteration also ends, not converged, when it makes no progress.
 
     Returns
     -------
@@ -160,40 +176,86 @@ def block_krylov(
     m <= b * max_blocks columns; memory ``2 n m``. Convergence depends on the square root of the
     relative gap behind eigenvalue b, where plain subspace iteration depends on the gap itself.
 
+    A residual that is small beside the largest eigenvalue says nothing about a pair whose own
+    eigenvalue is smaller than that: one column on a large scale would end the iteration at once.
+
     References
     ----------
     C. Musco, C. Musco, "Randomized block Krylov methods for stronger and faster approximate
     singular value decomposition", NeurIPS 2015, algorithm 2.
     """
-    xp = array_namespace(start)
     n, width = start.shape
     capacity = min(width * max_blocks, n)
-    block, space = orthonormal_against(start, None), None
+    block, space, gaps = orthonormal_against(start, None), None, []
     for n_iter in range(1, max_iter + 1):
         image = operator(block)
         space = extended(space, block, image)
-        full = space.basis.shape[1] + width > capacity
-        if full or n_iter % 2 == 0 or n_iter == max_iter:  # Rayleigh-Ritz costs as much as a step
-            values, vectors, residuals = ritz_pairs(space, min(width, space.basis.shape[1]))
-            # of products that may be squares themselves: not squared without a scale
-            unit = xp.max(xp.abs(residuals[:, :n_pairs]))
-            unit = xp.where(unit > 0, unit, xp.ones_like(unit))
-            norms = unit * xp.sqrt(xp.sum((residuals[:, :n_pairs] / unit) ** 2, axis=0))
-            converged = bool(xp.all(norms <= tol * xp.abs(values[0]))) or space.basis.shape[1] == n
-            if converged or n_iter == max_iter:
+        size = space.basis.shape[1]
+        full = size + width > capacity
+        # Rayleigh-Ritz costs as much as a step
+        if full or n_iter == max_iter or (n_iter >= _FEWEST_STEPS and n_iter % 2 == 0):
+            values, vectors, residuals = ritz_pairs(space, min(width, size))
+            norms = _lengths(residuals[:, :n_pairs])
+            gaps.append(_distance_to_goal(norms, values[:n_pairs], tol, eps))
+            converged = size == n or (gaps[-1] <= 1.0 and n_iter >= _FEWEST_STEPS)
+            stalled = eps > _COARSE and len(gaps) > 3 and gaps[-1] > 0.5 * min(gaps[:-3])
+            if converged or stalled or n_iter == max_iter:
                 break
-        block = _next_block(image, space.basis, n)
-        if full:  # the new block is orthogonal to all of the old basis, so to what is kept of it
-            space = _restarted(vectors, residuals, values)
+        # orthonormal directions that the newest image adds to the basis
+        block = orthonormal_against(image[:, : min(image.shape[1], n - size)], space.basis)
+        if full:  # the new block is orthogonal to all of the old basis, so to what is kept of it;
+            # S v = theta v + residual needs no new product
+            space = KrylovSpace(vectors, residuals + vectors * values[None, :])
     return RitzPairs(values[:n_pairs], vectors[:, :n_pairs], norms, n_iter, converged)
 
 
-def _next_block(image: Array, basis: Array, n: int) -> Array:
-    """Orthonormal directions that the newest image adds to the basis."""
-    room = min(image.shape[1], n - basis.shape[1])
-    return orthonormal_against(image[:, :room], basis)
+def likely_steps(kth: float, behind: float, tol: float) -> float:
+    """Steps that :func:`block_krylov` needs, from two eigenvalues.
+
+    Parameters
+    ----------
+    kth, behind : float
+        The last eigenvalue wanted, and the first one that has no column in the block.
+    tol : float
+        See :func:`block_krylov`.
+
+    Returns
+    -------
+    n_steps : float
+        Chebyshev polynomials reduce the error by ``exp(-2 asinh(sqrt(g)))`` in each step, with the
+        relative gap g between the two; infinite where there is none.
+
+    Examples
+    --------
+    >>> round(likely_steps(4.0, 1.0, 1e-8), 1), round(likely_steps(1.05, 1.0, 1e-8), 1)
+    (9.3, 45.1)
+    """
+    if kth <= max(behind, 0.0):
+        return inf
+    gap = min((kth - behind) / behind, 1e6) if behind > 0 else 1e6
+    return log(2 / max(tol, 1e-16)) / (2 * asinh(gap**0.5)) + 2
 
 
-def _restarted(vectors: Array, residuals: Array, values: Array) -> KrylovSpace:
-    """Keep only the Ritz vectors: S v = theta v + residual, so no new product is needed."""
-    return KrylovSpace(vectors, residuals + vectors * values[None, :])
+def _lengths(columns: Array) -> Array:
+    """Norms of columns that may be squares themselves: not squared without a scale."""
+    xp = array_namespace(columns)
+    unit = xp.max(xp.abs(columns))
+    unit = xp.where(unit > 0, unit, xp.ones_like(unit))
+    return unit * xp.sqrt(xp.sum((columns / unit) ** 2, axis=0))
+
+
+def _distance_to_goal(norms: Array, values: Array, tol: float, eps: float) -> float:
+    """Largest residual in units of what is allowed: at most 1 when all pairs have converged.
+
+    Two products leave about ``eps sqrt(theta_1 theta_j)``. Where that is much beside theta_j it is
+    no excuse.
+    """
+    xp = array_namespace(values)
+    sizes = xp.abs(values)
+    rounding = _ROUNDINGS * eps * xp.sqrt(xp.max(sizes)) * xp.sqrt(sizes)
+    # a pair of rounding only has converged
+    null = _ROUNDINGS * eps**2 * xp.max(sizes)
+    allowed = xp.maximum(tol * sizes, xp.minimum(rounding, _MOST_ROUNDING * sizes))
+    allowed = xp.where(sizes > null, allowed, xp.max(sizes) * eps * _ROUNDINGS)
+    ratio = norms / xp.where(allowed > 0, allowed, xp.ones_like(allowed))
+    return float(xp.max(xp.where(norms > 0, ratio, xp.zeros_like(ratio))))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
 from .._array import Array, array_namespace, device_of, move_like
-from .eig import leading_eigenpairs, without_rounding
+from .eig import leading_eigenpairs
 from .krylov import RitzPairs, block_krylov
-from .moments import Moments, counted, row_blocks
+from .moments import Moments, column_mean, counted, row_blocks
 
 __all__ = [
     "CentredTable",
@@ -24,6 +25,10 @@ __all__ = [
     "row_gram",
     "svd_low_rank",
 ]
+
+
+# Fewest columns of a block of a wide table whose rows are multiplied with one another.
+_COLUMNS = 512
 
 
 class LowRankMoments(NamedTuple):
@@ -41,6 +46,8 @@ class LowRankMoments(NamedTuple):
     """Their right singular vectors, (n_features, rank)."""
     total: float
     """Exact trace of the full scatter matrix."""
+    floor: float = 0.0
+    """Share of the largest squared singular value below which others are rounding only."""
 
 
 class CentredTable(NamedTuple):
@@ -169,15 +176,13 @@ def centred_table(X: Array, weights: Array | None = None, *, center: bool = True
     table : CentredTable
         Holds a reference to ``X``.
     """
-    xp = array_namespace(X)
     n_samples, weight = counted(weights, X.shape[0])
-    if weights is None:
-        place = {} if sp.issparse(X) else {"device": device_of(X)}
-        share = xp.full((X.shape[0], 1), 1.0 / weight, dtype=xp.float64, **place)
+    root = None if weights is None else array_namespace(weights).sqrt(weights)
+    if sp.issparse(X):
+        share = np.full(X.shape[0], 1.0) if weights is None else weights
+        mean = np.asarray(X.T.astype(np.float64) @ share).reshape(-1) / weight
     else:
-        share = (weights / weight)[:, None]
-    mean = xp.reshape(_mixed_product(X.T, share), (-1,))
-    root = None if weights is None else xp.sqrt(weights)
+        mean = column_mean(X, weights)
     return CentredTable(X, root, mean if center else 0.0 * mean, n_samples, weight)
 
 
@@ -205,10 +210,15 @@ def svd_low_rank(table: CentredTable, rank: int | None = None) -> LowRankMoments
     singular_values, basis = _truncated_svd(rows, rank)
     xp = array_namespace(rows)
     total = float(xp.sum(rows * rows))
-    singular_values = without_rounding(
-        singular_values, max(rows.shape), float(xp.finfo(rows.dtype).eps)
+    floor = _solver_floor(rows.shape) ** 2
+    return LowRankMoments(
+        table.n_samples, table.weight, table.mean, singular_values, basis, total, floor
     )
-    return LowRankMoments(table.n_samples, table.weight, table.mean, singular_values, basis, total)
+
+
+def _solver_floor(shape: tuple[int, ...]) -> float:
+    """Rounding of an eigensolver (an SVD), relative to the largest eigenvalue (singular value)."""
+    return 4 * max(shape) ** 0.5 * 2.0**-52
 
 
 def _truncated_svd(rows: Array, rank: int | None) -> tuple[Array, Array]:
@@ -243,11 +253,13 @@ def dual_low_rank(table: CentredTable, rank: int | None = None) -> LowRankMoment
     gram = row_gram(table)
     values, left = leading_eigenpairs(gram, rank)
     xp = array_namespace(values)
-    eps = float(xp.finfo(values.dtype).eps)
-    values = without_rounding(values, max(table.X.shape), eps)
+    floor = _solver_floor(table.X.shape)
+    values = xp.where(values > floor * values[0], values, xp.zeros_like(values))
     basis = dual_basis(table, values, left)
     total = float(xp.linalg.trace(gram))
-    return LowRankMoments(table.n_samples, table.weight, table.mean, xp.sqrt(values), basis, total)
+    return LowRankMoments(
+        table.n_samples, table.weight, table.mean, xp.sqrt(values), basis, total, floor
+    )
 
 
 def dual_basis(table: CentredTable, values: Array, left: Array) -> Array:
@@ -286,13 +298,21 @@ def row_gram(table: CentredTable) -> Array:
     gram : array of shape (n_samples, n_samples)
         In float64.
     """
-    if not sp.issparse(table.X):
-        rows = table.rows()
-        return rows @ rows.T
-    gram = (table.X @ table.X.T).toarray().astype(np.float64)
-    cross = table.X @ table.mean
+    X, root = table.X, table.root
+    if not sp.issparse(X):
+        xp, gram = array_namespace(X), 0.0
+        step = max(2 * X.shape[0], _COLUMNS)  # else adding up the n x n products costs too much
+        for start in range(0, X.shape[1], step):
+            columns = slice(start, min(start + step, X.shape[1]))
+            rows = xp.astype(X[:, columns], xp.float64, copy=False) - table.mean[columns]
+            rows = rows if root is None else root[:, None] * rows
+            gram = gram + rows @ rows.T
+        return gram
+    X = X.astype(np.float64)
+    gram = (X @ X.T).toarray()
+    cross = X @ table.mean
     gram += table.mean @ table.mean - cross[:, None] - cross[None, :]
-    return gram if table.root is None else table.root[:, None] * gram * table.root[None, :]
+    return gram if root is None else root[:, None] * gram * root[None, :]
 
 
 def krylov_low_rank(
@@ -316,7 +336,7 @@ def krylov_low_rank(
         Extra columns of the block: they widen the gap that convergence depends on.
     tol, max_iter : float, int
         See :func:`~subspace_learn.linalg.krylov.block_krylov`. For float32 X the tolerance is not
-        taken below 20 eps of float32, which products in that precision cannot pass.
+        taken below 20 eps of float32.
     rng : numpy.random.Generator
         Source of the starting block.
 
@@ -326,17 +346,54 @@ def krylov_low_rank(
         The summary.
     pairs : RitzPairs
         With residual norms, number of steps, and whether the tolerance was reached.
+
+    Notes
+    -----
+    Dense rows are centred in a copy of the precision of X: a mean that is taken off the product
+    costs as many digits as it exceeds the deviation by. Where products in float32 are too coarse
+    for the smallest eigenvalue wanted, the iteration goes on in float64.
     """
     xp = array_namespace(table.mean)
     width = min(rank + n_oversamples, *table.X.shape)
     start = xp.asarray(rng.standard_normal((table.X.shape[1], width)), device=device_of(table.mean))
-    tol = max(tol, 20 * float(xp.finfo(table.X.dtype).eps))
-    pairs = block_krylov(table.scatter, start, rank, tol=tol, max_iter=max_iter)
+    eps = float(xp.finfo(table.X.dtype).eps)
+    settings = {"tol": max(tol, 20 * eps if eps > 2.0**-52 else 0.0), "max_iter": max_iter}
+    pairs = block_krylov(_scatter_operator(table, wide=False), start, rank, eps=eps, **settings)
+    if eps > 2.0**-52 and not pairs.converged and pairs.n_iter < max_iter:
+        settings["max_iter"] -= pairs.n_iter
+        start = xp.concat([pairs.vectors, start[:, : width - rank]], axis=1)
+        finer = block_krylov(_scatter_operator(table, wide=True), start, rank, **settings)
+        pairs = finer._replace(n_iter=finer.n_iter + pairs.n_iter)
     values = xp.sqrt(xp.clip(pairs.values, min=0.0))
+    floor = _solver_floor(table.X.shape) ** 2
     moments = LowRankMoments(
-        table.n_samples, table.weight, table.mean, values, pairs.vectors, table.total()
+        table.n_samples, table.weight, table.mean, values, pairs.vectors, table.total(), floor
     )
     return moments, pairs
+
+
+def _scatter_operator(table: CentredTable, *, wide: bool) -> Callable[[Array], Array]:
+    """Products with the scatter matrix, in the precision of X or in float64."""
+    if sp.issparse(table.X):
+        return table._replace(X=table.X.astype(np.float64)).scatter if wide else table.scatter
+    xp = array_namespace(table.X)
+    dtype = xp.float64 if wide else table.X.dtype
+    blocks = []
+    for rows in row_blocks(table.X):
+        block = xp.astype(table.X[rows, :], xp.float64, copy=False) - table.mean
+        block = block if table.root is None else table.root[rows, None] * block
+        blocks.append(xp.astype(block, dtype, copy=False))
+
+    def scatter(Q: Array) -> Array:
+        Q = xp.astype(Q, dtype, copy=False)
+        image = 0.0
+        for block in blocks:  # both products of a block while it is in the cache
+            # OpenBLAS does (Q^T A^T)^T in half the time of A Q for 20 columns
+            part = (Q.T @ block.T) @ block
+            image = image + xp.astype(part, xp.float64, copy=False)
+        return image.T
+
+    return scatter
 
 
 def compressed(moments: Moments, rank: int) -> LowRankMoments:
@@ -358,7 +415,10 @@ def compressed(moments: Moments, rank: int) -> LowRankMoments:
     values, basis = leading_eigenpairs(moments.scatter, min(rank, moments.scatter.shape[0]))
     root = xp.sqrt(xp.clip(values, min=0.0))
     total = float(xp.linalg.trace(moments.scatter))
-    return LowRankMoments(moments.n_samples, moments.weight, moments.mean, root, basis, total)
+    floor = _solver_floor(moments.scatter.shape)
+    return LowRankMoments(
+        moments.n_samples, moments.weight, moments.mean, root, basis, total, floor
+    )
 
 
 def merged_low_rank(
@@ -404,4 +464,12 @@ def merged_low_rank(
         mean = a.mean + (b.weight / weight) * delta
         total += factor * float(xp.sum(delta * delta))
     singular_values, basis = _truncated_svd(xp.concat(stacked, axis=0), rank)
-    return LowRankMoments(a.n_samples + b.n_samples, weight, mean, singular_values, basis, total)
+    return LowRankMoments(
+        a.n_samples + b.n_samples,
+        weight,
+        mean,
+        singular_values,
+        basis,
+        total,
+        max(a.floor, b.floor, _solver_floor(basis.shape) ** 2),
+    )

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
 
-from .._array import array_namespace, device_of
+from .._array import Array
 from .._base import fit_method
-from ..functional.random_matrix.analytic_shrinkage import analytic_eigenvalues
+from .._checks.magnitude import check_magnitude
+from .._checks.table import check_samples
+from ..functional.random_matrix.analytic_shrinkage import AnalyticFit, fitted_table
 from ..functional.random_matrix.gaussian_model import GaussianModel
-from ..functional.random_matrix.random_matrix_filter import (
-    covariance_spectrum,
-    gram_spectrum,
-    leading_directions,
-    prepared,
-)
 from ._covariance_model import CovarianceModel
 
 __all__ = ["AnalyticShrinkage"]
@@ -40,7 +38,7 @@ class AnalyticShrinkage(CovarianceModel):
         Estimated covariance.
     precision_ : array of shape (n_features, n_features)
         Its inverse.
-    location_ : array of shape (n_features,)
+    mean_ : array of shape (n_features,)
         Mean of the rows; zeros if not ``center``.
     eigenvalues_ : array of shape (n_features,)
         Of the estimated covariance, in the order of the sample eigenvalues, which descend.
@@ -88,6 +86,8 @@ class AnalyticShrinkage(CovarianceModel):
 
     _parameter_constraints: dict = {"center": ["boolean"]}
 
+    _fit: AnalyticFit
+
     def __init__(self, *, center=True):
         self.center = center
 
@@ -107,28 +107,40 @@ class AnalyticShrinkage(CovarianceModel):
         self : AnalyticShrinkage
             Fitted.
         """
-        X = self._checked(X, reset=True, min_samples=2)
-        gram = X.shape[0] < X.shape[1]
-        ready = prepared(X, None, standardize=False, center=self.center, gram=gram)
-        eps = float(array_namespace(ready.table.mean).finfo(X.dtype).eps)
-        if gram:
-            spectrum = gram_spectrum(ready.table, ready.n_samples)
-        else:
-            spectrum = covariance_spectrum(ready.sums, ready.n_samples, None, eps=eps)
-        n_features, found = X.shape[1], spectrum.eigenvalues
-        ascending = np.concatenate([np.zeros(n_features - found.shape[0]), found[::-1]])
-        shrunk = analytic_eigenvalues(ascending, ready.n_samples)[::-1]
-        components = leading_directions(spectrum, found.shape[0])
-        xp = array_namespace(components)
-        values = xp.asarray(shrunk.copy(), device=device_of(components))
-        rest = float(shrunk[-1]) if found.shape[0] < n_features else 0.0
-        self._dtype = X.dtype
-        self._model = GaussianModel(
-            ready.table.mean, None, components, values[: found.shape[0]], rest
+        X = check_samples(
+            self,
+            X,
+            reset=True,
+            accept_sparse=("csr", "csc"),
+            min_samples=2,
+            computed_in=np.float64,
         )
-        self.location_ = self._given(ready.table.mean)
-        self.eigenvalues_ = self._given(values)
+        check_magnitude(X, power=4, name=type(self).__name__, smallest=False, like=np.float64)
+        self._fit = fitted_table(X, center=self.center)
+        self._dtype = X.dtype
         return self
 
-    def _singular(self) -> str:
+    @property
+    def mean_(self) -> Array:
+        return self._as_fitted(self._gaussian_model().mean)
+
+    @property
+    def eigenvalues_(self) -> Array:
+        check_is_fitted(self)
+        return self._as_fitted(self._fit.eigenvalues)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_fit")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.array_api_support = True
+        return tags
+
+    def _gaussian_model(self) -> GaussianModel:
+        check_is_fitted(self)
+        return self._fit.gaussian
+
+    def _when_singular(self) -> str:
         return "Drop features that are constant or repeat one another."

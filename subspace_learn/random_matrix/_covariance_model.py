@@ -1,4 +1,4 @@
-"""What every estimator of a covariance can do once it is fitted: matrices and likelihoods."""
+"""What an estimator of a covariance can do once it is fitted: matrices and likelihoods."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from abc import abstractmethod
 from typing import Any
 
 import numpy as np
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace
@@ -23,23 +22,27 @@ __all__ = ["CovarianceModel"]
 
 
 class CovarianceModel(SubspaceEstimator):
-    """Covariance, precision and likelihood read from a Gaussian model.
+    """Covariance, precision and likelihood of AnalyticShrinkage and RandomMatrixFilter."""
 
-    A subclass sets ``_model`` and ``_dtype``, the float width of the data.
-    """
+    _dtype: Any
 
-    _model: GaussianModel
+    @abstractmethod
+    def _gaussian_model(self) -> GaussianModel:
+        """The normal law that was fitted; NotFittedError before."""
+
+    @abstractmethod
+    def _when_singular(self) -> str:
+        """What to do when the covariance has no inverse."""
 
     @property
     def covariance_(self) -> Array:
         """Estimated covariance in the units of the data, (n_features, n_features)."""
-        check_is_fitted(self)
-        return self._given(covariance_matrix(self._model))
+        return self._as_fitted(covariance_matrix(self._gaussian_model()))
 
     @property
     def precision_(self) -> Array:
         """Inverse of `covariance_`, (n_features, n_features)."""
-        return self._given(covariance_matrix(self._invertible(), inverse=True))
+        return self._as_fitted(covariance_matrix(self._invertible(), inverse=True))
 
     def score_samples(self, X: Any) -> Array:
         """Logarithm of the Gaussian density of each row.
@@ -54,9 +57,9 @@ class CovarianceModel(SubspaceEstimator):
         log_density : array of shape (n_samples,)
             Natural logarithms.
         """
-        X = self._checked(X, method="score_samples")
+        X = self._checked(X, "score_samples")
         with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
-            densities = self._given(log_densities(X, self._invertible()))
+            densities = self._as_fitted(log_densities(X, self._invertible()))
         return finite_result(densities, name=type(self).__name__, method="score_samples")
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -74,51 +77,35 @@ class CovarianceModel(SubspaceEstimator):
         score : float
             Mean Gaussian log-likelihood of a row.
         """
-        X = self._checked(X, method="score")
+        X = self._checked(X, "score")
         scores = log_densities(X, self._invertible())
         return float(array_namespace(scores).mean(scores))
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_model")
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.array_api_support = True
-        return tags
-
-    @abstractmethod
-    def _singular(self) -> str:
-        """What to do when the covariance has no inverse."""
-
     def _invertible(self) -> GaussianModel:
         """The model, if its variances are positive."""
-        check_is_fitted(self)
-        xp, model = array_namespace(self._model.leading), self._model
+        model = self._gaussian_model()
+        xp = array_namespace(model.leading)
         covers_all = model.components.shape[0] == model.components.shape[1]
         if not (bool(xp.all(model.leading > 0)) and (covers_all or model.rest > 0)):
-            raise ValueError(f"The fitted covariance is singular. {self._singular()}")
+            raise ValueError(f"The fitted covariance is singular. {self._when_singular()}")
         return model
 
-    def _checked(
-        self, X: Any, *, reset: bool = False, method: str = "fit", min_samples: int = 1
-    ) -> Any:
-        """Validate rows; against the fitted ones unless ``reset``."""
-        if not reset:
-            check_is_fitted(self)
+    def _checked(self, X: Any, method: str) -> Any:
+        """Rows like those of the fit."""
+        check_is_fitted(self)
         X = check_samples(
             self,
             X,
-            reset=reset,
-            like=None if reset else self._model.mean,
+            reset=False,
+            like=self._gaussian_model().mean,
             method=method,
             accept_sparse=("csr", "csc"),
-            min_samples=min_samples,
+            computed_in=np.float64,
         )
-        # the checks of the noise square eigenvalues
+        # densities square what was already squared
         check_magnitude(X, power=4, name=type(self).__name__, smallest=False, like=np.float64)
         return X
 
-    def _given(self, values: Array) -> Array:
+    def _as_fitted(self, values: Array) -> Array:
         """Float64 results in the float width of the data of the fit."""
         return array_namespace(values).astype(values, self._dtype, copy=False)

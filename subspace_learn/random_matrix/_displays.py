@@ -8,11 +8,8 @@ import numpy as np
 
 from .._array import to_numpy
 from .._drawing import BLUE, GREEN, VERMILION, Display, fitted_step
-from ..functional.random_matrix.marchenko_pastur import (
-    marchenko_pastur_density,
-    marchenko_pastur_support,
-)
-from ..functional.random_matrix.noise_model import SampleSize, debiased_spikes, shrunk_spectrum
+from ..functional.random_matrix.noise_laws import TableSize, bulk_density
+from ..functional.random_matrix.spiked_model import debiased_spikes, shrunk_spectrum
 
 __all__ = ["ScreeDisplay", "ShrinkageDisplay", "SpectrumDisplay"]
 
@@ -26,14 +23,14 @@ class SpectrumDisplay(Display):
     ----------
     eigenvalues : ndarray of shape (n_eigenvalues,)
         Sample eigenvalues.
-    n_spikes : int
+    n_components : int
         How many of the largest are spikes.
     edge : float
         Upper edge.
-    gamma : float
-        Aspect ratio of the bulk.
+    size : TableSize
+        Of the table without its spikes.
     variance : float
-        Of the noise, as it shows in the bulk.
+        Of the noise.
 
     Attributes
     ----------
@@ -61,16 +58,16 @@ class SpectrumDisplay(Display):
     def __init__(
         self,
         eigenvalues: np.ndarray,
-        n_spikes: int,
+        n_components: int,
         edge: float,
         *,
-        gamma: float,
+        size: TableSize,
         variance: float,
     ) -> None:
         self.eigenvalues = eigenvalues
-        self.n_spikes = n_spikes
+        self.n_components = n_components
         self.edge = edge
-        self.gamma = gamma
+        self.size = size
         self.variance = variance
 
     @classmethod
@@ -94,13 +91,12 @@ class SpectrumDisplay(Display):
             With ``ax_`` and ``figure_``.
         """
         model = fitted_step(estimator)
-        rest = model._size.rest(model.n_spikes_)
         display = cls(
             to_numpy(model.eigenvalues_).astype(float),
-            model.n_spikes_,
+            model.n_components_,
             model.upper_edge_,
-            gamma=rest.bulk(0),
-            variance=model.noise_variance_ * rest.n_samples / model._size.n_samples,
+            size=model._solved().size.without(model.n_components_),
+            variance=model.noise_variance_,
         )
         return display.plot(ax=ax, bins=bins)
 
@@ -123,12 +119,12 @@ class SpectrumDisplay(Display):
 
     def _draw(self, ax: Any, bins: int | str) -> None:
         """Draw bulk, law, edge and spikes."""
-        spikes, bulk = self.eigenvalues[: self.n_spikes], self.eigenvalues[self.n_spikes :]
+        spikes, bulk = self.eigenvalues[: self.n_components], self.eigenvalues[self.n_components :]
         ax.hist(bulk, bins=bins, density=True, color=BLUE, alpha=0.45, label="bulk")
         if self.variance > 0:
-            x = np.linspace(*marchenko_pastur_support(self.gamma, self.variance), 400)
-            law = marchenko_pastur_density(x, self.gamma, self.variance) * max(1.0, self.gamma)
-            ax.plot(x, law, color="black", linewidth=1.3, label="Marchenko-Pastur")
+            level = self.variance * self.size.unit
+            x, law = bulk_density(self.size)
+            ax.plot(level * x, law / level, color="black", linewidth=1.3, label="Marchenko-Pastur")
         ax.axvline(self.edge, color="black", linestyle="--", linewidth=1, label="edge")
         if spikes.size:
             height = 0.06 * ax.get_ylim()[1]
@@ -152,7 +148,7 @@ class ScreeDisplay(Display):
         Sample eigenvalues, descending.
     p_values : ndarray of shape (n_eigenvalues,)
         Chance that noise alone has one as large.
-    n_spikes : int
+    n_components : int
         How many are spikes.
     edge : float
         Upper edge.
@@ -180,11 +176,11 @@ class ScreeDisplay(Display):
     """
 
     def __init__(
-        self, eigenvalues: np.ndarray, p_values: np.ndarray, n_spikes: int, edge: float
+        self, eigenvalues: np.ndarray, p_values: np.ndarray, n_components: int, edge: float
     ) -> None:
         self.eigenvalues = eigenvalues
         self.p_values = p_values
-        self.n_spikes = n_spikes
+        self.n_components = n_components
         self.edge = edge
 
     @classmethod
@@ -209,7 +205,7 @@ class ScreeDisplay(Display):
         display = cls(
             to_numpy(model.eigenvalues_).astype(float),
             to_numpy(model.p_values_).astype(float),
-            model.n_spikes_,
+            model.n_components_,
             model.upper_edge_,
         )
         return display.plot(n_shown=n_shown, ax=ax)
@@ -236,13 +232,13 @@ class ScreeDisplay(Display):
         values, p_values = self.eigenvalues[:n_shown], self.p_values[:n_shown]
         rank = np.arange(1, values.size + 1)
         for chosen, colour, name in (
-            (rank <= self.n_spikes, VERMILION, "spikes"),
-            (rank > self.n_spikes, BLUE, "noise"),
+            (rank <= self.n_components, VERMILION, "spikes"),
+            (rank > self.n_components, BLUE, "noise"),
         ):
             ax.plot(rank[chosen], values[chosen], "o", color=colour, label=name)
         ax.axhline(self.edge, color="black", linestyle="--", linewidth=1, label="edge")
         for x, y, p in zip(rank, values, p_values, strict=True):
-            spike = x <= self.n_spikes  # labels keep off the edge, which lies between the two
+            spike = x <= self.n_components  # labels keep off the edge, which lies between the two
             place = {"xytext": (6, 4) if spike else (0, -8), "va": "bottom" if spike else "top"}
             place["ha"] = "left" if spike else "center"
             ax.annotate(_as_text(p), (x, y), textcoords="offset points", fontsize=9, **place)
@@ -277,13 +273,13 @@ class ShrinkageDisplay(Display):
 
     Parameters
     ----------
-    size : SampleSize
+    size : TableSize
         Degrees of freedom and features.
     variance : float
         Of the noise.
     edge : float
         Eigenvalues up to it are noise.
-    eigenvalues : ndarray of shape (n_spikes,)
+    eigenvalues : ndarray of shape (n_components,)
         Sample eigenvalues of the spikes, to be marked.
 
     Attributes
@@ -309,7 +305,7 @@ class ShrinkageDisplay(Display):
     """
 
     def __init__(
-        self, size: SampleSize, variance: float, edge: float, eigenvalues: np.ndarray
+        self, size: TableSize, variance: float, edge: float, eigenvalues: np.ndarray
     ) -> None:
         self.size = size
         self.variance = variance
@@ -333,8 +329,10 @@ class ShrinkageDisplay(Display):
             With ``ax_`` and ``figure_``.
         """
         model = fitted_step(estimator)
-        spikes = to_numpy(model.eigenvalues_)[: model.n_spikes_].astype(float)
-        return cls(model._size, model.noise_variance_, model.upper_edge_, spikes).plot(ax=ax)
+        spikes = to_numpy(model.eigenvalues_)[: model.n_components_].astype(float)
+        return cls(model._solved().size, model.noise_variance_, model.upper_edge_, spikes).plot(
+            ax=ax
+        )
 
     def _draw(self, ax: Any) -> None:
         """Draw it."""

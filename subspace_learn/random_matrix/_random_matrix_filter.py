@@ -7,21 +7,75 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
-from .._array import array_namespace, device_of
-from .._base import Interval, StrOptions, fit_method, progress, random_generator
-from .._checks.table import check_sample_weight
-from ..functional.random_matrix.random_matrix_filter import gram_spectrum, permuted_edges, prepared
-from ._direction_selection import selected
-from ._filter_options import check_table_options, resolved_solver, rows_are_equalised
-from ._spiked_fit import SpikedFit, spiked_fit, warn_if_empty, warn_of_departures
-from ._sum_stream import SumStream
+from .._array import Array, array_namespace
+from .._base import (
+    Interval,
+    StrOptions,
+    fit_method,
+    input_container,
+    progress,
+    random_generator,
+    warn,
+)
+from .._checks.magnitude import check_magnitude, finite_result
+from .._checks.merging import check_mergeable
+from .._checks.table import check_sample_weight, check_samples, check_scores
+from ..functional.random_matrix.gaussian_model import GaussianModel
+from ..functional.random_matrix.random_matrix_filter import (
+    FilterOptions,
+    SpikedFit,
+    check_options,
+    fitted_sums,
+    fitted_table,
+)
+from ..functional.random_matrix.table_spectrum import (
+    ColumnSums,
+    column_sums,
+    merged_column_sums,
+)
+from ..linalg.moments import counted
+from ..linalg.projection import projection_scores
+from ._covariance_model import CovarianceModel
 
 __all__ = ["RandomMatrixFilter"]
 
 
-class RandomMatrixFilter(SumStream):
+def _keeps_sums(model: RandomMatrixFilter) -> bool:
+    """Return True, or raise ValueError if the options need all rows at once."""
+    needing = [
+        f"{name}={value!r}"
+        for name, value, fine in (
+            ("standardize", model.standardize, (False, "features")),
+            ("edge", model.edge, ("tracy_widom", "marchenko_pastur", "gavish_donoho")),
+            ("solver", model.solver, ("auto", "covariance")),
+        )
+        if value not in fine
+    ]
+    if needing:
+        raise ValueError(
+            f"partial_fit and merge keep sums, not rows, but {' and '.join(needing)} "
+            f"need{'s' if len(needing) == 1 else ''} the rows. Use fit, or other options."
+        )
+    return True
+
+
+def _read(name: str) -> property:
+    """Attribute of what was found, in the float width of the data of the fit."""
+
+    def read(self: RandomMatrixFilter) -> Any:
+        value = getattr(self._solved(), name)
+        return self._as_fitted(value) if hasattr(value, "dtype") else value
+
+    return property(read)
+
+
+class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CovarianceModel):
     r"""Separate signal from noise in a table: how many directions, which, and how strong.
 
     Rows follow a spiked model, noise of one variance and a few strong directions,
@@ -56,20 +110,6 @@ class RandomMatrixFilter(SumStream):
         transformed as they are.
     n_components : int, default=None
         Number of spikes, where it is known; None lets the edge decide.
-    selector : {None, "rbns", "rotated_rbns"} or callable, default=None
-        Which spikes to keep. "rbns": those that a disturbance of the input moves little, see Notes.
-        "rotated_rbns": the same for directions turned within the space of the spikes so that the
-        disturbance moves each by itself; the better choice where it comes from a few directions.
-        A callable takes the coordinates (n_samples, n_spikes) as NumPy array and ``y``, and returns
-        one score for each direction, small for those to keep, or a boolean mask.
-    quantile : float, default=0.8
-        A direction is dropped if its score is among the ``1 - quantile`` largest (conformal
-        p-value, see :func:`~subspace_learn.functional.random_matrix.rbns.conformal_support`): that
-        share is dropped whether it is fragile or not, so choose it by cross-validation.
-    perturbation : {None, "resample"}, float or callable, default=None
-        How to disturb rows when `fit` is given no ``X_perturbed``. A number: Gaussian noise of this
-        size relative to the root mean square of a feature; None means 0.1. "resample": another row
-        of the same class. A callable takes X and a ``numpy.random.Generator``.
     center : bool, default=True
         Whether the mean is subtracted; costs one degree of freedom.
     solver : {"auto", "covariance", "gram"}, default="auto"
@@ -78,10 +118,10 @@ class RandomMatrixFilter(SumStream):
     n_permutations : int, default=99
         Tables for the "permutation" edge; at least ``1 / significance - 1``.
     on_empty : {"warn", "raise", "ignore"}, default="warn"
-        What to do when no direction is kept: `transform` then has no columns, `filter` returns the
+        What to do when no direction is found: `transform` then has no columns, `filter` returns the
         mean.
     random_state : int, RandomState, Generator or None, default=None
-        Draws permutations and disturbances.
+        Draws the permutations of the "permutation" edge.
     verbose : int, default=0
         Above 0, one line for every tenth table of the "permutation" edge is printed.
 
@@ -91,23 +131,18 @@ class RandomMatrixFilter(SumStream):
         Variance of the noise (of the standardized data).
     upper_edge_ : float
         Sample eigenvalues above it are spikes.
-    n_spikes_ : int
-        Number of spikes.
+    n_components_ : int
+        Number of spikes, which are the directions kept.
     eigenvalues_ : array of shape (min(n_samples, n_features),)
         Sample eigenvalues (of the standardized data), descending.
     p_values_ : array of shape (min(n_samples, n_features),)
         Chance that the largest eigenvalue of noise is as large.
-    spikes_ : array of shape (n_spikes,)
+    spikes_ : array of shape (n_components,)
         Debiased population eigenvalues, noise included.
-    cosines_ : array of shape (n_spikes,)
+    cosines_ : array of shape (n_components,)
         Estimated cosine between each sample direction and the population's.
-    scores_ : array of shape (n_spikes,)
-        Scores of the selector; small is robust. Absent without selector, or if it gave a mask.
-    support_ : array of bool of shape (n_spikes,)
-        Which spikes are kept; with "rotated_rbns" which of the turned directions, from robust to
-        fragile, to which ``scores_`` belong too.
     components_ : array of shape (n_components, n_features)
-        Kept directions as orthonormal rows, in the space of the standardized features.
+        Directions of the spikes as orthonormal rows, in the space of the standardized features.
     mean_ : array of shape (n_features,)
         Centre; zeros if not ``center``.
     scale_ : array of shape (n_features,) or None
@@ -115,9 +150,11 @@ class RandomMatrixFilter(SumStream):
     covariance_, precision_ : array of shape (n_features, n_features)
         Shrunk covariance in the units of the data, and its inverse; formed when asked for.
     bulk_distance_ : float
-        Kolmogorov distance of the other eigenvalues to the Marchenko-Pastur law.
+        Kolmogorov distance of the other eigenvalues to the law of noise (Marchenko-Pastur).
     n_samples_seen_ : int
         Rows with positive weight.
+    n_samples_effective_ : float
+        Rows of equal weight that would know the covariance as well, ``(sum w)^2 / sum w^2``.
     solver_ : str
         The solver that ran.
     n_features_in_ : int
@@ -135,11 +172,13 @@ class RandomMatrixFilter(SumStream):
     -----
     UserWarning
         If what is left without the spikes is not white: features or rows of unequal scale, heavy
-        tails, neighbouring rows that are correlated, eigenvalues far from the law. Dense X and
-        `fit` only, but for the last. Not with ``n_components`` given.
+        tails, neighbouring rows that are correlated, rows that are copies, eigenvalues far from the
+        law, noise that is 0 to rounding. Dense X and `fit` only, but for the last two. Not with
+        ``n_components`` given.
 
     See Also
     --------
+    RobustDirections : Of the directions found, those that a disturbance of X moves little.
     AnalyticShrinkage : A covariance without the spiked model.
     GrassmannPCA : A subspace of a given dimension.
     sklearn.covariance.LedoitWolf : Linear shrinkage.
@@ -151,16 +190,20 @@ class RandomMatrixFilter(SumStream):
     features are not counted.
 
     Noise level and edge are repeated twice without the spikes found. p-values are for Gaussian
-    entries; finite fourth moments do in the limit.
+    entries; finite fourth moments do in the limit. They count in that the noise level is estimated:
+    noise alone gives a spike with a chance of .9 to 1.4 % at ``significance=0.01``, from 30 x 8 on.
 
-    **Selection (EigenShield).** Directions are scored by how far they move when the input is
-    disturbed, relative to what they say (RbNS), and those that stand out are dropped. The original
-    calls the kept ones *causal*; here they are **kept** and dropped directions: kept means robust
-    to the disturbances given, no more. The formula of the score is our reconstruction from the
-    abstract. With ``y``, what a direction says is its spread between classes. Isotropic noise moves
-    all directions alike, so with it the score ranks by variance: give pairs where you can. All
-    rows, not a split, calibrate the threshold: with a split a direction on it is kept or dropped by
-    chance.
+    All is computed in float64; float32 rows give the decisions of the same rows in float64.
+
+    **Weights.** Means, scales and eigenvalues are those of a table in which each row is repeated as
+    often as its weight says. What is noise is decided otherwise, since a row of weight 2 is one
+    observation and its noise was drawn once: edge, p-values, noise level and debiasing are those of
+    independent rows with these weights, whatever number all are multiplied by. Where one row of X
+    stands for several independent ones, repeat it. Copies that are not told by weights count as
+    independent; a fit warns of them.
+
+    **Streams.** `partial_fit` and `merge` add up sums; attributes are computed when first asked
+    for, and warnings come then.
 
     A correlation matrix counts signal as scale: where strong spikes rule some features their noise
     stays unequal, for which ``edge="permutation"`` allows.
@@ -178,8 +221,8 @@ class RandomMatrixFilter(SumStream):
     Transactions on Information Theory 60 (2014) ("gavish_donoho").
     D. L. Donoho, M. Gavish, I. M. Johnstone, "Optimal shrinkage of eigenvalues in the spiked
     covariance model", Annals of Statistics 46 (2018) (shrinkage).
-    A. Darabi et al., "EigenShield: causal subspace filtering via random matrix theory for
-    adversarially robust vision-language models", arXiv:2502.14976 (2025) (selection).
+    N. El Karoui, "Tracy-Widom limit for the largest eigenvalue of a large class of complex sample
+    covariance matrices", Annals of Probability 35 (2007) (weights).
 
     Examples
     --------
@@ -187,7 +230,7 @@ class RandomMatrixFilter(SumStream):
     >>> from subspace_learn.datasets import make_spiked_samples
     >>> X = make_spiked_samples(400, 100, spikes=(9.0, 4.0), random_state=0)
     >>> model = RandomMatrixFilter().fit(X)
-    >>> model.n_spikes_
+    >>> model.n_components_
     2
     >>> model.spikes_.round(1)
     array([10.1,  4.7])
@@ -202,14 +245,6 @@ class RandomMatrixFilter(SumStream):
         "shrinkage": [StrOptions({"frobenius", "operator", "stein", "clip", "none"})],
         "standardize": [StrOptions({"features", "samples", "both"}), "boolean"],
         "n_components": [Interval(Integral, 0, None, closed="left"), None],
-        "selector": [StrOptions({"rbns", "rotated_rbns"}), callable, None],
-        "quantile": [Interval(Real, 0, 1, closed="neither")],
-        "perturbation": [
-            StrOptions({"resample"}),
-            Interval(Real, 0, None, closed="neither"),
-            callable,
-            None,
-        ],
         "center": ["boolean"],
         "solver": [StrOptions({"auto", "covariance", "gram"})],
         "n_permutations": [Interval(Integral, 1, None, closed="left")],
@@ -227,9 +262,6 @@ class RandomMatrixFilter(SumStream):
         shrinkage="frobenius",
         standardize=False,
         n_components=None,
-        selector=None,
-        quantile=0.8,
-        perturbation=None,
         center=True,
         solver="auto",
         n_permutations=99,
@@ -243,9 +275,6 @@ class RandomMatrixFilter(SumStream):
         self.shrinkage = shrinkage
         self.standardize = standardize
         self.n_components = n_components
-        self.selector = selector
-        self.quantile = quantile
-        self.perturbation = perturbation
         self.center = center
         self.solver = solver
         self.n_permutations = n_permutations
@@ -254,99 +283,299 @@ class RandomMatrixFilter(SumStream):
         self.verbose = verbose
 
     @fit_method
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        X_perturbed: Any = None,
-        sample_weight: Any = None,
-    ) -> RandomMatrixFilter:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> RandomMatrixFilter:
         """Find noise level, spikes and directions of X.
 
         Parameters
         ----------
         X : array or sparse matrix of shape (n_samples, n_features)
             Rows; NumPy, CuPy, torch, DataFrame, CSR or CSC. float32 stays float32.
-        y : array of shape (n_samples,), default=None
-            Classes, for a selector; ignored without.
-        X_perturbed : array of shape (n_samples, n_features), default=None
-            The same rows disturbed (by noise, an attack, another recording), for "rbns".
+        y : None
+            Ignored.
         sample_weight : array of shape (n_samples,), default=None
-            Frequencies: a row of weight 2 counts as two rows.
+            How much each row counts in means and covariances; what a weight means for the noise
+            stands in the Notes.
 
         Returns
         -------
         self : RandomMatrixFilter
             Fitted.
         """
-        X = self._checked(X, reset=True, min_samples=2)
+        X = self._checked_batch(X, first=True, min_samples=2)
         weights = check_sample_weight(sample_weight, X)
-        check_table_options(self, X, weights, X_perturbed)
-        rng = random_generator(self.random_state)
-        self._dtype, self.solver_ = X.dtype, resolved_solver(self.solver, X.shape)
-        ready = prepared(
+        options = self._options()
+        check_options(options, X, weights)
+        gram = self.solver == "gram" or (self.solver == "auto" and X.shape[0] < X.shape[1])
+        found, self._sums = fitted_table(
             X,
             weights,
-            standardize=self.standardize,
-            center=self.center,
-            gram=self.solver_ == "gram",
+            options,
+            gram=gram,
+            rng=random_generator(self.random_state),
+            report=partial(progress, self),
         )
-        if self.solver_ == "gram":
-            spectrum = gram_spectrum(ready.table, ready.n_samples)
-        else:
-            # sums of equalised rows are sums of divided features; others are of the table as it is
-            scale = None if rows_are_equalised(self) else ready.scale
-            spectrum = self._covariance_spectrum(ready.sums, ready.n_samples, scale)
-        null = None
-        if self.edge == "permutation":
-            say = partial(progress, self)
-            null = permuted_edges(ready.table, ready.n_samples, self.n_permutations, rng, say)
-        self._sums = None if rows_are_equalised(self) else ready.sums
-        self.n_samples_seen_ = ready.table.n_samples
-        self._store(spiked_fit(self, spectrum, ready.table.mean, ready.scale, null))
-        if self.selector is not None:
-            self._select(X, y, X_perturbed, weights, rng)
-        warn_of_departures(self, ready.table)
+        self.n_samples_seen_ = counted(weights, X.shape[0])[0]
+        self.solver_ = "gram" if gram else "covariance"
+        self._tell(found, options, self.on_empty)
+        self._dtype, self._spiked, self._fitted_with = X.dtype, found, (options, self.on_empty)
         return self
+
+    @available_if(_keeps_sums)
+    @fit_method
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> RandomMatrixFilter:
+        """Add a batch of rows to the covariance sums of those before.
+
+        Attributes are computed when they are first asked for.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            Rows, of the array library of the batches before; one row is a batch too.
+        y : None
+            Ignored.
+        sample_weight : array of shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        self : RandomMatrixFilter
+            What one fit on all rows with ``solver="covariance"`` gives.
+
+        Raises
+        ------
+        AttributeError
+            With options that need all rows at once.
+        ValueError
+            After a fit that kept no sums.
+        """
+        first = not self.__sklearn_is_fitted__()
+        before = None if first else self._kept_sums()
+        X = self._checked_batch(X, first=first, method="partial_fit")
+        weights = check_sample_weight(sample_weight, X)
+        sums = column_sums(X, weights, center=self.center)
+        if before is None:
+            self._dtype = X.dtype
+        else:
+            sums = merged_column_sums(before, sums, center=self.center)
+        return self._with_sums(sums)
+
+    @available_if(_keeps_sums)
+    @fit_method
+    def merge(self, other: RandomMatrixFilter) -> RandomMatrixFilter:
+        """Add the rows that ``other`` was fitted on, without seeing them.
+
+        Parameters
+        ----------
+        other : RandomMatrixFilter
+            Fitted on other rows of the same features, with the same ``center`` and
+            ``standardize``. Not changed.
+
+        Returns
+        -------
+        self : RandomMatrixFilter
+            What one fit on all rows with ``solver="covariance"`` gives.
+
+        Raises
+        ------
+        AttributeError
+            With options that need all rows at once.
+        TypeError
+            If ``other`` is not a RandomMatrixFilter.
+        ValueError
+            If the two differ in features, their names, or the two options, or one kept no sums.
+        """
+        kept = ("center", "standardize")
+        same = {}
+        if isinstance(other, RandomMatrixFilter):
+            check_is_fitted(self)
+            check_is_fitted(other)
+            used, theirs = self._fitted_with[0], other._fitted_with[0]
+            same = {name: (getattr(used, name), getattr(theirs, name)) for name in kept}
+        check_mergeable(self, other, same=same)
+        a, b = self._kept_sums(), other._kept_sums()
+        return self._with_sums(merged_column_sums(a, b, center=self.center))
+
+    def transform(self, X: Any) -> Array:
+        """Coordinates of the rows of X along the directions found.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            Rows, of the array library and on the device of the fit.
+
+        Returns
+        -------
+        X_new : array of shape (n_samples, n_components)
+            ``((X - mean_) / scale_) @ components_.T``.
+        """
+        X = self._checked(X, "transform")
+        with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
+            mean, analysis, _ = self._maps(X)
+            scores = projection_scores(X, mean, analysis)
+        return finite_result(scores, name=type(self).__name__, method="transform")
+
+    def inverse_transform(self, X: Any) -> Array:
+        """Points of the input space with the given coordinates.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_components)
+            Coordinates, as `transform` returns them.
+
+        Returns
+        -------
+        X_original : array of shape (n_samples, n_features)
+            ``(X @ components_) * scale_ + mean_``.
+        """
+        components = self.components_
+        X = check_scores(
+            self, X, n_features=components.shape[0], like=components, method="inverse_transform"
+        )
+        with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
+            mean, _, synthesis = self._maps(X)
+            rows = X @ synthesis + mean
+        return finite_result(rows, name=type(self).__name__, method="inverse_transform")
+
+    def filter(self, X: Any) -> Any:
+        """Project rows onto the directions found, in the input space.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        filtered : array of shape (n_samples, n_features)
+            Dense; filtering again changes nothing. A DataFrame with the columns of X where
+            `set_output` asks for one.
+        """
+        checked = self._checked(X, "filter")
+        with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
+            mean, analysis, synthesis = self._maps(checked)
+            rows = projection_scores(checked, mean, analysis) @ synthesis + mean
+        rows = finite_result(rows, name=type(self).__name__, method="filter")
+        return input_container(self, rows, X)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_fitted_with")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        rows_move = rows_are_equalised(self) and self.center
+        tags.array_api_support = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        rows_move = self.standardize in ("samples", "both") and self.center
         tags.input_tags.sparse = self.edge != "permutation" and not rows_move
         return tags
 
-    def _singular(self) -> str:
+    noise_variance_ = _read("noise_variance")
+    upper_edge_ = _read("upper_edge")
+    bulk_distance_ = _read("bulk_distance")
+    n_components_ = _read("n_components")
+    n_samples_effective_ = _read("n_samples_effective")
+    eigenvalues_ = _read("eigenvalues")
+    p_values_ = _read("p_values")
+    spikes_ = _read("spikes")
+    cosines_ = _read("cosines")
+    components_ = _read("components")
+    mean_ = _read("mean")
+    scale_ = _read("scale")
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_components_
+
+    def _gaussian_model(self) -> GaussianModel:
+        return self._solved().gaussian
+
+    def _when_singular(self) -> str:
         return (
             "Use shrinkage='frobenius', 'operator' or 'stein', which give the noise its variance; "
             "if that is 0, X has exact low rank."
         )
 
-    def _store(self, fitted: SpikedFit) -> None:
-        """Bind what was found; every spike is kept until a selector says otherwise."""
-        self._model, self._directions = fitted.model, fitted.directions
-        self._size = fitted.size
-        self.noise_variance_, self.upper_edge_ = fitted.noise.variance, fitted.noise.edge
-        self.n_spikes_, self.bulk_distance_ = fitted.noise.n_spikes, fitted.bulk_distance
-        self.eigenvalues_, self.p_values_, self.spikes_, self.cosines_ = (
-            self._given(values) for values in fitted.vectors()
-        )
-        self.mean_ = self._given(fitted.model.mean)
-        self.scale_ = None if fitted.model.scale is None else self._given(fitted.model.scale)
-        xp = array_namespace(fitted.directions)
-        self.support_ = xp.ones_like(fitted.directions[:, 0], dtype=xp.bool)
-        self.components_ = self._given(fitted.directions)
-        vars(self).pop("scores_", None)
-        if self.selector is None:
-            warn_if_empty(self, "no eigenvalue exceeds the edge")
+    def _options(self) -> FilterOptions:
+        return FilterOptions(*(getattr(self, name) for name in FilterOptions._fields))
 
-    def _select(self, X: Any, y: Any, X_perturbed: Any, weights: Any, rng: Any) -> None:
-        """Keep the directions that the selector wants."""
-        chosen = selected(self, X, y, X_perturbed, weights, rng)
-        xp, place = array_namespace(self._directions), {"device": device_of(self._directions)}
-        self.support_ = xp.asarray(chosen.support, **place)
-        if chosen.scores is not None:
-            self.scores_ = self._given(xp.asarray(chosen.scores, **place))
-        basis = xp.asarray(chosen.basis, dtype=self._directions.dtype, **place)
-        self.components_ = self._given(basis @ self._directions)
-        warn_if_empty(self, "no eigenvalue exceeds the edge, or the selector dropped every spike")
+    def _checked_batch(
+        self, X: Any, *, first: bool, method: str = "fit", min_samples: int = 1
+    ) -> Any:
+        """Rows to learn from."""
+        X = check_samples(
+            self,
+            X,
+            reset=first,
+            like=None if first else self._sums.first,
+            method=method,
+            accept_sparse=("csr", "csc"),
+            min_samples=min_samples,
+            computed_in=np.float64,
+        )
+        # the checks of the noise square eigenvalues
+        check_magnitude(X, power=4, name=type(self).__name__, smallest=False, like=np.float64)
+        return X
+
+    def _kept_sums(self) -> ColumnSums:
+        """Sums of the rows seen, to which rows can be added."""
+        if self._sums is None:
+            raise ValueError(
+                f"This fit kept no covariance sums (solver_={self.solver_!r}, standardize="
+                f"{self._fitted_with[0].standardize!r}), so no rows can be added. Start with "
+                "partial_fit, or fit with solver='covariance' and standardize=False or 'features'."
+            )
+        if self.center != self._fitted_with[0].center:
+            raise ValueError(
+                f"center={self.center}, but the rows seen so far were summed with center="
+                f"{self._fitted_with[0].center}. Set it back, or fit anew."
+            )
+        return self._sums
+
+    def _with_sums(self, sums: ColumnSums) -> RandomMatrixFilter:
+        """Keep sums; what they say is found out when it is asked for."""
+        self._sums, self._spiked = sums, None
+        self._fitted_with = (self._options(), self.on_empty)
+        self.solver_, self.n_samples_seen_ = "covariance", sums.moments.n_samples
+        return self
+
+    def _solved(self) -> SpikedFit:
+        """What was found; found now if rows were added since."""
+        check_is_fitted(self)
+        if self._spiked is None:
+            options, on_empty = self._fitted_with
+            moments = self._sums.moments
+            if moments.n_samples < 2:
+                raise NotFittedError(
+                    "This RandomMatrixFilter has seen one row, but needs two. Call partial_fit "
+                    "with more rows."
+                )
+            found = fitted_sums(self._sums, options)
+            self._tell(found, options, on_empty)
+            self._spiked = found
+        return self._spiked
+
+    def _tell(self, found: SpikedFit, options: FilterOptions, on_empty: str) -> None:
+        """Warn, or raise, where what was found may not be what was meant."""
+        if found.components.shape[0] == 0 and options.n_components != 0 and on_empty != "ignore":
+            message = (
+                "No direction is kept: no eigenvalue exceeds the edge (largest eigenvalue "
+                f"{float(found.eigenvalues[0]):.4g}, edge {found.upper_edge:.4g}). transform has "
+                "no columns then. Raise significance, set n_components, or say on_empty='ignore' "
+                "if noise is a possible answer."
+            )
+            if on_empty == "raise":
+                raise ValueError(message)
+            warn(message)
+        if found.departures:
+            warn(
+                "What is left without the spikes is not white noise, so n_components_ and "
+                f"p_values_ may be wrong: {'; '.join(found.departures)}."
+            )
+
+    def _maps(self, X: Any) -> tuple[Array, Array, Array]:
+        """Mean, and the rows that analyse and synthesise, in the float width of ``X``."""
+        found = self._solved()
+        xp, scale = array_namespace(found.components), found.gaussian.scale
+        analysis = found.components if scale is None else found.components / scale
+        synthesis = found.components if scale is None else found.components * scale
+        maps = (found.gaussian.mean, analysis, synthesis)
+        return tuple(xp.astype(part, X.dtype, copy=False) for part in maps)

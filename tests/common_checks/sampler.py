@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from .table import check_rejected_parameter_leaves_the_others_alone, make_table
+from .table import make_table
 
 
 def drawn(estimator, X, y):
@@ -110,6 +110,5 @@ CHECKS = [
     check_data_frames_keep_their_index,
     check_pickle_keeps_the_fit,
     check_failed_fit_leaves_the_earlier_fit_usable,
-    check_rejected_parameter_leaves_the_others_alone,
 ]
 LIBRARY_CHECKS: list = []

@@ -64,3 +64,20 @@ def test_delays_stand_present_first_and_need_their_window(rng):
     assert inner.shape == (9, 5)
     with pytest.raises(ValueError, match="at least 7 times"):
         DelayDictionary(2, lag=3).fit(X).embed(X[:6])
+
+
+@pytest.mark.parametrize("units", [[1.0, 1.0], [300.0, 1e-6]])
+def test_hermite_polynomials_take_the_root_mean_square_of_each_feature_for_its_unit(units, rng):
+    X = rng.normal(size=(40, 2)) + 0.1
+    plain = HermiteDictionary(3).fit(X)
+    lift = HermiteDictionary(3).fit(X * units)
+    np.testing.assert_allclose(lift.scale_, np.sqrt(np.mean((X * units) ** 2, axis=0)), rtol=1e-13)
+    np.testing.assert_allclose(lift.transform(X * units), plain.transform(X), rtol=1e-9)
+    zero = HermiteDictionary(2).fit(X * [1.0, 0.0])
+    assert zero.scale_[1] == 1.0
+
+
+def test_equal_rows_give_radial_functions_the_scale_one():
+    X = np.full((1001, 3), 0.1)  # whose mean is not .1
+    assert RBFDictionary(3).fit(X).scale_ == 1.0
+    assert RBFDictionary(3).fit(300 * X).scale_ == 1.0

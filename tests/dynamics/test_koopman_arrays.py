@@ -23,7 +23,7 @@ from subspace_learn.dynamics import (
     multi_step_score,
     residual_score,
 )
-from subspace_learn.dynamics._observables import supports_arrays
+from subspace_learn.dynamics._lifting import supports_arrays
 
 mpl.use("Agg")
 FITTED = [
@@ -62,7 +62,7 @@ def assert_same(given, wanted, xp, dtype="float64"):
 def assert_same_fit(given, wanted, xp):
     for name in FITTED:
         assert_same(getattr(given, name), getattr(wanted, name), xp)
-    assert given.rank_ == wanted.rank_
+    assert given.n_components_ == wanted.n_components_
     assert given.n_pairs_seen_ == wanted.n_pairs_seen_
 
 

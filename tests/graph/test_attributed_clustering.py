@@ -59,7 +59,7 @@ def test_sbm400_has_entropy_zero():
     assert adjusted_rand_score(data.target, model.labels_) == 1
 
 
-def test_more_values_than_vectors_are_no_trouble(recwarn):
+def test_more_values_than_components_are_no_trouble(recwarn):
     """One code for each of many nodes: alone it falls apart into more components than vectors."""
     A, truth = planted(720, 3, inner=0.05, outer=0.01)
     codes = np.where(np.arange(720) < 480, truth, 3 + np.arange(720) // 12)

@@ -102,7 +102,7 @@ def test_bad_graphs_are_refused_with_what_to_do(bad, match):
 def test_too_large_a_dense_problem_is_refused_with_its_size():
     edges = np.stack([np.arange(20000), (np.arange(20000) + 1) % 20000])
     graph = (np.hstack([edges, edges[::-1]]), 20000)
-    with pytest.raises(ValueError, match=r"8\.9 GiB.*n_eigenvectors to at most 4999"):
+    with pytest.raises(ValueError, match=r"8\.9 GiB.*n_components to at most 4999"):
         SpectralPositionalEncoding(None).transform(graph)
 
 
@@ -112,7 +112,7 @@ def test_filters_must_be_functions_of_arrays(bad):
         SpectralPositionalEncoding(filters=bad).fit(ring(4))
 
 
-@pytest.mark.parametrize("settings", [{"n_eigenvectors": 0}, {"filters": "no"}, {"taper": 2}])
+@pytest.mark.parametrize("settings", [{"n_components": 0}, {"filters": "no"}, {"taper": 2}])
 def test_bad_parameters_are_refused_without_a_fit_too(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
         SpectralPositionalEncoding(**settings).transform(ring(4))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.linalg import subspace_angles
+from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -18,7 +19,7 @@ def clients():
 
 def test_covariance_equals_pca_of_the_standardised_rows(clients):
     X, groups = clients
-    ours = FederatedGrassmannPCA(3).fit(X, groups=groups)
+    ours = FederatedGrassmannPCA(3, standardize=True).fit(X, groups=groups)
     Z = StandardScaler().fit_transform(X)
     reference = GrassmannPCA(3).fit(Z)
     assert subspace_angles(ours.components_.T, reference.components_.T).max() < 1e-7
@@ -40,7 +41,7 @@ def test_unsorted_string_groups_are_the_same_clients(clients, rng):
 
 def test_training_and_test_rows_are_scaled_alike(clients):
     X, groups = clients
-    ours = FederatedGrassmannPCA(15).fit(X, groups=groups)
+    ours = FederatedGrassmannPCA(15, standardize=True).fit(X, groups=groups)
     np.testing.assert_allclose(ours.inverse_transform(ours.transform(X[:5])), X[:5], atol=1e-10)
     np.testing.assert_allclose(ours.mean_, X.mean(axis=0), atol=1e-12)
     np.testing.assert_allclose(ours.scale_, X.std(axis=0), rtol=1e-12)
@@ -67,7 +68,7 @@ def test_drawn_clients_repeat_with_the_seed_and_are_scored_on_all(clients):
     X, groups = clients
     fits = [
         FederatedGrassmannPCA(
-            3, aggregation="admm", participation=0.4, n_rounds=6, random_state=1
+            3, aggregation="admm", participation=0.4, n_rounds=6, standardize=True, random_state=1
         ).fit(X, groups=groups)
         for _ in range(2)
     ]
@@ -138,6 +139,59 @@ def test_weights_equal_repetition(clients, rng):
     b = FederatedGrassmannPCA(3).fit(np.repeat(X, w, axis=0), groups=np.repeat(groups, w))
     assert subspace_angles(a.components_.T, b.components_.T).max() < 1e-7
     np.testing.assert_allclose(a.explained_variance_, b.explained_variance_, rtol=1e-10)
+    assert a.n_samples_seen_ == b.n_samples_seen_ == w.sum()
+
+
+def test_few_weighted_rows_have_the_noise_variance_of_their_repetition(rng):
+    X = rng.normal(size=(8, 12)) * 3.0
+    w = np.array([3, 1, 2, 2, 1, 3, 1, 2])
+    a = FederatedGrassmannPCA(2, standardize=True).fit(X, sample_weight=w)
+    b = FederatedGrassmannPCA(2, standardize=True).fit(np.repeat(X, w, axis=0))
+    assert a.noise_variance_ == pytest.approx(b.noise_variance_, rel=1e-10)
+    # 15 rows by their weights: 12 features, of which 2 are kept
+    Z = StandardScaler().fit_transform(np.repeat(X, w, axis=0))
+    variances = np.linalg.eigvalsh(np.cov(Z.T))
+    assert a.noise_variance_ == pytest.approx(variances[:-2].sum() / 10, rel=1e-10)
+    assert FederatedGrassmannPCA(12).fit(X, sample_weight=w).n_components_ == 12
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+def test_score_is_the_log_likelihood_of_the_rows_in_their_own_units(clients, standardize):
+    X, groups = clients
+    X = X * np.linspace(0.5, 20.0, 15)
+    ours = FederatedGrassmannPCA(3, standardize=standardize).fit(X, groups=groups)
+    Z = StandardScaler(with_std=standardize)
+    theirs = PCA(3, svd_solver="full").fit(Z.fit_transform(X))
+    jacobian = np.log(Z.scale_).sum() if standardize else 0.0
+    expected = theirs.score_samples(Z.transform(X)) - jacobian
+    np.testing.assert_allclose(ours.score_samples(X), expected, rtol=1e-9)
+    assert ours.score(X) == pytest.approx(expected.mean(), rel=1e-9)
+    np.testing.assert_allclose(
+        ours.reconstruction_error(X),
+        ((Z.transform(X) - theirs.inverse_transform(theirs.transform(Z.transform(X)))) ** 2).sum(
+            axis=1
+        ),
+        rtol=1e-7,
+    )
+
+
+def test_defaults_are_those_of_grassmann_pca(clients):
+    X, groups = clients
+    ours, one = FederatedGrassmannPCA(4).fit(X, groups=groups), GrassmannPCA(4).fit(X)
+    np.testing.assert_allclose(ours.components_, one.components_, atol=1e-8)
+    np.testing.assert_array_equal(ours.scale_, 1.0)
+    assert ours.noise_variance_ == pytest.approx(one.noise_variance_, rel=1e-9)
+    assert FederatedGrassmannPCA().n_components == 2
+
+
+def test_fitted_attributes_do_not_read_parameters(clients):
+    X, groups = clients
+    ours = FederatedGrassmannPCA(3, standardize=True).fit(X, groups=groups)
+    before = ours.transform(X), ours.explained_variance_, ours.score(X), ours.n_iter_
+    ours.set_params(standardize=False, n_components=1, aggregation="krylov", n_rounds=2)
+    for a, b in zip(before, (ours.transform(X), ours.explained_variance_), strict=False):
+        np.testing.assert_array_equal(a, b)
+    assert before[2:] == (ours.score(X), ours.n_iter_)
 
 
 # -- wrong input -------------------------------------------------------------------------------
@@ -169,3 +223,19 @@ def test_a_client_whose_rows_carry_no_weight_has_no_say(clients):
         ours = FederatedGrassmannPCA(3).fit(X, sample_weight=w, groups=groups)
     reference = FederatedGrassmannPCA(3).fit(X[groups != 2], groups=groups[groups != 2])
     assert subspace_angles(ours.components_.T, reference.components_.T).max() < 1e-7
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_samples", [101, 1001])
+def test_constant_columns_have_scale_one_and_no_direction(rng, n_samples, dtype):
+    X = rng.normal(size=(n_samples, 46)).astype(dtype)
+    constants = np.r_[0.1, rng.uniform(-50, 50, size=39).round(2)]
+    X[:, 6:] = constants  # a plain mean of equal values is off by its rounding in a third of them
+    weights = rng.integers(1, 4, size=n_samples)
+    groups = rng.integers(0, 5, size=n_samples)
+    pca = FederatedGrassmannPCA(2, standardize=True).fit(X, sample_weight=weights, groups=groups)
+    np.testing.assert_array_equal(pca.scale_[6:], 1.0)
+    np.testing.assert_array_equal(pca.mean_[6:], X[0, 6:])
+    np.testing.assert_array_equal(pca.components_[:, 6:], 0.0)
+    spread = np.sqrt(np.cov(X[:, :6].T, fweights=weights, ddof=0).diagonal())
+    np.testing.assert_allclose(pca.scale_[:6], spread, rtol=1e-5)

@@ -5,6 +5,7 @@ import pytest
 
 from subspace_learn.linalg.eig import (
     leading_eigenpairs,
+    rounding_floor,
     stacked_eigenvalues,
     with_fixed_signs,
     without_rounding,
@@ -36,6 +37,35 @@ def test_signs_make_the_largest_entry_positive_and_do_nothing_else(xp):
     rows = np.array([[1.0, -3.0, 2.0], [0.5, 0.1, -0.2], [0.0, 0.0, 0.0]])
     fixed = xp.numpy(with_fixed_signs(xp.asarray(rows)))
     np.testing.assert_array_equal(fixed, [[-1.0, 3.0, -2.0], [0.5, 0.1, -0.2], [0.0, 0.0, 0.0]])
+
+
+def test_equal_entries_leave_the_sign_to_the_first_of_them(xp):
+    tied = np.array([[-0.5, 0.5, 0.1], [0.5, -0.5, 0.1]])
+    for noise in (1e-16, -1e-16, 1e-8, -1e-8):
+        rows = tied + np.array([0.0, noise, 0.0])
+        for signs in (rows, -rows):
+            fixed = xp.numpy(with_fixed_signs(xp.asarray(signs)))
+            assert (fixed[:, 0] > 0).all()
+    # one part in a thousand is no tie
+    assert xp.numpy(with_fixed_signs(xp.asarray(np.array([[-0.5, 0.5005]]))))[0, 1] > 0
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e3])
+def test_rounding_floor_separates_noise_of_products_from_small_columns(xp, rng, scale):
+    # float32 products of 40 columns, one on a large scale, and ten copies of others
+    X = rng.normal(size=(500, 40))
+    X[:, 30:] = X[:, 5:15]
+    X[:, 0] *= scale
+    X = X.astype(np.float32)
+    S = (X.T @ X).astype(float)
+    S = (S + S.T) / 2
+    values, vectors = np.linalg.eigh(S)
+    values, vectors = values[::-1].copy(), vectors[:, ::-1].copy()
+    floor = xp.numpy(
+        rounding_floor(*map(xp.asarray, (values, vectors, np.diag(S).copy())), 2.0**-23)
+    )
+    assert (np.abs(values[30:]) < floor[30:]).all()
+    assert (values[:30] > 100 * floor[:30]).all()
 
 
 def test_only_values_at_rounding_level_become_zero(xp):

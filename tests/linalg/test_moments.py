@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import subspace_learn.linalg.moments as moments_module
-from subspace_learn.linalg.moments import merged_moments, row_blocks, table_moments
+from subspace_learn.linalg.moments import (
+    column_moments,
+    deviations,
+    merged_moments,
+    row_blocks,
+    table_moments,
+)
 
 
 def definition(X, w=None, center=True):
@@ -65,6 +71,106 @@ def test_sparse_with_unsorted_indices_is_read_right():
     assert not X.has_sorted_indices
     np.testing.assert_allclose(table_moments(X, center=False).scatter, [[1, 2], [2, 4]])
     assert not X.has_sorted_indices  # the input is left as it was
+
+
+CONSTANTS = np.random.default_rng(7).uniform(-50, 50, size=40).round(2)
+
+
+def varied_and_constant(rng, n, dtype=np.float64):
+    """Three columns of noise, forty of two-decimal constants, in one table."""
+    X = np.tile(np.r_[np.zeros(3), 0.1, CONSTANTS], (n, 1))
+    X[:, :3] = rng.normal(size=(n, 3))
+    return X.astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("n", [7, 1001, 5000])
+def test_constant_columns_have_no_variance_whatever_their_value(xp, rng, n, weighted, dtype):
+    X = varied_and_constant(rng, n, dtype)
+    w = rng.integers(0, 4, size=n).astype(float) if weighted else None
+    if weighted:
+        w[0] = 0.0
+        X[0, 3:] = 77.7  # a row that does not count
+    weights = xp.asarray(w) if weighted else None
+    found = table_moments(xp.asarray(X), weights)
+    mean, variance = column_moments(xp.asarray(X), weights)
+    for values in (xp.numpy(found.scatter)[3:, :], xp.numpy(variance)[3:]):
+        np.testing.assert_array_equal(values, 0.0)
+    for values in (xp.numpy(found.mean), xp.numpy(mean)):
+        np.testing.assert_array_equal(values[3:], X[1, 3:].astype(float))
+
+
+@pytest.mark.parametrize("form", [sp.csr_matrix, sp.csc_matrix])
+def test_constant_sparse_columns_have_no_variance_whatever_their_value(rng, form):
+    X = varied_and_constant(rng, 1001)
+    X[:, :3] *= rng.uniform(size=(1001, 3)) < 0.2
+    w = rng.integers(1, 4, size=1001).astype(float)
+    found = table_moments(form(X), w)
+    np.testing.assert_array_equal(found.scatter[3:, :], 0.0)
+    np.testing.assert_array_equal(found.mean[3:], X[0, 3:])
+    np.testing.assert_allclose(found.scatter, definition(X, w)[1], atol=1e-10)
+
+
+def test_sparse_columns_far_from_zero_keep_their_covariances(rng):
+    X = rng.normal(size=(2000, 4)) * [1.0, 1.0, 3.0, 1.0] + [0.0, 1e6, 1e6, 2.0]
+    X[:, 2] += X[:, 0] + X[:, 1] - 1e6
+    w = rng.uniform(0.5, 2.0, size=2000)
+    # values near 1e6 are rounded to 1e-10; sums about zero would be off by 1e12 * 2000 * eps
+    np.testing.assert_allclose(
+        table_moments(sp.csr_matrix(X), w).scatter, definition(X, w)[1], rtol=1e-7, atol=1e-4
+    )
+
+
+@settings(max_examples=20, deadline=None)
+@given(cuts=st.lists(st.integers(1, 59), max_size=20), seed=st.integers(0, 99))
+def test_constant_columns_stay_constant_in_any_stream(cuts, seed):
+    X = varied_and_constant(np.random.default_rng(seed), 60)
+    parts = [table_moments(part) for part in np.split(X, sorted(set(cuts)))]
+    total = parts[0]
+    for part in parts[1:]:
+        total = merged_moments(total, part)
+    np.testing.assert_array_equal(total.scatter[3:, :], 0.0)
+    np.testing.assert_array_equal(total.mean[3:], X[0, 3:])
+
+
+def test_column_moments_equal_their_definition(xp, rng):
+    X = rng.normal(size=(700, 3)) * [1.0, 1e-3, 50.0] + [0.0, 1e5, 3.0]
+    w = rng.uniform(0, 3, size=700)
+    mean, variance = map(xp.numpy, column_moments(xp.asarray(X), xp.asarray(w)))
+    expected, scatter = definition(X, w)
+    np.testing.assert_allclose(mean, expected, rtol=1e-14, atol=1e-14)
+    np.testing.assert_allclose(variance, np.diag(scatter) / w.sum(), rtol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_deviations_are_zero_for_what_rounding_leaves_and_for_nothing_else(xp, dtype):
+    eps = np.finfo(dtype).eps
+    X = np.ones((1000, 4), dtype=dtype) * np.asarray([3.7, 3.7, 0.0, -0.4], dtype=dtype)
+    X[::3, 0] = np.nextafter(X[0, 0], dtype(9))  # the last bit only
+    X[:500, 1] *= dtype(1 + 100 * eps)  # more than rounding: half-width 50 eps
+    X[0, 2] = 1e-18  # small beside everything but its own mean
+    mean, variance = column_moments(xp.asarray(X))
+    found = xp.numpy(deviations(variance, mean, eps))
+    exact = X.astype(np.longdouble).std(axis=0).astype(float)
+    np.testing.assert_array_equal(found[[0, 3]], 0.0)
+    np.testing.assert_allclose(found[[1, 2]], exact[[1, 2]], rtol=1e-3)
+
+
+def test_time_stamps_keep_their_differences_however_many_there_are(rng):
+    seconds = 1.7e9 + rng.uniform(0, 0.2, size=200_000)
+    mean, variance = column_moments(seconds[:, None])
+    found = deviations(variance, mean, np.finfo(float).eps)
+    np.testing.assert_allclose(found, seconds.astype(np.longdouble).std(), rtol=1e-6)
+
+
+def test_float32_moments_about_the_origin_keep_what_varies_about_a_common_row(rng):
+    # rows of a common spectrum and .2 % structure: products of whole rows would lose the structure
+    common = rng.uniform(1, 2, size=30)
+    X = (common + 0.002 * rng.normal(size=(4000, 2)) @ rng.normal(size=(2, 30))).astype(np.float32)
+    found = np.linalg.eigvalsh(table_moments(X, center=False).scatter)[-3:]
+    exact = np.linalg.eigvalsh(definition(X, center=False)[1])[-3:]
+    np.testing.assert_allclose(found, exact, rtol=1e-4)
 
 
 @settings(max_examples=30, deadline=None)

@@ -26,7 +26,7 @@ def test_it_is_closer_to_a_spiked_covariance_than_linear_shrinkage(shape, rng):
 def test_likelihood_and_precision_are_those_of_the_covariance(shape, center, rng):
     X = rng.standard_normal(shape) + 2
     model = AnalyticShrinkage(center=center).fit(X)
-    law = multivariate_normal(model.location_, model.covariance_)
+    law = multivariate_normal(model.mean_, model.covariance_)
     np.testing.assert_allclose(model.score_samples(X), law.logpdf(X), rtol=1e-8)
     np.testing.assert_allclose(model.covariance_ @ model.precision_, np.eye(shape[1]), atol=1e-8)
     np.testing.assert_allclose(

@@ -13,7 +13,6 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from subspace_learn.functional.random_matrix.heavy_tail_spectrum import hill_exponent
 from subspace_learn.random_matrix import HeavyTailSpectrum
-from tests.common_checks.table import check_rejected_parameter_leaves_the_others_alone
 
 SHAPES = ((128, 128), (128, 256), (128, 512), (128, 1280), (512, 100))
 
@@ -175,7 +174,6 @@ def test_second_fit_gives_the_same_and_a_failed_one_leaves_it(rng):
             model.fit(bad)
         assert sorted(vars(model)) == state
         np.testing.assert_array_equal(fitted_numbers(model), once)
-    check_rejected_parameter_leaves_the_others_alone(model)
 
 
 def test_bad_matrices_are_refused_in_every_library(xp, rng):

@@ -7,13 +7,17 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from scipy.stats import multivariate_normal
+from sklearn import config_context
+from sklearn.base import clone
 from sklearn.covariance import EmpiricalCovariance
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from subspace_learn import RandomMatrixFilter
 from subspace_learn.datasets import make_spiked_samples
+from subspace_learn.functional.random_matrix.noise_laws import TableSize, edge_law, edge_sf
 
 SPIKES = (9.0, 4.0, 2.5)
 
@@ -33,7 +37,7 @@ def test_planted_spikes_are_found_and_debiased(noise, shape):
     spikes = np.array([40.0, 20.0])
     X, basis = make_spiked_samples(*shape, spikes=spikes, random_state=1, return_basis=True)
     model = RandomMatrixFilter(noise=noise).fit(X)
-    assert model.n_spikes_ == 2
+    assert model.n_components_ == 2
     # The trace of n x p numbers strays by sqrt(2 / (n p)) = .7 %, a median by 1.1 %; that of 200
     # eigenvalues that reach down to 0 is the least certain of these, with 1.8 %.
     square_median = noise == "median" and shape[0] == shape[1]
@@ -68,7 +72,7 @@ def test_debiased_spikes_are_right_within_3_percent_on_the_mean():
 
 def test_noise_alone_gives_a_spike_as_often_as_significance_says(rng):
     model = RandomMatrixFilter(significance=0.05, on_empty="ignore")
-    counts = [model.fit(rng.standard_normal((120, 60))).n_spikes_ for _ in range(300)]
+    counts = [model.fit(rng.standard_normal((120, 60))).n_components_ for _ in range(300)]
     # 15 of 300 expected, standard deviation 3.8; the noise level is estimated, which adds some
     assert 0.02 <= np.mean(np.array(counts) > 0) <= 0.09
 
@@ -78,7 +82,7 @@ def test_noise_alone_gives_a_spike_as_often_as_significance_says(rng):
 def test_every_edge_and_scale_finds_strong_spikes_in_white_noise(edge, standardize):
     X = make_spiked_samples(400, 100, spikes=(8.0, 5.0), random_state=3)
     model = RandomMatrixFilter(edge=edge, standardize=standardize, random_state=0).fit(X)
-    assert model.n_spikes_ == 2
+    assert model.n_components_ == 2
 
 
 @pytest.mark.parametrize("kind", ["features", "samples", "tails"])
@@ -96,18 +100,18 @@ def test_departures_warn_and_the_robust_options_find_the_planted_spikes(kind):
     X = noise + scale * rng.standard_normal((400, 3)) * np.sqrt([20, 10, 6]) @ basis.T
     word = {"features": "variances of the features", "samples": "lengths of the rows"}
     with pytest.warns(UserWarning, match=word.get(kind, "heavy tails")):
-        assert RandomMatrixFilter().fit(X).n_spikes_ > 3
+        assert RandomMatrixFilter().fit(X).n_components_ > 3
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "What is left", UserWarning)  # rows still differ some
         robust = RandomMatrixFilter(edge="permutation", standardize="both", random_state=0).fit(X)
-    assert robust.n_spikes_ == 3
+    assert robust.n_components_ == 3
 
 
 @pytest.mark.parametrize("by", ["features", "samples"])
 def test_data_that_are_only_rescaled_are_brought_back(by):
     X = make_spiked_samples(400, 100, spikes=(8.0, 5.0), random_state=2)
     scale = np.random.default_rng(0).uniform(0.2, 3, (1, 100) if by == "features" else (400, 1))
-    assert RandomMatrixFilter(standardize=by).fit(X * scale).n_spikes_ == 2
+    assert RandomMatrixFilter(standardize=by).fit(X * scale).n_components_ == 2
 
 
 def test_serial_rows_and_spectra_without_a_bulk_warn(rng):
@@ -146,7 +150,7 @@ def test_rotation_turns_the_directions_and_scaling_scales_the_noise(spiked, rng)
     )
     scaled = RandomMatrixFilter().fit(1e3 * X)
     assert scaled.noise_variance_ == pytest.approx(1e6 * plain.noise_variance_)
-    np.testing.assert_array_equal(scaled.support_, plain.support_)
+    assert scaled.n_components_ == plain.n_components_
     np.testing.assert_allclose(scaled.p_values_, plain.p_values_, rtol=1e-6)
 
 
@@ -200,15 +204,213 @@ def test_shrinkage_beats_the_sample_covariance_as_the_sheet_says():
 
 @pytest.mark.parametrize("standardize", [False, "features", "samples", "both"])
 @pytest.mark.parametrize("solver", ["gram", "covariance"])
-def test_weights_are_repeated_rows(standardize, solver, rng):
-    X = make_spiked_samples(80, 30, spikes=(30.0,), random_state=0)
+def test_moments_and_directions_are_those_of_repeated_rows(standardize, solver, rng):
+    X = 7 * make_spiked_samples(80, 30, spikes=(30.0,), mean=2.0, random_state=0)
     weights = rng.integers(0, 4, 80)
     options = {"standardize": standardize, "solver": solver, "n_components": 1}
     weighted = RandomMatrixFilter(**options).fit(X, sample_weight=weights)
     repeated = RandomMatrixFilter(**options).fit(np.repeat(X, weights, axis=0))
     np.testing.assert_allclose(weighted.eigenvalues_, repeated.eigenvalues_, atol=1e-9)
     np.testing.assert_allclose(weighted.components_, repeated.components_, atol=1e-9)
-    assert weighted.noise_variance_ == pytest.approx(repeated.noise_variance_)
+    np.testing.assert_allclose(weighted.mean_, repeated.mean_)
+    if standardize in ("features", "both"):
+        np.testing.assert_allclose(weighted.scale_, repeated.scale_)
+
+
+def balanced():
+    """Class-balance weights of 20 rows in 200."""
+    return np.where(np.arange(200) < 20, 5.0, 5 / 9)
+
+
+@pytest.mark.parametrize("kind", ["balanced", "frequencies", "exponential"])
+@pytest.mark.parametrize("noise", ["median", "mle"])
+def test_weights_make_no_spikes_of_noise(kind, noise):
+    """60 draws at 1 %: three of them by chance once in 3000 runs. Before, 11 spikes in each."""
+    counts = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        X = 3 * rng.standard_normal((200, 40))
+        weights = {
+            "balanced": balanced(),
+            "frequencies": rng.integers(1, 4, 200),
+            "exponential": rng.exponential(size=200),
+        }[kind]
+        model = RandomMatrixFilter(on_empty="ignore", noise=noise).fit(X, sample_weight=weights)
+        counts.append(model.n_components_)
+    assert np.sum(np.array(counts) > 0) <= 3
+
+
+def test_planted_spikes_are_found_and_debiased_under_weights():
+    X = 2 * make_spiked_samples(600, 60, spikes=(30.0, 12.0), random_state=0)
+    weights = np.random.default_rng(0).integers(1, 6, 600)
+    model = RandomMatrixFilter().fit(X, sample_weight=weights)
+    assert model.n_components_ == 2
+    assert model.n_samples_effective_ == pytest.approx(weights.sum() ** 2 / (weights**2).sum())
+    assert model.noise_variance_ == pytest.approx(4, rel=0.04)
+    # (2 / 430)^(1/2) = 7 % each: three of these
+    np.testing.assert_allclose(model.spikes_, [124, 52], rtol=0.21)
+
+
+@pytest.mark.parametrize("noise", ["median", "mle", 4.0])
+def test_a_common_factor_of_the_weights_decides_nothing(noise):
+    X = 2 * make_spiked_samples(100, 30, spikes=(9.0,), random_state=1)
+    plain = RandomMatrixFilter(noise=noise).fit(X)
+    tripled = RandomMatrixFilter(noise=noise).fit(X, sample_weight=np.full(100, 3.0))
+    np.testing.assert_allclose(tripled.p_values_, plain.p_values_, rtol=1e-8)
+    assert tripled.noise_variance_ == pytest.approx(plain.noise_variance_)
+    assert tripled.n_samples_effective_ == pytest.approx(100)
+
+
+def test_copies_that_no_weight_tells_of_are_warned_of(rng):
+    X = rng.standard_normal((150, 20))
+    sampled = X[np.random.default_rng(0).integers(0, 150, 300)]
+    with pytest.warns(UserWarning, match=r"rows repeat one another \(300 rows, 1\d\d different"):
+        RandomMatrixFilter(on_empty="ignore").fit(sampled)
+    levels = rng.integers(0, 3, (300, 4)).astype(float)  # rows of few levels coincide by chance
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "(?s).*rows repeat")
+        warnings.filterwarnings("ignore", "What is left", UserWarning)
+        RandomMatrixFilter(on_empty="ignore").fit(levels)
+
+
+@pytest.mark.parametrize(("n", "p"), [(30, 8), (50, 20)])
+@pytest.mark.parametrize("noise", ["median", "mle", 9.0])
+def test_default_significance_is_one_percent(n, p, noise):
+    """1500 draws: 15 expected, standard deviation 3.9; 2 to 3.3 % before for the median."""
+    rng = np.random.default_rng(n)
+    model = RandomMatrixFilter(on_empty="ignore", noise=noise)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        counts = [model.fit(3 * rng.standard_normal((n, p)) + 5).n_components_ for _ in range(1500)]
+    assert 0.003 < np.mean(np.array(counts) > 0) < 0.0175
+
+
+def test_default_edge_is_the_one_percent_quantile():
+    X = make_spiked_samples(100, 30, random_state=0)
+    default, told = RandomMatrixFilter().fit(X), RandomMatrixFilter(significance=0.01).fit(X)
+    assert default.upper_edge_ == told.upper_edge_
+    assert default.upper_edge_ < RandomMatrixFilter(significance=0.005).fit(X).upper_edge_
+    law = edge_law(TableSize(99, 30).without(default.n_components_), "median")
+    unit = default.noise_variance_ * (99 - default.n_components_) / 99
+    assert edge_sf(default.upper_edge_ / unit, law) == pytest.approx(0.01, rel=1e-6)
+
+
+# --- scales, widths, streams --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("factor", [1.0, 300.0, 1e3, 1e4, 1e-6, 1e6])
+@pytest.mark.parametrize("standardize", [False, "features"])
+def test_float32_decides_as_float64_does_whatever_the_scale_of_one_column(factor, standardize):
+    X = make_spiked_samples(300, 40, spikes=(15.0, 8.0), mean=1.0, random_state=0)
+    X[:, 3] *= factor
+    X = X.astype(np.float32)
+    options = {"standardize": standardize}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "What is left", UserWarning)
+        narrow = RandomMatrixFilter(**options).fit(X)
+        wide = RandomMatrixFilter(**options).fit(X.astype(np.float64))
+    assert narrow.n_components_ == wide.n_components_
+    assert narrow.noise_variance_ == wide.noise_variance_ > 0.5
+    assert narrow.upper_edge_ == wide.upper_edge_
+    assert narrow.components_.dtype == np.float32
+    np.testing.assert_allclose(narrow.p_values_, wide.p_values_, rtol=1e-5, atol=1e-37)
+
+
+def test_noise_lost_to_rounding_is_said(rng):
+    X = rng.standard_normal((200, 20)) * np.where(np.arange(20) == 4, 1e9, 1.0)
+    with pytest.warns(UserWarning, match="0 to rounding beside the largest"):
+        assert RandomMatrixFilter().fit(X).noise_variance_ == 0
+
+
+@pytest.mark.parametrize("solver", ["covariance", "gram"])
+@pytest.mark.parametrize("kind", ["tenth", "residue", "zero"])
+def test_constant_columns_change_nothing_when_features_are_divided(solver, kind):
+    """A constant .1 has a mean that is not .1: its deviation is a rounding residue."""
+    X = make_spiked_samples(1001, 20, spikes=(9.0,), random_state=0)
+    constant = np.full(1001, {"tenth": 0.1, "residue": 0.1, "zero": 0.0}[kind])
+    if kind == "residue":
+        constant[::2] = np.nextafter(0.1, 1)
+    options = {"standardize": "features", "solver": solver}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "What is left", UserWarning)  # a spike in few features
+        plain = RandomMatrixFilter(**options).fit(X)
+        padded = RandomMatrixFilter(**options).fit(np.column_stack([X, constant]))
+    assert padded.scale_[-1] == 1
+    assert padded.n_components_ == plain.n_components_
+    np.testing.assert_allclose(padded.components_[:, :-1], plain.components_, atol=1e-9)
+    assert padded.noise_variance_ == pytest.approx(plain.noise_variance_, rel=1e-9)
+
+
+CUTS = {
+    "single rows": np.arange(1, 60),
+    "one row first": [1],
+    "one row last": [59],
+    "uneven": [2, 3, 40],
+}
+READ = (
+    "noise_variance_", "upper_edge_", "n_components_", "eigenvalues_", "p_values_", "spikes_",
+    "cosines_", "components_", "mean_", "covariance_", "bulk_distance_", "n_samples_seen_",
+    "n_samples_effective_",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("cuts", CUTS)
+@pytest.mark.parametrize("standardize", [False, "features"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_every_cut_into_batches_gives_the_statistics_of_one_fit(cuts, standardize, weighted):
+    X = 3 * make_spiked_samples(60, 8, spikes=(30.0,), mean=5.0, random_state=0)
+    X = np.column_stack([X, np.full(60, 0.1)])
+    weights = np.random.default_rng(0).uniform(0.3, 4, 60) if weighted else np.ones(60)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "What is left", UserWarning)
+        whole = RandomMatrixFilter(standardize=standardize).fit(X, sample_weight=weights)
+        stream = RandomMatrixFilter(standardize=standardize)
+        for rows in np.split(np.arange(60), CUTS[cuts]):
+            stream.partial_fit(X[rows], sample_weight=weights[rows])
+        assert stream.n_components_ == whole.n_components_  # solves
+    for name in READ:
+        np.testing.assert_allclose(
+            getattr(stream, name), getattr(whole, name), rtol=1e-8, atol=1e-9, err_msg=name
+        )
+    if standardize:
+        np.testing.assert_allclose(stream.scale_, whole.scale_)
+
+
+def test_a_stream_solves_once_and_warns_once_when_it_is_asked(rng):
+    batches = np.split(rng.standard_normal((400, 10)), 40)
+    model = RandomMatrixFilter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for batch in batches:
+            model.partial_fit(batch)
+    with pytest.warns(UserWarning, match="No direction is kept") as caught:
+        shape = model.n_components_, model.transform(batches[0]).shape
+    assert shape == (0, (10, 0))
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+def test_one_row_is_not_fitted_yet(rng):
+    model = RandomMatrixFilter(n_components=1).partial_fit(rng.standard_normal((1, 4)))
+    with pytest.raises(NotFittedError, match="seen one row"):
+        model.transform(rng.standard_normal((1, 4)))
+    model.partial_fit(rng.standard_normal((5, 4)))
+    assert model.transform(rng.standard_normal((1, 4))).shape == (1, 1)
+
+
+def test_attributes_do_not_change_when_parameters_are_set(spiked):
+    X = spiked[0]
+    fitted = RandomMatrixFilter().fit(X)
+    stream = RandomMatrixFilter().partial_fit(X)  # not solved yet
+    changes = {"center": False, "standardize": "features", "n_components": 7, "noise": "mle"}
+    for model in (fitted, stream):
+        model.set_params(**changes)
+        for name in READ:
+            np.testing.assert_allclose(
+                getattr(model, name), getattr(RandomMatrixFilter().fit(X), name), err_msg=name
+            )
+    with pytest.raises(ValueError, match="center=False, but the rows seen so far"):
+        fitted.partial_fit(X)
 
 
 @pytest.mark.parametrize("standardize", [False, "features"])
@@ -220,7 +422,7 @@ def test_batches_and_merging_give_one_fit(spiked, standardize):
         stream.partial_fit(rows)
     halves = RandomMatrixFilter(**options).fit(X[:150])
     halves.merge(RandomMatrixFilter(**options).fit(X[150:]))
-    stream.set_params(n_components=None).merge(RandomMatrixFilter().fit(X))
+    stream.set_params(n_components=None).merge(RandomMatrixFilter(**options).fit(X))
     for model, factor in ((halves, 1), (stream, 2)):
         assert model.n_samples_seen_ == 400 * factor
     np.testing.assert_allclose(halves.components_, whole.components_, atol=1e-9)
@@ -235,14 +437,30 @@ def test_fits_that_cannot_be_continued_say_so(spiked):
     with pytest.raises(AttributeError):
         RandomMatrixFilter(edge="permutation").partial_fit(X)
     model = RandomMatrixFilter().fit(X)
-    with pytest.raises(ValueError, match="both must agree"):
-        model.merge(RandomMatrixFilter(center=False, n_components=1).fit(X))
-    with pytest.raises(TypeError, match="another RandomMatrixFilter"):
+    with pytest.raises(TypeError, match="another fitted RandomMatrixFilter"):
         model.merge("other")
-    frames = [pd.DataFrame(X, columns=[f"{name}{i}" for i in range(100)]) for name in "ab"]
-    first, second = (RandomMatrixFilter().fit(frame) for frame in frames)
-    with pytest.raises(ValueError, match="feature names differ"):
-        first.merge(second)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"center": False, "n_components": 1}, "center=True and center=False"),
+        ({"standardize": "features"}, "standardize=False and standardize='features'"),
+    ],
+)
+def test_fits_that_are_not_comparable_are_not_merged(spiked, other, message):
+    X = spiked[0]
+    with pytest.raises(ValueError, match=message):
+        RandomMatrixFilter().fit(X).merge(RandomMatrixFilter(**other).fit(X))
+
+
+def test_fits_of_other_columns_are_not_merged(spiked):
+    frame = pd.DataFrame(spiked[0]).rename(columns=str)
+    model = RandomMatrixFilter().fit(frame)
+    with pytest.raises(ValueError, match="column names differ"):
+        model.merge(RandomMatrixFilter().fit(frame.rename(columns={"3": "three"})))
+    with pytest.raises(ValueError, match="another order"):
+        model.merge(RandomMatrixFilter().fit(frame[frame.columns[::-1]]))
 
 
 @pytest.mark.parametrize("solver", ["gram", "covariance"])
@@ -267,8 +485,8 @@ def test_rounding_of_sparse_sums_is_no_spike(standardize, solver):
     model = RandomMatrixFilter(standardize=standardize, solver=solver)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "What is left", UserWarning)
-        assert model.fit(sp.csr_array(X)).n_spikes_ == 3
-        assert model.fit(X).n_spikes_ == 3
+        assert model.fit(sp.csr_array(X)).n_components_ == 3
+        assert model.fit(X).n_components_ == 3
 
 
 def test_sparse_rows_can_be_equalised_about_the_origin():
@@ -297,9 +515,6 @@ def test_nothing_found_warns_raises_or_is_ignored(rng):
     with pytest.raises(ValueError, match="largest eigenvalue"):
         RandomMatrixFilter(on_empty="raise").fit(X)
     RandomMatrixFilter(on_empty="ignore").fit(X)
-    X = make_spiked_samples(200, 30, spikes=(20.0,), random_state=0)
-    with pytest.warns(UserWarning, match="selector dropped every spike"):
-        RandomMatrixFilter(selector=lambda Z, y: np.zeros(Z.shape[1], bool)).fit(X)
 
 
 def test_constant_features_are_not_counted(spiked):
@@ -307,7 +522,7 @@ def test_constant_features_are_not_counted(spiked):
     plain = RandomMatrixFilter().fit(X)
     padded = np.column_stack([X, np.full((400, 300), 1e6)])
     model = RandomMatrixFilter(standardize=False, solver="covariance").fit(padded)
-    assert model.n_spikes_ == plain.n_spikes_ == 3
+    assert model.n_components_ == plain.n_components_ == 3
     assert model.noise_variance_ == pytest.approx(plain.noise_variance_, rel=1e-6)
     with pytest.raises(ValueError, match="constant"):
         RandomMatrixFilter().fit(np.ones((10, 3)))
@@ -350,11 +565,29 @@ def test_one_row_nan_and_sparse_permutations_are_refused(rng):
 def test_float32_and_set_output(spiked):
     X = spiked[0].astype(np.float32)
     model = RandomMatrixFilter().fit(X)
-    assert model.n_spikes_ == 3
+    assert model.n_components_ == 3
     for values in (model.transform(X), model.filter(X), model.covariance_, model.spikes_):
         assert values.dtype == np.float32
     frame = RandomMatrixFilter().set_output(transform="pandas").fit_transform(X)
     assert list(frame.columns) == [f"randommatrixfilter{i}" for i in range(3)]
+
+
+@pytest.mark.parametrize("how", ["set_output", "config"])
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_filter_gives_the_columns_of_x_in_the_container_asked_for(spiked, how, container):
+    pytest.importorskip(container)
+    frame = pd.DataFrame(spiked[0][:, :30], index=np.arange(400) + 7).rename(columns="f{}".format)
+    plain = RandomMatrixFilter(n_components=2).fit(frame)
+    if how == "set_output":
+        model = clone(plain).set_output(transform=container).fit(frame)
+        filtered = model.filter(frame)
+    else:
+        with config_context(transform_output=container):
+            filtered = RandomMatrixFilter(n_components=2).fit(frame).filter(frame)
+    assert list(filtered.columns) == list(frame.columns)
+    np.testing.assert_allclose(filtered.to_numpy(), plain.filter(frame))
+    if container == "pandas":
+        np.testing.assert_array_equal(filtered.index, frame.index)
 
 
 def test_grid_search_compares_likelihoods_and_pipelines_filter(spiked):
@@ -371,7 +604,7 @@ def test_permutations_in_every_library(xp):
     X = make_spiked_samples(100, 30, spikes=(30.0,), random_state=0)
     model = RandomMatrixFilter(edge="permutation", random_state=0)
     given = model.fit(xp.asarray(X)).upper_edge_
-    assert model.n_spikes_ == 1
+    assert model.n_components_ == 1
     assert xp.owns(model.filter(xp.asarray(X)))
     assert given == pytest.approx(model.fit(X).upper_edge_)
 

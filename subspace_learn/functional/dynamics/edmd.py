@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-from ..._array import Array, array_namespace, double, is_complex, is_numpy
-from .pair_factors import PairFactors, pair_factors
+from ..._array import Array, array_namespace, double, is_complex
+from .pair_factors import PairFactors
 
 __all__ = [
     "KoopmanFit",
@@ -19,10 +19,13 @@ __all__ = [
     "explained_variance",
     "koopman_eigenpairs",
     "koopman_fit",
-    "koopman_matrix",
     "modes",
     "real_columns",
 ]
+
+
+# Of the condition of eigenvectors that are solved with.
+_SMALLEST_RECIPROCAL = 1e-10
 
 
 class KoopmanFit(NamedTuple):
@@ -35,57 +38,22 @@ class KoopmanFit(NamedTuple):
     readout: np.ndarray
     """Least squares map from observables to states, (n_observables, n_features)."""
     basis: np.ndarray
-    """Columns that make the dictionary orthonormal on the data, (n_observables, rank)."""
+    """Columns that make the dictionary orthonormal on the data, (n_observables, n_components)."""
     inverse_basis: np.ndarray
-    """Observables in the orthonormal dictionary, (rank, n_observables)."""
+    """Observables in the orthonormal dictionary, (n_components, n_observables)."""
     operator: np.ndarray
-    """K in the orthonormal dictionary, after regularisation or projection, (rank, rank)."""
+    """K in the orthonormal dictionary, regularised or projected, (n_components, n_components)."""
     projected: np.ndarray
-    """What the data say, ``Q^* psi(y) basis``, (rank, rank)."""
-    complement: np.ndarray
-    """The part of ``psi(y) basis`` that Q does not span, (n_rows, rank) with n_rows <= rank."""
+    """What the data say, ``Q^* psi(y) basis``, (n_components, n_components)."""
+    unexplained: np.ndarray
+    """The part of ``psi(y) basis`` that Q does not span, at most n_components rows."""
     singular_values: np.ndarray
-    """Of the lifted data with columns scaled to length 1, descending."""
-
-
-def koopman_matrix(
-    left: Array, right: Array, weights: Array | None = None, *, solver: str = "qr"
-) -> np.ndarray:
-    """Koopman matrix of lifted pairs, and nothing else: the least squares solution.
-
-    Parameters
-    ----------
-    left, right : array of shape (n_pairs, n_observables)
-        Observables of x and of its successor y.
-    weights : array of shape (n_pairs,), optional
-        Nonnegative quadrature weights.
-    solver : {"qr", "gram"}, default="qr"
-        As in `pair_factors`.
-
-    Returns
-    -------
-    matrix : ndarray of shape (n_observables, n_observables)
-        K with ``psi(y) ~ psi(x) K``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
-    >>> koopman_matrix(X, X @ np.array([[0.5, 1.0], [0.0, 0.25]])).round(12) + 0.0
-    array([[0.5 , 1.  ],
-           [0.  , 0.25]])
-    """
-    factors = pair_factors(left, right, weights=weights, solver=solver, residuals=False)
-    upper = factors.left
-    if upper.shape[0] == upper.shape[1] and solver == "qr":
-        return scipy.linalg.solve_triangular(upper, factors.right, check_finite=False)
-    return koopman_fit(factors).matrix
+    """Of the lifted data, descending; columns have length 1 before inputs are taken out."""
 
 
 def koopman_fit(
     factors: PairFactors,
     *,
-    n_inputs: int = 0,
     rcond: float = 1e-12,
     alpha: float = 0.0,
     n_components: int | None = None,
@@ -97,10 +65,10 @@ def koopman_fit(
     ----------
     factors : PairFactors
         From `pair_factors`.
-    n_inputs : int, default=0
-        How many of the first columns of ``left`` are inputs.
     rcond : float, default=1e-12
         Singular values below this share of the largest are dropped, columns scaled to length 1.
+        With inputs, both are those before the inputs are taken out: what then is left of a column
+        that they explain is rounding, and must not be scaled up.
     alpha : float, default=0.0
         Ridge relative to the mean squared length of the scaled columns.
     n_components : int, optional
@@ -111,7 +79,7 @@ def koopman_fit(
     Returns
     -------
     fit : KoopmanFit
-        Of rank at most n_observables.
+        Of n_components directions, at most n_observables.
 
     Notes
     -----
@@ -126,27 +94,32 @@ def koopman_fit(
     M. J. Colbrook, "The mpEDMD algorithm for data-driven computations of measure-preserving
     dynamical systems", SIAM J. Numer. Anal. 61 (2023), algorithm 4.1.
     """
+    n_inputs = factors.n_inputs
     inputs, observables = factors.left[:, :n_inputs], factors.left[:, n_inputs:]
-    known, to_inputs, _ = _orthonormal(inputs, rcond, None)
-    X = observables - known @ (known.conj().T @ observables)
-    Y = factors.right - known @ (known.conj().T @ factors.right)
-    Q, W, values = _orthonormal(X, rcond, n_components, triangular=alpha == 0)
-    inner = Q.conj().T @ Y
-    projected = inner @ W
-    complement = _complement(Y, Q, inner, factors.outside) @ W
-    if complement.shape[0] > complement.shape[1]:
-        complement = np.asarray(np.linalg.qr(complement, mode="r"))
+    input_basis, to_inputs, _ = _orthonormal(inputs, rcond, None)
+    X = observables - input_basis @ (input_basis.conj().T @ observables)
+    Y = factors.right - input_basis @ (input_basis.conj().T @ factors.right)
+    before = observables if n_inputs else None
+    Q, W, values = _orthonormal(X, rcond, n_components, triangular=alpha == 0, before=before)
+    explained = Q.conj().T @ Y
+    projected = explained @ W
+    unexplained = factors.unexplained
+    if Q.shape[0] > Q.shape[1]:
+        unexplained = np.vstack([Y - Q @ explained, unexplained])
+    unexplained = unexplained @ W
+    if unexplained.shape[0] > unexplained.shape[1]:
+        unexplained = np.asarray(np.linalg.qr(unexplained, mode="r"))
     inverse_basis = Q.conj().T @ X
     kept = values[: W.shape[1]]
     shrink = (kept**2 / (kept**2 + alpha))[:, None] if alpha > 0 else 1.0
-    operator, matrix = shrink * projected, W @ (shrink * inner)
+    operator, matrix = shrink * projected, W @ (shrink * explained)
     if measure_preserving and W.shape[1]:
         left_vectors, _, right_vectors = np.linalg.svd(projected)
         operator = left_vectors @ right_vectors
         matrix = W @ operator @ inverse_basis
     input_matrix = np.zeros((0, matrix.shape[1]), dtype=matrix.dtype)
     if n_inputs:
-        input_matrix = to_inputs @ (known.conj().T @ (factors.right - observables @ matrix))
+        input_matrix = to_inputs @ (input_basis.conj().T @ (factors.right - observables @ matrix))
         Qx, Wx, _ = _orthonormal(observables, rcond, n_components, triangular=True)
         readout = Wx @ (Qx.conj().T @ factors.state)
     else:
@@ -159,38 +132,42 @@ def koopman_fit(
         inverse_basis,
         operator,
         projected,
-        complement,
+        unexplained,
         values,
     )
 
 
-def _complement(Y: np.ndarray, Q: np.ndarray, inner: np.ndarray, outside: np.ndarray) -> np.ndarray:
-    """Rows that hold what Q does not span: of Y, unless Q is square, and what was kept apart."""
-    return outside if Q.shape[0] == Q.shape[1] else np.vstack([Y - Q @ inner, outside])
-
-
 def _orthonormal(
-    X: np.ndarray, rcond: float, n_components: int | None, *, triangular: bool = False
+    X: np.ndarray,
+    rcond: float,
+    n_components: int | None,
+    *,
+    triangular: bool = False,
+    before: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Q and W with ``X W = Q`` orthonormal, and the singular values of X with unit columns."""
-    lengths = np.linalg.norm(X, axis=0)
-    scale = np.where(lengths > 0, lengths, 1.0)
+    """Q and W with ``X W = Q`` orthonormal, and the singular values of X in units of ``before``.
+
+    ``before`` is X itself, or what something was taken out of to leave X.
+    """
     if X.shape[1] == 0:
         return X[:, :0], np.zeros((0, 0)), np.zeros(0)
+    lengths = np.linalg.norm(X if before is None else before, axis=0)
+    scale = np.where(lengths > 0, lengths, 1.0)
     unit = X / scale
     # compressed pairs are triangular already, unless inputs were taken out
     square = X.shape[0] == X.shape[1] and not np.tril(unit, -1).any()
     Q, R = (np.eye(len(unit)), unit) if square else np.linalg.qr(unit)
     values = np.linalg.svd(R, compute_uv=False)
-    rank = int(np.sum(values > rcond * values[0])) if values[0] > 0 else 0
-    rank = rank if n_components is None else min(rank, n_components)
-    if triangular and rank == X.shape[1]:
+    largest = values[0] if before is None else np.linalg.norm(before / scale, 2)
+    found = int(np.sum(values > rcond * largest)) if largest > 0 else 0
+    kept = found if n_components is None else min(found, n_components)
+    if triangular and kept == X.shape[1]:
         # Householder's basis keeps the order of the observables, and with it the block triangular
         # form of K in polynomials, which its eigenvalues owe their last digits to.
         return Q, scipy.linalg.solve_triangular(R, np.eye(len(R))) / scale[:, None], values
     left_vectors, values, right_vectors = np.linalg.svd(R, full_matrices=False)
-    W = right_vectors[:rank, :].conj().T / values[:rank] / scale[:, None]
-    return Q @ left_vectors[:, :rank], W, values
+    W = right_vectors[:kept, :].conj().T / values[:kept] / scale[:, None]
+    return Q @ left_vectors[:, :kept], W, values
 
 
 def koopman_eigenpairs(operator: np.ndarray, *, normal: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -198,16 +175,16 @@ def koopman_eigenpairs(operator: np.ndarray, *, normal: bool) -> tuple[np.ndarra
 
     Parameters
     ----------
-    operator : ndarray of shape (rank, rank)
+    operator : ndarray of shape (n_components, n_components)
         In an orthonormal dictionary.
     normal : bool
         Whether it is unitary: then a Schur form gives orthonormal eigenvectors.
 
     Returns
     -------
-    eigenvalues : ndarray of shape (rank,)
+    eigenvalues : ndarray of shape (n_components,)
         Complex.
-    eigenvectors : ndarray of shape (rank, rank)
+    eigenvectors : ndarray of shape (n_components, n_components)
         Columns of length 1, entry of largest modulus real and positive.
     """
     # LAPACK balances a matrix by the size of its entries; where those are rounding it loses digits.
@@ -239,13 +216,16 @@ def explained_variance(truth: Array, predicted: Array) -> float:
     Returns
     -------
     score : float
-        1 is perfect, 0 as good as the mean. Where the truth is constant: 1 if it is met, else 0.
+        1 is perfect, 0 as good as the mean. Where the truth is constant: 1 if it is met to
+        rounding, else 0.
     """
     xp = array_namespace(truth, predicted)
     error = float(xp.sum((predicted - truth) ** 2))
+    # exact: the mean of equal numbers is off by rounding, and a spread of that means nothing
+    if bool(xp.all(truth == truth[:1, :])):
+        rounding = 64 * float(xp.finfo(truth.dtype).eps)
+        return float(error <= rounding**2 * float(xp.sum(truth**2)))
     spread = float(xp.sum((truth - xp.mean(truth, axis=0)) ** 2))
-    if spread == 0:
-        return float(error == 0)
     return 1.0 - error / spread
 
 
@@ -264,13 +244,15 @@ def complex_product(A: Array, V: Array) -> Array:
     product : array of shape (n, k)
         In double precision.
     """
+    if type(A) is np.ndarray:  # no copy of A, and no look-up of a namespace
+        A = A.astype(np.result_type(A.dtype, np.float64), copy=False)
+        if A.dtype.kind == "c" or V.dtype.kind != "c":
+            return A @ V
+        return (A @ np.ascontiguousarray(V).view(np.float64)).view(V.dtype)
     A = double(A)
     if is_complex(A) or not is_complex(V):
         return A @ V
-    parts = A @ real_columns(V)
-    if is_numpy(A):
-        return parts.view(V.dtype)
-    xp = array_namespace(A, V)
+    xp, parts = array_namespace(A, V), A @ real_columns(V)
     return xp.astype(parts[:, ::2], V.dtype) + 1j * xp.astype(parts[:, 1::2], V.dtype)
 
 
@@ -297,23 +279,24 @@ def modes(vectors: np.ndarray, states: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    vectors : ndarray of shape (rank, n_eigenvalues)
+    vectors : ndarray of shape (n_components, n_eigenvalues)
         Eigenvectors in the orthonormal dictionary, all or some.
-    states : ndarray of shape (rank, n_features)
+    states : ndarray of shape (n_components, n_features)
         States in the orthonormal dictionary.
 
     Returns
     -------
     modes : ndarray of shape (n_eigenvalues, n_features)
-        Complex; of least norm where eigenvectors coincide (a defective matrix).
+        Complex. Where eigenvectors coincide (a defective matrix) those of least norm for the
+        directions that they do span, to a condition of 1e10: the rest of the states is lost.
     """
     states = states.astype(np.complex128)
     if vectors.shape[0] == vectors.shape[1] > 0:
         factor, pivots = scipy.linalg.lapack.zgetrf(vectors)[:2]
         reciprocal, _ = scipy.linalg.lapack.zgecon(factor, np.abs(vectors).sum(axis=0).max())
-        if reciprocal > 1e-10:
+        if reciprocal > _SMALLEST_RECIPROCAL:
             return np.asarray(scipy.linalg.lu_solve((factor, pivots), states, check_finite=False))
-    return np.asarray(np.linalg.lstsq(vectors, states, rcond=None)[0])
+    return np.asarray(np.linalg.lstsq(vectors, states, rcond=_SMALLEST_RECIPROCAL)[0])
 
 
 def _normal_eig(operator: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -28,8 +28,9 @@ def mean_distance(X: Array) -> float:
         1 for rows that are all equal.
     """
     xp = array_namespace(X)
-    distance = float(xp.mean(xp.linalg.vector_norm(X - xp.mean(X, axis=0), axis=1)))
-    return distance if distance > 0 else 1.0
+    if bool(xp.all(X == X[:1, :])):  # the mean of equal numbers is off by rounding: no distance
+        return 1.0
+    return float(xp.mean(xp.linalg.vector_norm(X - xp.mean(X, axis=0), axis=1)))
 
 
 def kernel_matrix(
@@ -96,16 +97,16 @@ def kernel_features(
 
     Returns
     -------
-    coefficients : array of shape (n, rank)
+    coefficients : array of shape (n, n_components)
         ``U / s`` for the eigenpairs ``(s, U)``: features of unit length over the rows, the
         coefficient of largest modulus positive.
-    eigenvalues : array of shape (rank,)
+    eigenvalues : array of shape (n_components,)
         Descending; those below ``n eps`` times the largest are left out with their features.
 
     Notes
     -----
     A symmetric problem for few pairs (ARPACK; all of them below 200 rows or above a third): the
-    non-symmetric M x M problem of kernel EDMD is never formed, only its rank x rank projection.
+    non-symmetric M x M problem of kernel EDMD is never formed, only its projection to n_components.
     ARPACK runs on the host; the matrix stays on its device, and single vectors travel.
 
     References

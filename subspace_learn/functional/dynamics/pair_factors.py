@@ -8,7 +8,7 @@ factors, not Gram matrices, it keeps all digits.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -16,9 +16,7 @@ import scipy.linalg
 from ..._array import (
     Array,
     array_namespace,
-    conj,
     device_of,
-    double,
     is_numpy,
     move_like,
     on_host,
@@ -38,6 +36,10 @@ _RESIDUAL_LIMIT = 1e4
 _BLOCK, _BLOCK_ON_DEVICE = 2**18, 2**23
 
 
+# Double precision of real and of complex tables.
+_WIDE = {False: "float64", True: "complex128"}
+
+
 class PairFactors(NamedTuple):
     """A few rows with the inner products of all rows of the lifted data, on the host."""
 
@@ -47,10 +49,17 @@ class PairFactors(NamedTuple):
     """Successors ``psi(y)`` as far as ``left`` explains them, (n_rows, n_observables)."""
     state: np.ndarray
     """States x as far as ``left`` explains them, (n_rows, n_features)."""
-    outside: np.ndarray
+    unexplained: np.ndarray
     """What is left of ``psi(y)``, (n_more_rows, n_observables); no rows if not asked for."""
     n_pairs: int
     """Number of pairs behind them."""
+    weight: float
+    """Sum of their weights."""
+
+    @property
+    def n_inputs(self) -> int:
+        """How many of the first columns of ``left`` are inputs."""
+        return self.left.shape[1] - self.right.shape[1]
 
 
 def row_blocks(n_rows: int, n_columns: int, n_elements: int = _BLOCK) -> Iterator[slice]:
@@ -139,14 +148,17 @@ def pair_factors(
     xp = array_namespace(left, right, state, weights)
     if state is None:
         state = xp.zeros((left.shape[0], 0), dtype=xp.float64, device=device_of(left))
-    data = _Blocks(left, right, state, None if weights is None else xp.sqrt(weights))
+    root = None if weights is None else xp.sqrt(weights)
+    weight = float(left.shape[0]) if weights is None else float(xp.sum(weights))
+    block = _BLOCK if on_host(left) else _BLOCK_ON_DEVICE
+    data = _Blocks(left, right, state, root, xp, block)
     if solver == "gram":
-        return PairFactors(*_by_gram(data), left.shape[0])
+        return PairFactors(*_by_gram(data), left.shape[0], weight)
     factors = _by_cholesky(data, residuals=residuals)
-    return PairFactors(*(factors or _by_householder(data)), left.shape[0])
+    return PairFactors(*(factors or _by_householder(data)), left.shape[0], weight)
 
 
-_Factors = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # as in PairFactors
+_Factors = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # the arrays of PairFactors
 
 
 class _Blocks(NamedTuple):
@@ -156,15 +168,23 @@ class _Blocks(NamedTuple):
     right: Array
     state: Array
     root: Array | None
+    xp: Any
+    block: int
 
     def read(self, *names: str) -> Iterator[tuple[Array, ...]]:
         """Blocks of the tables of these names, in double precision."""
-        tables = [getattr(self, name) for name in names]
+        xp, tables = self.xp, [getattr(self, name) for name in names]
+        kinds = [_WIDE[xp.isdtype(table.dtype, "complex floating")] for table in tables]
         width = self.left.shape[1] + self.right.shape[1]
-        elements = _BLOCK if on_host(self.left) else _BLOCK_ON_DEVICE
-        for rows in row_blocks(self.left.shape[0], width, elements):
-            scale = None if self.root is None else self.root[rows]
-            yield tuple(_double(table[rows, :], scale) for table in tables)
+        for rows in row_blocks(self.left.shape[0], width, self.block):
+            block = []
+            for table, kind in zip(tables, kinds, strict=True):
+                values = xp.astype(table[rows, :], getattr(xp, kind), copy=False)
+                if self.root is not None:
+                    root = xp.astype(self.root[rows], getattr(xp, kind), copy=False)
+                    values = values * root[:, None]
+                block.append(values)
+            yield tuple(block)
 
     def pairs(self) -> Iterator[tuple[Array, Array]]:
         """Blocks of ``left`` and of ``[right, state]``."""
@@ -180,22 +200,13 @@ class _Blocks(NamedTuple):
 
     def left_over(self, matrix: Array) -> Iterator[Array]:
         """Blocks of ``right - left @ matrix``."""
-        matmul = array_namespace(matrix).matmul
-        return (b - matmul(a, matrix) for a, b in self.read("left", "right"))
+        return (b - self.xp.matmul(a, matrix) for a, b in self.read("left", "right"))
 
-
-def _double(rows: Array, scale: Array | None) -> Array:
-    rows = double(rows)
-    if scale is None:
-        return rows
-    return rows * array_namespace(rows).astype(scale, rows.dtype, copy=False)[:, None]
-
-
-def _inner(a: Array, b: Array) -> Array:
-    """Inner products of the columns of a and b."""
-    if a.dtype == b.dtype:
-        return conj(a).T @ b
-    return array_namespace(a, b).matmul(conj(a).T, b)  # real with complex: ``@`` need not mix them
+    def inner(self, a: Array, b: Array) -> Array:
+        """Inner products of the columns of a and b."""
+        adjoint = (self.xp.conj(a) if a.dtype == self.xp.complex128 else a).T
+        # real with complex: ``@`` need not mix them
+        return adjoint @ b if a.dtype == b.dtype else self.xp.matmul(adjoint, b)
 
 
 def _sum_of(products: Iterator[Array]) -> np.ndarray:
@@ -208,7 +219,7 @@ def _sum_of(products: Iterator[Array]) -> np.ndarray:
 
 def _by_cholesky(data: _Blocks, *, residuals: bool) -> _Factors | None:
     """Cholesky-QR2; None where the condition does not allow it."""
-    gram = _sum_of(_inner(a, a) for (a,) in data.read("left"))
+    gram = _sum_of(data.inner(a, a) for (a,) in data.read("left"))
     scale = np.sqrt(np.real(np.diagonal(gram)))
     if not (scale > 0).all() or not np.isfinite(scale).all():
         return None
@@ -217,36 +228,37 @@ def _by_cholesky(data: _Blocks, *, residuals: bool) -> _Factors | None:
     if first is None or condition > _CHOLESKY_LIMIT:
         return None
     if condition <= _ONE_PASS_LIMIT:
-        upper, cross = first * scale, _sum_of(_inner(a, b) for a, b in data.pairs())
-        inner = _solved(upper, cross, adjoint=True)
+        upper, cross = first * scale, _sum_of(data.inner(a, b) for a, b in data.pairs())
+        inner = _triangular_solve(upper, cross, adjoint=True)
     else:
-        to_basis = move_like(_solved(first, np.eye(len(first))) / scale[:, None], data.left)
+        to_basis = move_like(
+            _triangular_solve(first, np.eye(len(first))) / scale[:, None], data.left
+        )
         gram, cross = _projections(data, to_basis)
         second = _cholesky(gram)
         if second is None:
             return None
-        upper, inner = second @ (first * scale), _solved(second, cross, adjoint=True)
+        upper, inner = second @ (first * scale), _triangular_solve(second, cross, adjoint=True)
     n = data.right.shape[1]
     inner, state = inner[:, :n], inner[:, n:]
-    outer = _outside(data, _solved(upper, inner)) if residuals else inner[:0]
+    outer = _unexplained(data, _triangular_solve(upper, inner)) if residuals else inner[:0]
     return upper, inner, state, outer
 
 
 def _projections(data: _Blocks, to_basis: Array) -> tuple[np.ndarray, np.ndarray]:
     """Inner products of a basis ``left @ to_basis`` with itself and with ``[right, state]``."""
-    xp = array_namespace(to_basis)
     gram: Array = 0.0
     cross: Array = 0.0
     for a, b in data.pairs():
-        q = xp.matmul(a, to_basis)
-        gram, cross = gram + _inner(q, q), cross + _inner(q, b)
+        q = data.xp.matmul(a, to_basis)
+        gram, cross = gram + data.inner(q, q), cross + data.inner(q, b)
     return to_numpy(gram), to_numpy(cross)
 
 
-def _outside(data: _Blocks, matrix: np.ndarray) -> np.ndarray:
+def _unexplained(data: _Blocks, matrix: np.ndarray) -> np.ndarray:
     """Triangular factor of what is left of ``right`` after the fit: ``right - left matrix``."""
     on_device = move_like(matrix, data.left)
-    gram = _sum_of(_inner(c, c) for c in data.left_over(on_device))
+    gram = _sum_of(data.inner(c, c) for c in data.left_over(on_device))
     scale = np.sqrt(np.real(np.diagonal(gram)))
     scale = np.where(scale > 0, scale, 1.0)
     # Columns of zeros are exact; one on the diagonal keeps the factor regular and is scaled away.
@@ -281,7 +293,7 @@ def _r_factor(rows: Array) -> Array:
 def _by_gram(data: _Blocks) -> _Factors:
     """From sums of products alone; directions below eps^1/2 are lost."""
     n_left, n_right = data.left.shape[1], data.right.shape[1]
-    gram = _sum_of(_inner(rows, rows) for rows in data.whole())
+    gram = _sum_of(data.inner(rows, rows) for rows in data.whole())
     left, inverse = _semidefinite_root(gram[:n_left, :n_left])
     cross = inverse @ gram[:n_left, n_left:]
     inner, state = cross[:, :n_right], cross[:, n_right:]
@@ -312,7 +324,7 @@ def _cholesky(gram: np.ndarray) -> np.ndarray | None:
         return None
 
 
-def _solved(upper: np.ndarray, right: np.ndarray, *, adjoint: bool = False) -> np.ndarray:
+def _triangular_solve(upper: np.ndarray, right: np.ndarray, *, adjoint: bool = False) -> np.ndarray:
     trans = "C" if adjoint else "N"
     return scipy.linalg.solve_triangular(upper, right, trans=trans, check_finite=False)
 
@@ -342,15 +354,15 @@ def merged_factors(a: PairFactors, b: PairFactors, *, solver: str = "qr") -> Pai
     """
     stacked = [np.vstack(parts) for parts in zip(_rows(a), _rows(b), strict=True)]
     together = pair_factors(*stacked, solver=solver)
-    return together._replace(n_pairs=a.n_pairs + b.n_pairs)
+    return together._replace(n_pairs=a.n_pairs + b.n_pairs, weight=a.weight + b.weight)
 
 
 def _rows(factors: PairFactors) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs (left, right, state) with the inner products that ``factors`` stand for."""
-    left, right, state, outside, _ = factors
-    none = np.zeros((outside.shape[0], left.shape[1] + state.shape[1]))
+    left, right, state, unexplained, *_ = factors
+    none = np.zeros((unexplained.shape[0], left.shape[1] + state.shape[1]))
     return (
         np.vstack([left, none[:, : left.shape[1]]]),
-        np.vstack([right, outside]),
+        np.vstack([right, unexplained]),
         np.vstack([state, none[:, left.shape[1] :]]),
     )

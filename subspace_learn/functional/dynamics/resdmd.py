@@ -1,7 +1,7 @@
 """How far eigenpairs, points and spectral measures of a Koopman matrix can be believed.
 
 Everything works in an orthonormal dictionary, where the data are two matrices: ``projected``, the
-part A of the successors inside the dictionary's span, and ``complement``, the part C outside.
+part A of the successors inside the dictionary's span, and ``unexplained``, the part C outside.
 `subspace_learn.functional.dynamics.edmd.koopman_fit` makes them.
 """
 
@@ -12,20 +12,28 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-from ..._array import Array, array_namespace, fft_of, is_complex, to_numpy
-from .edmd import complex_product
+from ..._array import Array, array_namespace, double, fft_of, is_complex, to_numpy
+from .edmd import KoopmanFit, complex_product, koopman_eigenpairs, modes
 
 __all__ = [
+    "FILTERS",
+    "KoopmanSpectrum",
     "LocalSpectrum",
     "autocorrelation_measure",
     "eigenpair_residuals",
+    "koopman_spectrum",
     "local_spectrum",
     "pseudospectrum",
     "sampled_residuals",
     "smoothing_filter",
     "spectral_measure",
+    "unit_observable",
+    "unit_series",
     "variance_residuals",
 ]
+
+
+FILTERS = ("fejer", "cosine", "fourth", "sharpened_cosine", "bump")
 
 
 class LocalSpectrum(NamedTuple):
@@ -39,18 +47,109 @@ class LocalSpectrum(NamedTuple):
     """Largest of them; NaN if no point passed."""
 
 
+class KoopmanSpectrum(NamedTuple):
+    """Eigenpairs of a Koopman matrix with their residuals, and what becomes of states in them."""
+
+    eigenvalues: np.ndarray
+    """By falling modulus, complex, (n_eigenvalues,)."""
+    residuals: np.ndarray
+    """Relative residual of each, (n_eigenvalues,)."""
+    eigenvectors: np.ndarray
+    """Coefficients of eigenfunctions of mean square 1, (n_observables, n_eigenvalues)."""
+    modes: np.ndarray
+    """What each eigenfunction adds to the state, (n_eigenvalues, n_features)."""
+    above_axis: np.ndarray
+    """Indices of the eigenpairs that give coordinates: of a conjugate pair the upper one."""
+    columns: np.ndarray
+    """Which of their columns (real, imaginary, real, ...) are not zero for every state."""
+    radius: float
+    """Largest modulus of an eigenvalue, of those left out too."""
+    lost: float
+    """Share of the states that all modes together do not give back: above 0 for a defective K."""
+    growth: float
+    """How many times modes enlarge rounding errors of the eigenfunctions."""
+
+
+def koopman_spectrum(
+    fit: KoopmanFit,
+    weight: float,
+    *,
+    unitary: bool = False,
+    observables_are_states: bool = False,
+    residual_tol: float | None = None,
+) -> KoopmanSpectrum:
+    """Eigenpairs of a fitted Koopman matrix, each with its residual, and the modes of the state.
+
+    Parameters
+    ----------
+    fit : KoopmanFit
+        From `koopman_fit`, of at least one direction.
+    weight : float
+        Sum of the weights of the pairs: eigenfunctions have mean square 1.
+    unitary : bool, default=False
+        Whether the operator is unitary.
+    observables_are_states : bool, default=False
+        Whether there is no dictionary, so that nothing has to be read out.
+    residual_tol : float, optional
+        Eigenpairs with a larger residual are left out.
+
+    Returns
+    -------
+    spectrum : KoopmanSpectrum
+        NumPy, complex128.
+
+    Raises
+    ------
+    ValueError
+        If no eigenpair has a residual below ``residual_tol``.
+    """
+    values, vectors = koopman_eigenpairs(fit.operator, normal=unitary)
+    residuals = eigenpair_residuals(fit.projected, fit.unexplained, values, vectors)
+    radius, n_all = float(np.abs(values).max(initial=0.0)), len(values)
+    if residual_tol is not None and n_all:
+        # the two of a conjugate pair agree to rounding only: neither may lose the other
+        kept = np.flatnonzero(residuals <= residual_tol * (1 + 1e-9))
+        if len(kept) == 0:
+            raise ValueError(
+                f"No eigenpair has a residual below residual_tol={residual_tol:g}: the smallest is "
+                f"{residuals.min():.3g}. Raise it, or change the dictionary."
+            )
+        values, vectors, residuals = values[kept], vectors[:, kept], residuals[kept]
+    basis = fit.inverse_basis
+    states = basis if observables_are_states else basis @ fit.readout
+    found, root = modes(vectors, states), np.sqrt(weight)
+    size = np.linalg.norm(states, axis=0)
+    size = np.where(size > 0, size, np.inf)
+    gap = np.linalg.norm(vectors @ found - states, axis=0) if len(values) == n_all else 0 * size
+    sums = np.linalg.norm(np.abs(vectors) @ np.abs(found), axis=0)
+    paired = fit.matrix.dtype.kind != "c"
+    above = np.flatnonzero((values.imag >= 0) | (not paired))
+    turns = (values[above].imag != 0) | (not paired)
+    return KoopmanSpectrum(
+        values,
+        residuals,
+        complex_product(fit.basis, vectors) * root,
+        found / root,
+        above,
+        np.flatnonzero(np.stack([np.ones_like(turns), turns], axis=1)),
+        radius,
+        float((gap / size).max(initial=0.0)),
+        float((sums / size).max(initial=0.0)),
+    )
+
+
 def eigenpair_residuals(
-    projected: np.ndarray, complement: np.ndarray, eigenvalues: np.ndarray, vectors: np.ndarray
+    projected: np.ndarray, unexplained: np.ndarray, eigenvalues: np.ndarray, vectors: np.ndarray
 ) -> np.ndarray:
     r"""Relative residual of each eigenpair, ``|psi(y) v - lambda psi(x) v| / |psi(x) v|``.
 
     Parameters
     ----------
-    projected, complement : ndarray of shape (rank, rank)
+    projected, unexplained : ndarray of shape (n_components, n_components)
         The successors in the orthonormal dictionary, see `koopman_fit`.
     eigenvalues : ndarray of shape (n_pairs,)
         Any numbers.
-    vectors : ndarray of shape (rank, n_pairs)
+    vectors : ndarray of shape (n_components, n_pairs)
         Any columns but zero, in the orthonormal dictionary.
 
     Returns
@@ -64,7 +163,7 @@ def eigenpair_residuals(
     operators for dynamical systems", Comm. Pure Appl. Math. 77 (2024), section 3.1.
     """
     inside = np.linalg.norm(complex_product(projected, vectors) - vectors * eigenvalues, axis=0)
-    outside = np.linalg.norm(complex_product(complement, vectors), axis=0)
+    outside = np.linalg.norm(complex_product(unexplained, vectors), axis=0)
     return np.hypot(inside, outside) / np.linalg.norm(vectors, axis=0)
 
 
@@ -91,14 +190,29 @@ def sampled_residuals(
     Returns
     -------
     residuals : array of shape (n_eigenvalues,)
-        Infinite where the eigenfunction is zero on all pairs.
+        Infinite where the eigenfunction is zero, to rounding, on all pairs.
     """
     xp = array_namespace(left, right, eigenvalues, coefficients, weights)
     here, ahead = _eigenfunctions((left, right), coefficients, weights)
     gap = xp.linalg.vector_norm(ahead - here * eigenvalues, axis=0)
-    size = xp.linalg.vector_norm(here, axis=0)
-    empty = size == 0
-    return xp.where(empty, xp.full_like(gap, np.inf), gap / (size + xp.astype(empty, size.dtype)))
+    size = _not_rounding(xp.linalg.vector_norm(here, axis=0), left, coefficients, weights)
+    return _relative(gap, size)
+
+
+def _relative(gap: Array, size: Array) -> Array:
+    """Quotients, infinite where there is nothing to divide by."""
+    xp = array_namespace(gap)
+    return xp.where(size > 0, gap / xp.where(size > 0, size, 1.0 + size), np.inf + size)
+
+
+def _not_rounding(size: Array, left: Array, coefficients: Array, weights: Array | None) -> Array:
+    """Lengths of eigenfunctions, 0 where they are less than the rounding of the sums they are."""
+    xp = array_namespace(left)
+    squares = xp.abs(double(left)) ** 2
+    squares = squares if weights is None else squares * weights[:, None]
+    terms = xp.sqrt(xp.sum(squares, axis=0)) @ xp.abs(coefficients)
+    rounding = 4 * float(xp.finfo(left.dtype).eps) * terms
+    return xp.where(size > rounding, size, xp.zeros_like(size))
 
 
 def _eigenfunctions(
@@ -113,14 +227,14 @@ def _eigenfunctions(
     return [root * value for value in values]
 
 
-def pseudospectrum(projected: np.ndarray, complement: np.ndarray, z: np.ndarray) -> np.ndarray:
+def pseudospectrum(projected: np.ndarray, unexplained: np.ndarray, z: np.ndarray) -> np.ndarray:
     r"""Smallest relative residual over the dictionary, at each point of the complex plane.
 
     .. math:: \tau(z) = \min_g \|(K - z) g\| / \|g\| = \sigma_{\min} [A - z I; C].
 
     Parameters
     ----------
-    projected, complement : ndarray of shape (rank, rank)
+    projected, unexplained : ndarray of shape (n_components, n_components)
         The successors in the orthonormal dictionary.
     z : array of any shape
         Complex points.
@@ -133,7 +247,7 @@ def pseudospectrum(projected: np.ndarray, complement: np.ndarray, z: np.ndarray)
 
     Notes
     -----
-    One SVD of 2 rank x rank for each point. tau is 1-Lipschitz in z.
+    One SVD of 2 n_components x n_components for each point. tau is 1-Lipschitz in z.
 
     References
     ----------
@@ -141,7 +255,7 @@ def pseudospectrum(projected: np.ndarray, complement: np.ndarray, z: np.ndarray)
     """
     z = np.asarray(z, dtype=np.complex128)
     eye = np.eye(len(projected))
-    outside = np.linalg.qr(complement, mode="r")
+    outside = np.linalg.qr(unexplained, mode="r")
     tau = [
         np.linalg.svd(np.vstack([projected - point * eye, outside]), compute_uv=False)[-1]
         for point in z.reshape(-1)
@@ -194,9 +308,9 @@ def spectral_measure(
 
     Parameters
     ----------
-    operator : ndarray of shape (rank, rank)
+    operator : ndarray of shape (n_components, n_components)
         K in the orthonormal dictionary.
-    g : ndarray of shape (rank,)
+    g : ndarray of shape (n_components,)
         The observable in the orthonormal dictionary.
     theta : ndarray of shape (n_angles,)
         Angles in radians.
@@ -216,7 +330,7 @@ def spectral_measure(
     outside the circle at :math:`e^{i \theta + \epsilon \bar a_j}`, where a polluted K, being a
     contraction, has no poles; :math:`a_j = 1 - i (2 j / (m + 1) - 1)`, and weights with
     :math:`\sum \alpha_j a_j^k = 0` for 0 < k < m cancel m - 1 terms of the error.
-    One Schur form, then rank^2 flops for each angle and pole.
+    One Schur form, then n_components^2 flops for each angle and pole.
 
     References
     ----------
@@ -237,6 +351,79 @@ def spectral_measure(
             solved = scipy.linalg.solve_triangular(triangle - z * eye, b, check_finite=False)
             density[k] -= np.real(np.conj(share) * (size + 2 * z * np.vdot(b, solved)))
     return density / (2 * np.pi)
+
+
+def unit_observable(inverse_basis: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """Coefficients of an observable in the orthonormal dictionary, of length 1.
+
+    Parameters
+    ----------
+    inverse_basis : ndarray of shape (n_components, n_observables)
+        Observables in the orthonormal dictionary, see `koopman_fit`.
+    coefficients : ndarray of shape (n_observables,)
+        The observable in the dictionary.
+
+    Returns
+    -------
+    g : ndarray of shape (n_components,)
+        For `spectral_measure`.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many coefficients as observables, or the observable is zero on the data
+        to rounding, as the difference of two equal columns is.
+    """
+    if coefficients.shape != inverse_basis.shape[1:]:
+        raise ValueError(
+            f"observable has shape {coefficients.shape}, but the dictionary has "
+            f"{inverse_basis.shape[1]} observables."
+        )
+    g = inverse_basis @ coefficients
+    size = np.linalg.norm(g)
+    terms = np.linalg.norm(inverse_basis, axis=0) @ np.abs(coefficients)
+    if not size > 8 * np.finfo(np.float64).eps * terms:
+        raise ValueError("The observable is zero on the data: it has no spectral measure.")
+    return np.asarray(g / size)
+
+
+def unit_series(g: Array, n_lags: int | None, smoothing: str) -> tuple[Array, int]:
+    """A series of mean square 1, and its longest lag.
+
+    Parameters
+    ----------
+    g : array of shape (n_times,)
+        The observable along the trajectory, real or complex, of any array library.
+    n_lags : int, optional
+        Longest lag; None takes a tenth of the times.
+    smoothing : str
+        Name of the filter, see `smoothing_filter`.
+
+    Returns
+    -------
+    g : array of shape (n_times,)
+        In double precision.
+    n_lags : int
+        For `autocorrelation_measure`.
+
+    Raises
+    ------
+    ValueError
+        If g is no finite series, zero, or not longer than ``n_lags``; if there is no such filter.
+    """
+    xp, shape = array_namespace(g), tuple(g.shape)
+    n_lags = max(1, shape[0] // 10) if n_lags is None else int(n_lags)
+    if len(shape) != 1 or not bool(xp.all(xp.isfinite(g))) or not (1 <= n_lags < shape[0]):
+        raise ValueError(
+            f"g must be a finite series longer than n_lags={n_lags}, but has shape {shape}."
+        )
+    if smoothing not in FILTERS:
+        raise ValueError(f"smoothing={smoothing!r} must be one of {FILTERS}.")
+    g = double(g)
+    size = float(xp.linalg.vector_norm(g)) / shape[0] ** 0.5
+    if not size > 0:
+        raise ValueError("g is zero at all times: it has no spectral measure.")
+    return g / size, n_lags
 
 
 def smoothing_filter(x: np.ndarray, name: str = "bump") -> np.ndarray:
@@ -344,6 +531,7 @@ def variance_residuals(
     -------
     residuals : array of shape (n_eigenvalues,)
         Of the mean (stochastic Koopman) operator; an estimate below 0 before the root gives 0.
+        Infinite, like the deviation, where the eigenfunction is zero, to rounding, on all pairs.
     deviations : array of shape (n_eigenvalues,)
         Relative standard deviation that noise adds. The plain residual squared is about the sum of
         both squares.
@@ -355,9 +543,10 @@ def variance_residuals(
     """
     xp = array_namespace(left, first, second, eigenvalues, coefficients, weights)
     here, a, b = _eigenfunctions((left, first, second), coefficients, weights)
-    size = xp.sum(xp.abs(here) ** 2, axis=0)
-    size = xp.where(size > 0, size, xp.full_like(size, np.inf))
+    size = xp.linalg.vector_norm(here, axis=0)
+    size = _not_rounding(size, left, coefficients, weights)
     gaps = xp.conj(a - here * eigenvalues) * (b - here * eigenvalues)
     mean = xp.sum(xp.real(gaps), axis=0)
+    mean = xp.where(mean > 0, mean, xp.zeros_like(mean))
     noise = xp.sum(xp.abs(a - b) ** 2, axis=0) / 2
-    return xp.sqrt(xp.where(mean > 0, mean, xp.zeros_like(mean)) / size), xp.sqrt(noise / size)
+    return _relative(xp.sqrt(mean), size), _relative(xp.sqrt(noise), size)

@@ -19,8 +19,12 @@ __all__ = [
     "attribute_edges",
     "attribute_entropy",
     "attributed_graph",
+    "measurement_knots",
+    "measurement_values",
     "value_block",
 ]
+
+_MOST_KNOTS = 10
 
 
 class AttributedGraph(NamedTuple):
@@ -92,6 +96,71 @@ def attribute_edges(
     degree = np.where(degree > 0, degree, typical_degree)
     scale = weight * degree / np.where(sums > 0, sums, np.inf)
     return sp.csr_array(sp.diags_array(scale) @ attributes)
+
+
+def measurement_knots(values: np.ndarray) -> np.ndarray:
+    """Numbers between which a measurement is interpolated.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Of one attribute, finite.
+
+    Returns
+    -------
+    knots : ndarray of shape (m,)
+        Ascending, all different: each number that occurs if there are few, else quantiles at about
+        the cube root of n places, at most 10, so that each stands for many nodes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> measurement_knots(np.array([2.0, 1.0, 1.0]))
+    array([1., 2.])
+    """
+    different = np.unique(values)
+    count = min(max(int(np.ceil(len(values) ** (1 / 3))), 2), _MOST_KNOTS)
+    if len(different) <= count:
+        return different
+    shares = np.linspace(0, 1, count)
+    return np.unique(np.quantile(values, shares, method="inverted_cdf"))
+
+
+def measurement_values(values: np.ndarray, knots: np.ndarray) -> sp.csr_array:
+    """Write each number as a mixture of the two knots around it, as values that a node has.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Finite.
+    knots : ndarray of shape (m,)
+        Ascending, at least two.
+
+    Returns
+    -------
+    mixture : csr_array of shape (n, m)
+        Rows sum to 1. Halfway between two knots is half of each; numbers beyond the
+        ends count as the ends.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> measurement_values(np.array([1.0, 2.5, 9.0]), np.array([1.0, 2.0, 4.0])).toarray()
+    array([[1.  , 0.  , 0.  ],
+           [0.  , 0.75, 0.25],
+           [0.  , 0.  , 1.  ]])
+    """
+    place = np.interp(values, knots, np.arange(len(knots)))
+    left = np.minimum(place.astype(np.int64), len(knots) - 2)
+    rows = np.arange(len(values))
+    entries = (
+        np.concatenate([1 - (place - left), place - left]),
+        (
+            np.concatenate([rows, rows]),
+            np.concatenate([left, left + 1]),
+        ),
+    )
+    return sp.csr_array(sp.coo_array(entries, shape=(len(values), len(knots))))
 
 
 def value_block(rows: np.ndarray, attributes: sp.csr_array, values: np.ndarray) -> np.ndarray:

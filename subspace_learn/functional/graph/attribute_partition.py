@@ -11,17 +11,17 @@ import scipy.sparse as sp
 from .attribute_graph import AttributedGraph, attributed_graph, value_block
 from .belief_propagation import propagate_beliefs
 from .block_model import BlockModel, fit_block_model, renumbered_clusters
-from .graph_laplacian import WalkOperator, component_labels, walk_operator
-from .graph_partition import MOST_PROPOSED, PartitionOptions
+from .graph_components import component_labels, substantial_components
+from .graph_laplacian import WalkOperator, walk_operator
+from .graph_partition import PartitionOptions, n_looked_at
 from .spectral_clustering import (
     LowVectors,
     canonical_labels,
     cluster_rows,
     diffusion_rows,
     low_vectors,
-    oriented,
 )
-from .vector_selection import EigengapProposal, eigengap_clusters
+from .vector_selection import EigengapProposal, eigengap_clusters, random_graph_edge, transitivity
 
 __all__ = ["AttributedPartition", "attributed_rows", "partition_attributed"]
 
@@ -138,17 +138,24 @@ def _candidates(
     operator = walk_operator(graph.adjacency, graph.factor)
     n_components, components = component_labels(graph.adjacency, graph.factor)
     K, n = int(options.n_clusters), operator.shape[0]
-    counts = _vector_counts(options, K, n)
+    if options.n_components != "auto":
+        counts = [min(int(options.n_components), n)]
+    elif options.assign_labels == "cluster_qr":
+        counts = [min(K, n)]
+    else:
+        counts = sorted({min(K, n), min(2 * K, n)}, reverse=True)
+    roomy = n_components < max(counts)  # "block" has an exact vector for each component
     low = low_vectors(
         operator,
-        components,
         max(counts),
-        strategy=_strategy(options.strategy, n_components, max(counts)),
+        components,
+        # words join all nodes at a distance of two: such a graph is an expander, whatever its edges
+        strategy="block" if options.strategy == "block" and roomy else "filter",
         fine=True,
         rng=rng,
         progress=progress,
     )
-    V = oriented(low.vectors)
+    V = low.vectors
     known = (np.diff(graph.adjacency.indptr) > 0) | (np.diff(graph.factor.indptr) > 0)
     for d in counts:
         rows = attributed_rows(operator, graph, attributes, V[:, :d], options, block)
@@ -215,28 +222,24 @@ def _proposed(
     weight: float | str,
     rng: np.random.Generator,
 ) -> EigengapProposal:
-    graph = attributed_graph(adjacency, attributes, 0.5 if weight == "auto" else float(weight))
+    share = 0.5 if weight == "auto" else float(weight)
+    graph = attributed_graph(adjacency, attributes, share)
     operator = walk_operator(graph.adjacency, graph.factor)
     components = component_labels(graph.adjacency, graph.factor)[1]
-    k = min(MOST_PROPOSED, operator.shape[0])
-    low = low_vectors(operator, components, k, strategy="filter", rng=rng)
-    return eigengap_clusters(1 - low.values)
-
-
-def _vector_counts(options: PartitionOptions, K: int, n: int) -> list[int]:
-    if options.n_vectors != "auto":
-        return [min(int(options.n_vectors), n)]
-    if options.assign_labels == "cluster_qr":
-        return [min(K, n)]
-    return sorted({min(K, n), min(2 * K, n)}, reverse=True)
-
-
-def _strategy(strategy: str, n_components: int, n_vectors: int) -> str:
-    """Words join all nodes at a distance of two: such a graph is an expander, whatever its edges.
-
-    The block strategy needs an exact vector for each component, so it must have room for them.
-    """
-    return "block" if strategy == "block" and n_components < n_vectors else "filter"
+    # nodes that share a value are joined, so that a component with one is no tree
+    with_values = np.bincount(components, weights=np.diff(graph.factor.indptr)) > 0
+    pieces = substantial_components(adjacency, components) | with_values
+    pieces &= np.bincount(components) > 1
+    n_pieces, n = max(int(pieces.sum()), 1), operator.shape[0]
+    if n_pieces >= n_looked_at(n, 0):
+        return EigengapProposal(n_pieces, 0.0, np.zeros(n_pieces), n_pieces)
+    # isolated nodes have eigenvalues of 0 too, which belong to no piece
+    k = n_looked_at(n, len(pieces))
+    low = low_vectors(operator, k, components, strategy="filter", fine=True, rng=rng)
+    values = (1 - low.values)[len(pieces) - n_pieces :]
+    edge = 1 - (1 - share) * (1 - random_graph_edge(adjacency))
+    closed = transitivity(adjacency)
+    return eigengap_clusters(values, n_components=n_pieces, edge=edge, closed=closed)
 
 
 def attributed_rows(

@@ -25,8 +25,6 @@ COMPOSITIONS = ("symmetrized", "multiplicative", "additive")
 SYMMETRIC_COMPOSITIONS = ("symmetrized", "additive")  # the others are no preconditioner for CG
 _EXACT = 1e-12  # an error this much smaller after one sweep is rounding: nothing smooth is left
 
-_COARSENINGS = {"matching": build_hierarchy}
-
 
 class BootstrapResult(NamedTuple):
     """Hierarchies found one after another, and how well they work together."""
@@ -224,7 +222,6 @@ def bootstrap_amg(
     max_hierarchies: int = 10,
     n_sweeps: int = 5,
     composition: str = "symmetrized",
-    coarsening: str = "matching",
     w0: np.ndarray | None = None,
     max_coarse: int = 100,
     max_operator_complexity: float = 3.0,
@@ -253,9 +250,6 @@ def bootstrap_amg(
         Composites applied to each random start.
     composition : {"symmetrized", "multiplicative", "additive"}, default="symmetrized"
         As in :func:`composite_cycle`.
-    coarsening : {"matching"}, default="matching"
-        How a level is made: compatible weighted matching,
-        :mod:`subspace_learn.functional.graph.aggregation`.
     w0 : array of shape (n,), default=None
         First smooth vector, not zero; None means ones, right for Laplacians and most M-matrices.
     max_coarse : int, default=100
@@ -287,7 +281,9 @@ def bootstrap_amg(
     cost ``n_sweeps R^2`` cycles. Random starts have the component along ``w0`` removed: the first
     hierarchy holds it.
 
-    Past a rate of about ``target_rate=1e-3`` further vectors are noise.
+    Levels are made by compatible weighted matching,
+    :mod:`subspace_learn.functional.graph.aggregation`. Past a rate of about 1e-3 further
+    vectors are noise.
 
     What differs from the paper: the last level is solved exactly; 5 composites instead of 15;
     grounding; the cap; the
@@ -317,10 +313,9 @@ def bootstrap_amg(
     hierarchies: list[Hierarchy] = []
     vectors: list[np.ndarray] = [w]
     rates: list[float] = []
-    coarsen = _COARSENINGS[coarsening]
     while len(rates) < max_hierarchies:
         hierarchies.append(
-            coarsen(
+            build_hierarchy(
                 A,
                 vectors[-1],
                 max_coarse=max_coarse,

@@ -20,12 +20,13 @@ __all__ = [
     "grounded_system",
     "moved_preconditioner",
     "precondition",
+    "relative_residuals",
     "remove_component_means",
     "singular_components",
     "solve_system",
 ]
 
-_ROUNDING = 1e2  # row sums this many eps of the sum of absolute values are zero
+_ROUNDING = 1e2  # row sums this many eps of the sum of absolute values may be zero
 
 
 class GroundedSystem(NamedTuple):
@@ -40,7 +41,7 @@ class GroundedSystem(NamedTuple):
     order: np.ndarray
     """Row i of ``matrix`` is row ``order[i]`` of what was given, (n,)."""
 
-    def outside(self, X: np.ndarray) -> np.ndarray:
+    def in_given_order(self, X: np.ndarray) -> np.ndarray:
         """Rows in the order of what was given, from rows in the order of ``matrix``.
 
         Parameters
@@ -71,12 +72,24 @@ def singular_components(A: sp.csr_array) -> np.ndarray:
     labels : ndarray of int, shape (n,)
         Component, from 0; -1 where some row of the component does not sum to zero. An empty row is
         a component.
+
+    Notes
+    -----
+    Rounding leaves sums of either sign; in the worst case each of d numbers that were added up
+    leaves half an eps. A multiple of the identity adds to all sums alike, and is seen where it
+    exceeds that on average, from about 3 eps of the absolute sums of rows on in a grid: though each
+    row by itself, up to 100 eps, could be the rounding of a longer computation.
     """
     components = sp.csgraph.connected_components(A, directed=False)[1]
-    wide = A.astype(np.float64)
-    bound = _ROUNDING * np.finfo(A.dtype).eps * np.asarray(abs(wide).sum(axis=1)).ravel()
-    nonzero = np.abs(np.asarray(wide.sum(axis=1)).ravel()) > bound
-    regular = np.bincount(components, weights=nonzero) > 0
+    wide, eps = A.astype(np.float64), float(np.finfo(A.dtype).eps)
+    sizes = np.asarray(abs(wide).sum(axis=1)).ravel()
+    sums = np.asarray(wide.sum(axis=1)).ravel()
+    degree = np.diff(A.indptr)
+    possible = eps * sizes * np.maximum(_ROUNDING, degree / 2)
+    regular = np.bincount(components, weights=np.abs(sums) > possible) > 0
+    # no sum of so many numbers is rounded up by more on average
+    rounding = eps * sizes * (2 + degree / 4)
+    regular |= np.bincount(components, weights=sums - rounding) > 0
     numbers = np.cumsum(~regular) - 1
     return np.where(regular, -1, numbers)[components]
 
@@ -164,7 +177,7 @@ def precondition(
     X : ndarray of shape (n, k)
         Symmetric positive definite in B on the range, if the composition is symmetric.
     """
-    return system.outside(_precondition(hierarchies, system, B[system.order], composition))
+    return system.in_given_order(_precondition(hierarchies, system, B[system.order], composition))
 
 
 def _precondition(
@@ -322,4 +335,36 @@ def solve_system(
         max_iter=max_iter,
         X=None if X is None else remove_component_means(X[system.order], labels),
     )
-    return result._replace(X=system.outside(result.X))
+    return result._replace(X=system.in_given_order(result.X))
+
+
+def relative_residuals(
+    A: sp.csr_array, X: np.ndarray, B: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""How far X is from solving A X = B, and how much of B no X can reach.
+
+    Parameters
+    ----------
+    A : csr_array of shape (n, n)
+        As it was given, in float64.
+    X : ndarray of shape (n, k)
+        Solutions, in the precision in which they are handed out.
+    B : ndarray of shape (n, k)
+        Right-hand sides.
+    labels : ndarray of int, shape (n,)
+        Singular component of each row, -1 in others.
+
+    Returns
+    -------
+    residuals : ndarray of shape (k,)
+        :math:`|b' - A x| / |b'|` with b' = b less its means over singular components; 0 for b' = 0.
+    unreachable : ndarray of shape (k,)
+        :math:`|b - b'| / |b|`.
+    """
+    reachable = remove_component_means(B, labels)
+    sizes, lengths = (np.linalg.norm(block, axis=0) for block in (reachable, B))
+    unreachable = np.linalg.norm(B - reachable, axis=0) / np.where(lengths > 0, lengths, 1)
+    nothing = sizes <= _ROUNDING * np.finfo(np.float64).eps * lengths
+    left = remove_component_means(reachable - A @ X, labels)
+    residuals = np.linalg.norm(left, axis=0) / np.where(nothing, np.inf, sizes)
+    return residuals, unreachable

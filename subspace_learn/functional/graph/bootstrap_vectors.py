@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from .bootstrap_amg import bootstrap_amg, ground_laplacian
 from .graph_laplacian import WalkOperator
-from .spectral_clustering import HierarchySummary, LowVectors
+from .spectral_clustering import HierarchySummary, LowVectors, oriented
 
 __all__ = ["bootstrap_vectors"]
 
@@ -20,12 +20,13 @@ _DEPENDENT = 1e-8  # singular values below this share of the largest add no dire
 
 def bootstrap_vectors(
     operator: WalkOperator,
+    n_components: int,
+    *,
     adjacency: sp.csr_array,
     components: np.ndarray,
-    n_vectors: int,
-    *,
     rng: np.random.Generator,
     progress: Callable[[str], None] | None = None,
+    fine: bool = False,
     **options: Any,
 ) -> LowVectors:
     r"""Rayleigh-Ritz in the span of the smooth vectors of bootstrap AMG.
@@ -34,16 +35,18 @@ def bootstrap_vectors(
     ----------
     operator : WalkOperator
         Walk matrix S of the graph, without eliminated vertices.
+    n_components : int
+        At most so many are returned; there are no more than hierarchies and components.
     adjacency : csr_array of shape (n, n)
         Its edges; :math:`L = D - A`, grounded on each component, is what the hierarchies solve.
     components : ndarray of int, shape (n,)
         Component of each vertex, from 0.
-    n_vectors : int
-        At most so many are returned; there are no more than hierarchies and components.
     rng : numpy.random.Generator
         Of random starts.
     progress : callable, default=None
         Gets lines of text.
+    fine : bool, default=False
+        Not used: the target rate says how accurate they are.
     **options : dict
         Of :func:`~subspace_learn.functional.graph.bootstrap_amg.bootstrap_amg`.
 
@@ -73,11 +76,11 @@ def bootstrap_vectors(
     basis, sizes, _ = scipy.linalg.svd(W / np.linalg.norm(W, axis=0), full_matrices=False)
     basis = basis[:, sizes > _DEPENDENT * sizes[0]]
     values, mix = scipy.linalg.eigh(basis.T @ (operator @ basis))
-    kept = slice(None, -1 - n_vectors, -1)
+    kept = slice(None, -1 - n_components, -1)
     first = found.hierarchies[0]
     return LowVectors(
         np.clip(values[kept], -1, 1),
-        basis @ mix[:, kept],
+        oriented(basis @ mix[:, kept]),
         "bootstrap",
         found.convergence_rates,
         HierarchySummary(first.sizes, first.nonzeros),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from math import acosh, ceil
 from typing import Any
@@ -11,6 +10,8 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
+
+from ..._warnings import warn
 
 __all__ = ["chebyshev_filtered", "filtered_eigenpairs"]
 
@@ -158,12 +159,11 @@ def filtered_eigenpairs(
         edge = values[-1] if values[-1] < 1 - _ALL_ONE else 1 - _AWAY
         degree = ceil(growth / acosh((3 - edge) / (1 + edge)))
         block = chebyshev_filtered(S, vectors, edge, min(degree, _MAX_DEGREE))
-    warnings.warn(
+    warn(
         f"{n_pairs} eigenpairs of a graph of {n} nodes are accurate to {worst:.1e} of the last "
         f"eigenvalue after {max_rounds} rounds, not to {rtol:.0e}: its smallest eigenvalues lie "
         "very close together. Ask for fewer eigenvectors, or go on if that is enough.",
         ConvergenceWarning,
-        stacklevel=2,
     )
     return values[:n_pairs], vectors[:, :n_pairs]
 

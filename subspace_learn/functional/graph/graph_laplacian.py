@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["WalkOperator", "component_labels", "modularity", "walk_operator"]
+__all__ = ["WalkOperator", "modularity", "walk_operator"]
 
 
 class WalkOperator(NamedTuple):
@@ -102,33 +102,6 @@ def _scaled_rows(A: sp.csr_array, scale: np.ndarray) -> sp.csr_array:
     """Rows times ``scale``, sharing the pattern."""
     data = A.data * np.repeat(scale, np.diff(A.indptr))
     return sp.csr_array((data, A.indices, A.indptr), shape=A.shape)
-
-
-def component_labels(
-    adjacency: sp.csr_array, factor: sp.csr_array | None = None
-) -> tuple[int, np.ndarray]:
-    """Number of connected components, and the component of each vertex.
-
-    Parameters
-    ----------
-    adjacency : csr_array of shape (n, n)
-        Symmetric.
-    factor : csr_array of shape (n, m), default=None
-        Its columns are vertices too, joined to the rows where it is not 0; they are not counted.
-
-    Returns
-    -------
-    n_components : int
-        How many.
-    labels : ndarray of int, shape (n,)
-        From 0.
-    """
-    graph = adjacency
-    if factor is not None:
-        graph = sp.block_array([[adjacency, factor], [factor.T, None]], format="csr")
-    labels = sp.csgraph.connected_components(graph, directed=False)[1][: adjacency.shape[0]]
-    names, labels = np.unique(labels, return_inverse=True)
-    return len(names), labels
 
 
 def modularity(adjacency: sp.csr_array, labels: np.ndarray) -> float:

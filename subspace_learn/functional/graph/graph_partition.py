@@ -10,47 +10,47 @@ import numpy as np
 import scipy.sparse as sp
 
 from .block_model import BlockModel, edge_information, fit_block_model, renumbered_clusters
-from .graph_laplacian import WalkOperator, component_labels, walk_operator
+from .graph_components import (
+    GraphPieces,
+    Piece,
+    component_indicators,
+    graph_pieces,
+    place_components,
+)
+from .graph_laplacian import WalkOperator, walk_operator
 from .spectral_clustering import (
+    HierarchySummary,
     LowVectors,
     canonical_labels,
-    cluster_rows,
     diffusion_rows,
+    labels_by_piece,
     low_vectors,
-    oriented,
 )
 from .vector_selection import (
-    CLEAR_GAP,
+    MANY_ROWS,
     EigengapProposal,
     VectorChoice,
-    best_trial,
+    WalkVectors,
     eigengap_clusters,
-    relative_gap,
-    vector_ladder,
+    random_graph_edge,
+    transitivity,
+    vectors_for_clusters,
 )
 
-__all__ = [
-    "MOST_PROPOSED",
-    "GraphPartition",
-    "PartitionOptions",
-    "partition_graph",
-    "place_components",
-]
+__all__ = ["GraphPartition", "PartitionOptions", "n_looked_at", "partition_graph"]
 
-_LEAST_SHARE = 0.1  # of the mean weight of a cluster: smaller components are no clusters
-MOST_PROPOSED = 30
-"""Eigenvalues that the eigengap is looked for among."""
-_MANY_ROWS = 20_000  # trials are then fewer and rougher, and start K-means once each
-_UNLIKE = 0.5  # deviation of the degrees over their mean: below it, adding to them changes little
+_MOST_PROPOSED = 30  # eigenvalues that the eigengap is looked for among, in large graphs
+_SMALL_GRAPH = 600  # LAPACK finds all of them: a quarter is looked at
+_DENSE_BYTES = 4 * 2**30
 
-Solver = Callable[[WalkOperator, sp.csr_array, np.ndarray, int], LowVectors]
+Solver = Callable[..., LowVectors]
 
 
 class PartitionOptions(NamedTuple):
     """Parameters of :class:`~subspace_learn.graph.SpectralAMGClustering` that the steps read."""
 
     n_clusters: int | str = 8
-    n_vectors: int | str = "auto"
+    n_components: int | str = "auto"
     strategy: str = "auto"
     row_normalize: bool = True
     assign_labels: str = "kmeans"
@@ -63,7 +63,7 @@ class GraphPartition(NamedTuple):
     labels: np.ndarray
     """Cluster of each vertex, heaviest cluster first, (n,)."""
     rows: np.ndarray
-    """Embedding, (n, d); zeros for vertices of small components."""
+    """Embedding, (n, d); zeros for vertices that took no part."""
     vectors: np.ndarray
     """Vectors kept, (n, d), orthonormal, before weights and normalisation."""
     low: LowVectors
@@ -74,23 +74,13 @@ class GraphPartition(NamedTuple):
     """The block model that vertices were moved by, clusters numbered as in the labels, with no
     memberships in small components; None after a clear gap, or if it explains the edges no better.
     """
-    n_components: int
-    """Connected components of the graph."""
+    pieces: GraphPieces
+    """Connected components of the graph, and the part that each took."""
     proposal: EigengapProposal | None
     """If the number of clusters was left to the eigengap."""
     projector: np.ndarray
     """``D^{-1/2} V``, (n, d), degrees shifted: edges of a new vertex times it give its row before
     normalisation."""
-
-
-class _Kept(NamedTuple):
-    """Vectors, whether the block model may move vertices, and labels of the trial that chose."""
-
-    low: LowVectors
-    operator: WalkOperator
-    choice: VectorChoice
-    may_move: bool
-    labels: np.ndarray | None = None
 
 
 def partition_graph(
@@ -112,8 +102,9 @@ def partition_graph(
     rng : numpy.random.Generator
         Of random starts.
     solver : callable, default=None
-        Takes operator, adjacency, components and the number of vectors, and returns
-        :class:`LowVectors`; None is :func:`low_vectors` with the strategy of the options.
+        As :func:`~subspace_learn.functional.graph.bootstrap_vectors.bootstrap_vectors`; None is
+        :func:`~subspace_learn.functional.graph.spectral_clustering.low_vectors` with the strategy
+        of the options.
     progress : callable, default=None
         Gets lines of text.
 
@@ -124,272 +115,168 @@ def partition_graph(
 
     Notes
     -----
-    Components that hold less than a tenth of the weight of a mean cluster take no part: their exact
-    eigenvectors (one each, eigenvalue 1) would push the structure of the others out. Nothing is
-    known of them, so they join the most populous cluster. If more than K components are large, the
-    K heaviest are clusters, and each of the others joins the cluster lightest by then.
+    Which components take part says
+    :func:`~subspace_learn.functional.graph.graph_components.graph_pieces`. No cluster reaches over
+    two of those; with as many clusters as components, these are the clusters, and nothing has to be
+    solved. Components that take no part join a cluster as a whole: the lightest one if they are
+    large, the most populous one if they are small, the best guess without evidence.
 
-    K vectors are kept if a clear gap follows them. Else several numbers are tried, of the walk and,
-    where degrees are unlike, of the walk with the mean degree added to each (beyond 20,000 vertices
-    of that one alone), and the partition with the largest
-    :func:`~subspace_learn.functional.graph.block_model.edge_information` is kept. After trials, and
-    where degrees are unlike, the degree-corrected block model moves vertices if that increases it.
+    Which vectors are kept says
+    :func:`~subspace_learn.functional.graph.vector_selection.vectors_for_clusters`. After trials,
+    and where degrees are uneven, the degree-corrected block model moves vertices if the partition
+    then says more of the edges.
     """
-    n_components, components = component_labels(adjacency)
     degree = np.asarray(adjacency.sum(axis=1)).ravel()
-    wanted = options.n_clusters
-    large, taking_part = _large_components(
-        components, degree, 8 if wanted == "eigengap" else int(wanted)
-    )
-    inner, parts = _inner_graph(adjacency, components, taking_part)
+    asked_for = None if options.n_clusters == "eigengap" else int(options.n_clusters)
+    parts = graph_pieces(adjacency, asked_for)
+    pieces, inner = parts.pieces, parts.adjacency
     operator = walk_operator(inner)
-
-    solve = partial(_solved, inner, parts, options, rng, solver, progress)
-    n_inner = inner.shape[0]
-    proposal, low = None, None
-    if wanted == "eigengap":
-        low = solve(operator, min(MOST_PROPOSED, n_inner), fine=True)
-        proposal = eigengap_clusters(1 - low.values)
-        wanted = proposal.n_clusters
-        if progress is not None:
-            progress(proposal.reason)
-    K = min(int(wanted), n_inner)
-    kept = _chosen_vectors(solve, low, operator, inner, K, options, rng)
-    V = kept.low.vectors[:, : kept.choice.n_vectors]
+    say = progress or (lambda line: None)
+    solve = partial(
+        low_vectors,
+        components=parts.component_of_inner,
+        strategy=options.strategy,
+        rng=rng,
+        progress=progress,
+    )
+    if solver is not None:
+        solve = partial(solver, adjacency=inner, components=parts.component_of_inner)
+    low, proposal, K = None, None, asked_for
+    if asked_for is None:
+        low, proposal = _proposed(inner, operator, len(pieces), solve)
+        K = proposal.n_clusters
+        say(proposal.reason)
+    K = min(K, inner.shape[0])
+    labels_of = partial(
+        labels_by_piece, pieces=pieces, n_clusters=K, method=options.assign_labels, rng=rng
+    )
+    kept = _kept_vectors(solve, labels_of, operator, parts, K, options, low)
+    V = kept.low.vectors[:, : kept.choice.n_components]
     rows = diffusion_rows(kept.operator @ V, row_normalize=options.row_normalize)
-    if progress is not None:
-        progress(f"labels from {kept.choice.n_vectors} vectors")
-    inside, model = _final_labels(kept, rows, inner, K, options, rng)
+    say(f"labels from {kept.choice.n_components} vectors")
+    own, model = _final_labels(kept, rows, inner, pieces, partial(labels_of, rows, options.n_init))
     labels = np.full(len(degree), -1)
-    labels[taking_part] = inside
-    labels = place_components(labels, components, degree, large, int(wanted))
+    labels[parts.taking_part] = own
+    if not parts.taking_part.all():
+        count = asked_for or K
+        labels = place_components(labels, parts.components, degree, parts.substantial, count)
     final = canonical_labels(labels, degree)
     if model is not None:
         model = renumbered_clusters(model, labels, final)
-        model = model._replace(memberships=_spread(model.memberships, taking_part))
-    return GraphPartition(
-        final,
-        _spread(rows, taking_part),
-        _spread(V, taking_part),
-        kept.low,
-        kept.choice,
-        model,
-        n_components,
-        proposal,
-        _spread(V / kept.operator.root_degree[:, None], taking_part),
+        model = model._replace(memberships=_of_all(model.memberships, parts.taking_part))
+    projector = V / kept.operator.root_degree[:, None]
+    rows, V, projector = (_of_all(block, parts.taking_part) for block in (rows, V, projector))
+    return GraphPartition(final, rows, V, kept.low, kept.choice, model, parts, proposal, projector)
+
+
+def n_looked_at(n: int, n_components: int) -> int:
+    """How many eigenvalues the eigengap is looked for among.
+
+    Parameters
+    ----------
+    n : int
+        Vertices.
+    n_components : int
+        Separate pieces.
+
+    Returns
+    -------
+    n_values : int
+        30, of up to 600 vertices a quarter of all; and always some more than there are pieces.
+    """
+    least = n // 4 if n <= _SMALL_GRAPH else 0
+    return min(max(_MOST_PROPOSED, least, n_components + 10), n)
+
+
+def _proposed(
+    inner: sp.csr_array, operator: WalkOperator, n_pieces: int, solve: Callable[..., LowVectors]
+) -> tuple[LowVectors | None, EigengapProposal]:
+    """Number of clusters by pieces and gaps; with more pieces than are looked at, by these alone"""
+    if n_pieces > _MOST_PROPOSED:
+        return None, EigengapProposal(n_pieces, 0.0, np.zeros(n_pieces), n_pieces)
+    low = solve(operator, n_looked_at(inner.shape[0], n_pieces), fine=True)
+    return low, eigengap_clusters(
+        1 - low.values,
+        n_components=n_pieces,
+        edge=random_graph_edge(inner),
+        closed=transitivity(inner),
     )
 
 
-def _solved(
-    inner: sp.csr_array,
-    parts: np.ndarray,
-    options: PartitionOptions,
-    rng: np.random.Generator,
-    solver: Solver | None,
-    progress: Callable[[str], None] | None,
-    operator: WalkOperator,
-    k: int,
-    *,
-    fine: bool = False,
-    strategy: str | None = None,
-) -> LowVectors:
-    """Vectors of a walk by the solver, or by a strategy that need not be that of the options."""
-    if solver is not None:
-        found = solver(operator, inner, parts, k)
-    else:
-        strategy = options.strategy if strategy is None else strategy
-        found = low_vectors(
-            operator, parts, k, strategy=strategy, fine=fine, rng=rng, progress=progress
-        )
-    return found._replace(vectors=oriented(found.vectors))
-
-
-def _large_components(
-    components: np.ndarray, degree: np.ndarray, K: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Masks of vertices: in components that can hold a cluster; in the K heaviest of these."""
-    weight = np.bincount(components, weights=degree)
-    large = weight >= _LEAST_SHARE * weight.sum() / K
-    if not large.any():  # nothing but crumbs: they are shared out evenly
-        large = weight > 0
-    heaviest = np.argsort(-weight, kind="stable")[:K]
-    taking_part = np.zeros_like(large)
-    taking_part[heaviest] = large[heaviest]
-    return large[components], taking_part[components]
-
-
-def _inner_graph(
-    adjacency: sp.csr_array, components: np.ndarray, taking_part: np.ndarray
-) -> tuple[sp.csr_array, np.ndarray]:
-    """The graph of the vertices that take part, and their components numbered anew."""
-    if taking_part.all():
-        return adjacency, components
-    inner = sp.csr_array(adjacency[taking_part][:, taking_part])
-    return inner, np.unique(components[taking_part], return_inverse=True)[1]
-
-
-def _chosen_vectors(
+def _kept_vectors(
     solve: Callable[..., LowVectors],
-    low: LowVectors | None,
+    labels_of: Callable[..., np.ndarray],
     operator: WalkOperator,
-    inner: sp.csr_array,
+    parts: GraphPieces,
     K: int,
     options: PartitionOptions,
-    rng: np.random.Generator,
-) -> _Kept:
-    """Vectors to keep: K after a clear gap, else those that say most of the edges."""
-    n = inner.shape[0]
-    if options.n_vectors != "auto" or options.assign_labels == "cluster_qr":
-        # a pivoted QR of K vectors is what cluster_qr is
-        k = min(K if options.n_vectors == "auto" else int(options.n_vectors), n)
-        if low is None or low.vectors.shape[1] < k:
-            low = solve(operator, k, fine=True)
-        return _Kept(low, operator, VectorChoice(min(k, low.vectors.shape[1]), 0.0, {}), False)
-    degree = np.asarray(inner.sum(axis=1)).ravel()
-    shift = float(degree.mean())
-    unlike = bool(degree.std() > _UNLIKE * shift)
-    if low is None:
-        low = solve(operator, min(K + 1, n))
-    if len(low.values) <= K or _clear_and_even(low, operator, inner, K, options, rng):
-        # where degrees are alike, as among neighbours of points, the vectors know better
-        return _Kept(low, operator, VectorChoice(min(K, len(low.values)), 0.0, {}), unlike)
-    most, many = 4 * K if 4 * K < n else len(low.values), n > _MANY_ROWS
-    walks = {}
-    if unlike and options.strategy in ("auto", "filter"):
-        # no value of this walk is near 1, which is where a filter is slow
-        calm = walk_operator(inner, shift=shift)
-        found = solve(calm, 2 * K if many else most, fine=not many, strategy="filter")
-        walks[shift] = found._replace(growth=low.growth), calm
-    if not (walks and many):
-        if len(low.values) < most:
-            low = solve(operator, most, fine=not many)
-        walks = {0.0: (low, operator), **walks}
-    return _tried(walks, inner, K, options, rng)
-
-
-def _tried(
-    walks: dict[float, tuple[LowVectors, WalkOperator]],
-    inner: sp.csr_array,
-    K: int,
-    options: PartitionOptions,
-    rng: np.random.Generator,
-) -> _Kept:
-    """The best of several numbers of vectors of each walk."""
-    n_init = options.n_init if inner.shape[0] <= _MANY_ROWS else 1
-    images = {shift: operator @ low.vectors for shift, (low, operator) in walks.items()}
-    labels: dict[tuple[float, int], np.ndarray] = {}
-
-    def information(trial: tuple[float, int]) -> float:
-        shift, d = trial
-        rows = diffusion_rows(images[shift][:, :d], row_normalize=options.row_normalize)
-        labels[trial] = _labels(rows, K, options, rng, n_init)
-        return edge_information(inner, labels[trial])
-
-    # a walk leaves vectors of negative eigenvalues at each step: they cut across communities
-    choice = best_trial(
-        (
-            (shift, d)
-            for shift, (low, _) in walks.items()
-            for d in vector_ladder(K, max(K, int(np.sum(low.values > 0))))
-        ),
-        information,
-    )
-    return _Kept(*walks[choice.shift], choice, True, labels[choice.shift, choice.n_vectors])
+    low: LowVectors | None,
+) -> WalkVectors:
+    """As many vectors as the user asks for; those of the components; or the best choice."""
+    n, n_pieces = parts.adjacency.shape[0], len(parts.pieces)
+    d = options.n_components
+    if d == "auto" and n_pieces == K > 1:
+        if 8 * n * K > _DENSE_BYTES:
+            raise ValueError(
+                f"{K} clusters of {n} vertices need an embedding of {8 * n * K / 2**30:.1f} GiB, "
+                f"above the limit of {_DENSE_BYTES / 2**30:.0f} GiB. The clusters are connected "
+                "components: scipy.sparse.csgraph.connected_components finds them."
+            )
+        indicators = component_indicators(operator.root_degree, parts.component_of_inner)
+        alone = HierarchySummary((n,), (operator.edges.nnz,))
+        exact = LowVectors(np.ones(K), indicators, "components", np.zeros(0), alone, np.nan)
+        return WalkVectors(exact, operator, VectorChoice(K, 0.0, {}), False)
+    if d == "auto" and options.assign_labels != "cluster_qr":
+        return vectors_for_clusters(
+            solve,
+            labels_of,
+            operator,
+            parts.adjacency,
+            K,
+            low=low,
+            row_normalize=options.row_normalize,
+            shifts=options.strategy in ("auto", "filter"),
+            n_pieces=n_pieces,
+            n_init=options.n_init,
+        )
+    # a pivoted QR of K vectors is what cluster_qr is
+    k = min(K if d == "auto" else int(d), n)
+    if low is None or low.vectors.shape[1] < k:
+        low = solve(operator, k, fine=True)
+    return WalkVectors(low, operator, VectorChoice(min(k, low.vectors.shape[1]), 0.0, {}), False)
 
 
 def _final_labels(
-    kept: _Kept,
+    kept: WalkVectors,
     rows: np.ndarray,
     inner: sp.csr_array,
-    K: int,
-    options: PartitionOptions,
-    rng: np.random.Generator,
+    pieces: list[Piece],
+    labels_again: Callable[[], np.ndarray],
 ) -> tuple[np.ndarray, BlockModel | None]:
     """Labels of the rows, moved by the block model where that says more of the edges."""
     labels = kept.labels
     if labels is None:
-        labels = _labels(rows, K, options, rng, options.n_init)
-    elif len(rows) > _MANY_ROWS:  # the trial started K-means once
-        more = _labels(rows, K, options, rng, options.n_init)
-        labels = max(labels, more, key=partial(edge_information, inner))
+        labels = labels_again()
+    elif len(rows) > MANY_ROWS:  # the trial started K-means once
+        labels = max(labels, labels_again(), key=partial(edge_information, inner))
+    K = int(labels.max()) + 1
     if not kept.may_move or K == 1:
         return labels, None
     model = fit_block_model(inner, None, labels, K)
-    moved = model.memberships.argmax(axis=1)
+    chances = model.memberships
+    if len(pieces) > 1:  # no vertex leaves its component
+        own = np.zeros(chances.shape, dtype=bool)
+        for piece in pieces:
+            own[np.ix_(piece.vertices, np.unique(labels[piece.vertices]))] = True
+        chances = np.where(own, chances, -1)
+    moved = chances.argmax(axis=1)
     all_there = len(np.unique(moved)) == len(np.unique(labels))
     if all_there and edge_information(inner, moved) >= edge_information(inner, labels):
         return moved, model
     return labels, None
 
 
-def _clear_and_even(
-    low: LowVectors,
-    operator: WalkOperator,
-    inner: sp.csr_array,
-    K: int,
-    options: PartitionOptions,
-    rng: np.random.Generator,
-) -> bool:
-    """Whether a clear gap follows K vectors, and they cut off no whiskers: tiny clusters."""
-    if relative_gap(1 - low.values, K) < CLEAR_GAP:
-        return False
-    rows = diffusion_rows(operator @ low.vectors[:, :K], row_normalize=options.row_normalize)
-    labels = _labels(rows, K, options, rng, 1)
-    degree = np.asarray(inner.sum(axis=1)).ravel()
-    weight = np.bincount(labels, weights=degree, minlength=K)
-    return bool(weight.min() >= _LEAST_SHARE * weight.mean())
-
-
-def _labels(
-    rows: np.ndarray, K: int, options: PartitionOptions, rng: np.random.Generator, n_init: int
-) -> np.ndarray:
-    seed = int(rng.integers(2**31))
-    return cluster_rows(rows, K, method=options.assign_labels, n_init=n_init, seed=seed)
-
-
-def place_components(
-    labels: np.ndarray,
-    components: np.ndarray,
-    degree: np.ndarray,
-    large: np.ndarray,
-    n_clusters: int,
-) -> np.ndarray:
-    """Give components without labels to clusters, each as a whole.
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (n,)
-        -1 where a vertex has none; whole components have or have not.
-    components : ndarray of int, shape (n,)
-        Of each vertex.
-    degree : ndarray of shape (n,)
-        Weights.
-    large : ndarray of bool, shape (n,)
-        Components that go, heaviest first, to the cluster lightest by then; the others go to the
-        most populous cluster.
-    n_clusters : int
-        Clusters, empty ones included.
-
-    Returns
-    -------
-    labels : ndarray of int, shape (n,)
-        All at least 0.
-    """
-    labels = labels.copy()
-    placed = labels >= 0
-    weight = np.bincount(labels[placed], weights=degree[placed], minlength=n_clusters)
-    left = np.unique(components[~placed & large])
-    totals = np.bincount(components, weights=degree)
-    for component in left[np.argsort(-totals[left], kind="stable")]:
-        lightest = int(np.argmin(weight))
-        labels[components == component] = lightest
-        weight[lightest] += totals[component]
-    if (labels < 0).any():
-        labels[labels < 0] = np.bincount(labels[labels >= 0], minlength=n_clusters).argmax()
-    return labels
-
-
-def _spread(rows: np.ndarray, taking_part: np.ndarray) -> np.ndarray:
+def _of_all(rows: np.ndarray, taking_part: np.ndarray) -> np.ndarray:
     """Rows of all vertices; zeros for those that took no part."""
     if taking_part.all():
         return rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
@@ -11,6 +10,7 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 
+from ..._warnings import warn
 from .filtered_subspace import filtered_eigenpairs
 
 __all__ = [
@@ -169,7 +169,7 @@ def connected_blocks(normalized: sp.csr_array) -> Iterator[tuple[np.ndarray, sp.
 
 
 def low_frequencies(
-    normalized: sp.csr_array, n_eigenvectors: int | None, *, taper: bool = True
+    normalized: sp.csr_array, n_components: int | None, *, taper: bool = True
 ) -> LowFrequencies:
     """Smallest eigenpairs of ``I - normalized`` for one connected graph.
 
@@ -177,7 +177,7 @@ def low_frequencies(
     ----------
     normalized : csr_array of shape (n, n)
         Normalised adjacency.
-    n_eigenvectors : int or None
+    n_components : int or None
         How many pairs d; None, or n and more, means all.
     taper : bool, default=True
         Whether pairs near the cut will be damped, and need not be found as accurately.
@@ -200,7 +200,7 @@ def low_frequencies(
     memory.
     """
     n = normalized.shape[0]
-    d = n if n_eigenvectors is None else min(n_eigenvectors, n)
+    d = n if n_components is None else min(n_components, n)
     if n > _DENSE_NODES and 4 * (d + 1) <= n:
 
         def damping(values: np.ndarray) -> np.ndarray:
@@ -217,7 +217,7 @@ def low_frequencies(
             f"{d} eigenvectors of a connected graph of {n} nodes need dense matrices of "
             f"{24 * n**2 / 2**30:.1f} GiB in all, above the limit of "
             f"{_DENSE_BYTES / 2**30:.0f} GiB. "
-            f"Set n_eigenvectors to at most {n // 4 - 1}: then memory grows with the number of "
+            f"Set n_components to at most {n // 4 - 1}: then memory grows with the number of "
             "edges instead."
         )
     wanted = None if 4 * (d + 1) > n else (0, d)
@@ -261,12 +261,10 @@ def filter_weights(
     else:
         kept = u < 2 * (1 - _REPEATED)
         if not kept.all():
-            warnings.warn(
-                f"n_eigenvectors={len(u)} cuts through a repeated eigenvalue "
+            warn(
+                f"n_components={len(u)} cuts through a repeated eigenvalue "
                 f"({frequencies.cut:.6g}): its {int((~kept).sum())} eigenvectors were left out. "
-                "Set taper=True, or choose another number.",
-                UserWarning,
-                stacklevel=2,
+                "Set taper=True, or choose another number."
             )
         damping = kept.astype(np.float64)
     return np.stack([np.asarray(phi(u), dtype=np.float64) * damping for phi in filters.values()])
@@ -321,7 +319,7 @@ def node_statistics(
 
 def positional_encoding(
     adjacency: sp.csr_array,
-    n_eigenvectors: int | None,
+    n_components: int | None,
     filters: Mapping[str, Filter],
     *,
     taper: bool = True,
@@ -332,7 +330,7 @@ def positional_encoding(
     ----------
     adjacency : csr_array of shape (n, n)
         Symmetric, nonnegative.
-    n_eigenvectors : int or None
+    n_components : int or None
         Eigenpairs kept of each connected component; None means all.
     filters : mapping of str to callable
         From :func:`spectral_filters`.
@@ -366,7 +364,7 @@ def positional_encoding(
             at_zero = np.array([float(phi(np.zeros(1))[0]) for phi in filters.values()])
             out[nodes] = np.stack([at_zero, at_zero, at_zero**2], axis=1)
             continue
-        frequencies = low_frequencies(block, n_eigenvectors, taper=taper)
+        frequencies = low_frequencies(block, n_components, taper=taper)
         weights = filter_weights(frequencies, filters, taper=taper)
         out[nodes] = node_statistics(block, frequencies.vectors, weights)
     return out.reshape(len(out), -1)

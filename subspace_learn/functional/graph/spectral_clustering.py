@@ -9,7 +9,9 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 
+from .block_model import edge_information
 from .filtered_subspace import filtered_eigenpairs
+from .graph_components import Piece, component_indicators
 from .graph_laplacian import WalkOperator
 from .nested_subspace import coarsening_growth, nested_eigenpairs
 
@@ -19,6 +21,7 @@ __all__ = [
     "canonical_labels",
     "cluster_rows",
     "diffusion_rows",
+    "labels_by_piece",
     "low_vectors",
     "oriented",
     "resolved_strategy",
@@ -31,6 +34,7 @@ _FILLS_IN = 2.5  # growth of the mean degree by one aggregation: beyond it, a fi
 _RTOL_ROUGH, _RTOL_FINE = 0.1, 0.01
 _ATOL = 1e-10  # of residuals, where there are more components than vectors
 _GROWTH = 12.0
+_DIGITS = 9  # rows that agree so far are one
 _ROUNDS = 200
 _DENSE_BYTES = 4 * 2**30
 
@@ -60,7 +64,7 @@ class LowVectors(NamedTuple):
     values: np.ndarray
     """Eigenvalues of the walk matrix, descending from 1, (d,)."""
     vectors: np.ndarray
-    """Orthonormal columns, (n, d)."""
+    """Orthonormal columns, :func:`oriented`, (n, d)."""
     strategy: str
     """"dense", "filter", "block" or "bootstrap"."""
     convergence_rates: np.ndarray
@@ -101,8 +105,8 @@ def resolved_strategy(strategy: str, operator: WalkOperator) -> tuple[str, float
 
 def low_vectors(
     operator: WalkOperator,
+    n_components: int,
     components: np.ndarray,
-    n_vectors: int,
     *,
     strategy: str = "auto",
     fine: bool = False,
@@ -115,10 +119,10 @@ def low_vectors(
     ----------
     operator : WalkOperator
         Every vertex has edges, or is alone.
-    components : ndarray of int, shape (n,)
-        Component of each vertex, from 0; fewer than ``n_vectors``.
-    n_vectors : int
+    n_components : int
         How many, at most n.
+    components : ndarray of int, shape (n,)
+        Connected component of each vertex, from 0; fewer than ``n_components``.
     strategy : {"auto", "block", "filter"}, default="auto"
         See :func:`resolved_strategy`.
     fine : bool, default=False
@@ -144,40 +148,46 @@ def low_vectors(
     strategy, growth = resolved_strategy(strategy, operator)
     alone = HierarchySummary((n,), (operator.edges.nnz,))
     rates: list[float] = []
-    if strategy == "dense" or 3 * n_vectors > n:
+    if strategy == "dense" or 3 * n_components > n:
         if 16 * n**2 > _DENSE_BYTES:
             raise ValueError(
-                f"{n_vectors} vectors of a graph of {n} vertices are more than a third of them, "
+                f"{n_components} vectors of a graph of {n} vertices are more than a third of them, "
                 f"and need dense matrices of {16 * n**2 / 2**30:.1f} GiB. Ask for fewer clusters, "
-                "or set n_vectors."
+                "or set n_components."
             )
         # the driver for a range of eigenvalues gives up on graphs with many equal ones
         values, vectors = scipy.linalg.eigh(operator.toarray(), driver="evd", check_finite=False)
-        kept = slice(None, -1 - min(n_vectors, n), -1)
+        kept = slice(None, -1 - min(n_components, n), -1)
         return LowVectors(
-            np.clip(values[kept], -1, 1), vectors[:, kept], "dense", np.zeros(0), alone, growth
+            np.clip(values[kept], -1, 1),
+            oriented(vectors[:, kept]),
+            "dense",
+            np.zeros(0),
+            alone,
+            growth,
         )
     if progress is not None:
-        progress(f"{n_vectors} vectors of {n} vertices by strategy {strategy!r}")
+        progress(f"{n_components} vectors of {n} vertices by strategy {strategy!r}")
     if strategy == "filter":
         matrix = operator.edges if operator.factor is None else operator
         values, vectors = filtered_eigenpairs(
             matrix,
-            n_vectors,
+            n_components,
             rtol=_RTOL_FINE if fine else _RTOL_ROUGH,
             atol=_ATOL,
             damping=_all_but_the_last,
             max_rounds=_ROUNDS,
             seed=int(rng.integers(2**31)),
             growth=_GROWTH,
-            n_guards=max(3, n_vectors // 4),
+            n_guards=max(3, n_components // 4),
             residuals_seen=rates,
         )
-        return LowVectors(np.clip(values, -1, 1), vectors, strategy, np.array(rates), alone, growth)
+        values = np.clip(values, -1, 1)
+        return LowVectors(values, oriented(vectors), strategy, np.array(rates), alone, growth)
     found = nested_eigenpairs(
         sp.csr_array(sp.eye_array(n) - operator.edges),
-        _indicators(operator.root_degree, components),
-        n_vectors,
+        component_indicators(operator.root_degree, components),
+        n_components,
         factor=operator.factor,
         rng=rng,
         progress=progress,
@@ -185,7 +195,8 @@ def low_vectors(
     graphs = [level.laplacian for level in found.levels]
     summary = HierarchySummary(tuple(g.shape[0] for g in graphs), tuple(g.nnz for g in graphs))
     values = np.clip(1 - found.values, -1, 1)
-    return LowVectors(values, found.vectors, "block", np.array(found.changes), summary, growth)
+    changes = np.array(found.changes)
+    return LowVectors(values, oriented(found.vectors), "block", changes, summary, growth)
 
 
 def _all_but_the_last(values: np.ndarray) -> np.ndarray:
@@ -193,14 +204,6 @@ def _all_but_the_last(values: np.ndarray) -> np.ndarray:
     weights = np.ones(len(values))
     weights[1:][-1:] = 0
     return weights
-
-
-def _indicators(root_degree: np.ndarray, components: np.ndarray) -> np.ndarray:
-    """Orthonormal vectors of eigenvalue 1: root degrees on one component, 0 elsewhere."""
-    n, c = len(components), int(components.max()) + 1
-    null = np.zeros((n, c))
-    null[np.arange(n), components] = root_degree
-    return null / np.linalg.norm(null, axis=0)
 
 
 def oriented(vectors: np.ndarray) -> np.ndarray:
@@ -294,6 +297,79 @@ def cluster_rows(
     return labels
 
 
+def labels_by_piece(
+    rows: np.ndarray,
+    n_init: int = 10,
+    *,
+    pieces: list[Piece],
+    n_clusters: int,
+    method: str,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Cluster the rows, so that no cluster reaches over two components.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d)
+        Embedding.
+    n_init : int, default=10
+        Starts of K-means.
+    pieces : list of Piece
+        Components, at most ``n_clusters``.
+    n_clusters : int
+        K, at most n.
+    method : {"kmeans", "cluster_qr"}
+        See :func:`cluster_rows`.
+    rng : numpy.random.Generator
+        Gives each K-means its seed.
+
+    Returns
+    -------
+    labels : ndarray of int, shape (n,)
+        In [0, n_clusters).
+
+    Notes
+    -----
+    Each component begins as one cluster. Then, one after the other, that component gets a further
+    cluster whose division says most about the edges of the whole graph: its share of their weight
+    times the growth of its
+    :func:`~subspace_learn.functional.graph.block_model.edge_information`.
+    """
+    if len(pieces) == 1:
+        seed = int(rng.integers(2**31))
+        return cluster_rows(rows, n_clusters, method=method, n_init=n_init, seed=seed)
+    total = sum(float(piece.adjacency.data.sum()) for piece in pieces)
+    shares = [float(piece.adjacency.data.sum()) / total if total else 1.0 for piece in pieces]
+    found = [np.zeros(len(piece.vertices), dtype=np.int64) for piece in pieces]
+    next_labels, gains = list(found), np.full(len(pieces), -np.inf)
+
+    def look_ahead(j: int) -> None:
+        count = int(found[j].max()) + 2
+        own = rows[pieces[j].vertices]
+        gains[j] = -np.inf
+        if count <= len(np.unique(np.round(own, _DIGITS), axis=0)):  # else nothing to tell apart
+            seed = int(rng.integers(2**31))
+            next_labels[j] = cluster_rows(own, count, method=method, n_init=n_init, seed=seed)
+            before, after = (
+                edge_information(pieces[j].adjacency, labels)
+                for labels in (found[j], next_labels[j])
+            )
+            gains[j] = shares[j] * (after - before)
+
+    if n_clusters > len(pieces):
+        for j in range(len(pieces)):
+            look_ahead(j)
+    for _ in range(n_clusters - len(pieces)):
+        best = int(np.argmax(gains))
+        found[best] = next_labels[best]
+        look_ahead(best)
+    labels, first = np.empty(len(rows), dtype=np.int64), 0
+    for piece, own in zip(pieces, found, strict=True):
+        labels[piece.vertices] = first + own
+        first += int(own.max()) + 1
+    return labels
+
+
 def canonical_labels(labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Number the clusters by falling weight, then by size: the order of rows does not matter.
 
@@ -317,7 +393,8 @@ def canonical_labels(labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
     names, labels = np.unique(labels, return_inverse=True)
     weight, size = np.bincount(labels, weights=weights), np.bincount(labels)
-    order = np.lexsort((np.arange(len(names)), -size, -np.round(weight, 6)))
+    share = np.round(weight / (weight.max() or 1.0), 9)  # sums of another order are equal
+    order = np.lexsort((np.arange(len(names)), -size, -share))
     rank = np.empty(len(names), dtype=np.int32)
     rank[order] = np.arange(len(names), dtype=np.int32)
     return rank[labels]

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..._array import Array, array_namespace, move_like
+from ..._array import Array, array_namespace
 from ...linalg.eig import leading_eigenpairs
 from ...linalg.grassmann import exponential, logarithm, qr_retraction, tangent_projection
-from ...linalg.moments import NO_LENGTH, table_moments
+from ...linalg.moments import column_moments, counted, deviations, table_moments
 
 __all__ = ["client_update"]
 
@@ -41,11 +41,9 @@ def client_update(
         - "gradient": ``basis`` Z; answer the local Riemannian gradient of ``tr(Z^T S Z) / 2``;
         - "local_steps": ``basis`` Z, ``gradient`` (of all clients), ``rho``, ``n_steps``,
           ``retraction``; answer the tangent vector at Z that leads to the local solution;
-        - "euclidean": ``basis`` Z, ``rho``, ``n_steps``; answer the local basis of FedPE;
         - "compression": ``basis`` B; answer B^T S B.
 
-        All but "moments" hold ``mean`` and ``scale``, by which rows are standardised (None: by the
-        client's own).
+        All but "moments" hold ``mean`` and ``scale``, by which rows are standardised.
     X : array of shape (n_samples, n_features)
         The client's rows.
     memory : dict, optional
@@ -56,8 +54,8 @@ def client_update(
     Returns
     -------
     update : dict
-        The answer under the name of the task, ``weight`` (sum of weights), ``n_samples``, and
-        ``trace`` (of the scatter matrix; not for "moments").
+        The answer under the name of the task, ``weight`` (sum of weights), and ``trace`` (of the
+        scatter matrix), or for "moments" ``eps`` (unit of rounding of the rows).
     memory : dict
         To be handed in with the next message.
 
@@ -78,41 +76,27 @@ def client_update(
 
 def _moments(message: Message, X: Array, weights: Array | None, memory: Memory) -> Message:
     """First round: what the server needs for the global mean and scale."""
-    xp = array_namespace(X)
-    w = xp.ones_like(X[:, 0], dtype=xp.float64) if weights is None else weights
-    weight = float(xp.sum(w))
+    weight = counted(weights, X.shape[0])[1]
     if weight == 0:
         raise ValueError("This client has no row of positive weight.")
-    mean = (w @ xp.astype(X, xp.float64, copy=False)) / weight
-    gap = X - mean
-    count = int(xp.sum(xp.astype(w > 0, xp.int64)))
-    return {"moments": {"mean": mean, "squares": w @ (gap * gap)}} | _size(count, weight)
-
-
-def _size(n_samples: int, weight: float) -> Message:
-    return {"n_samples": n_samples, "weight": weight}
+    mean, variance = column_moments(X, weights)
+    eps = float(array_namespace(X).finfo(X.dtype).eps)
+    squares = weight * deviations(variance, mean, eps) ** 2
+    return {"moments": {"mean": mean, "squares": squares}, "eps": eps, "weight": weight}
 
 
 def _standardised(message: Message, X: Array, weights: Array | None) -> Memory:
     """Local second moments of the standardised rows, kept by the client."""
     xp = array_namespace(X)
-    X = xp.astype(X, xp.float64, copy=False)
-    mean, scale = message["mean"], message["scale"]
-    if mean is None:  # the published protocol: each client by itself
-        own = _moments(message, X, weights, {})
-        mean = own["moments"]["mean"]
-        deviation = xp.sqrt(own["moments"]["squares"] / own["weight"])
-        scale = xp.where(deviation > NO_LENGTH, deviation, xp.ones_like(deviation))
-    rows = (X - mean) / scale
+    rows = (xp.astype(X, xp.float64, copy=False) - message["mean"]) / message["scale"]
     if X.shape[1] <= _SCATTER_FEATURES:
         found = table_moments(rows, weights, center=False)
         trace = float(xp.linalg.trace(found.scatter))
-        return {"scatter": found.scatter, "trace": trace} | _size(found.n_samples, found.weight)
+        return {"scatter": found.scatter, "trace": trace, "weight": found.weight}
     if weights is not None:
         rows = xp.sqrt(weights)[:, None] * rows
-    count = X.shape[0] if weights is None else int(xp.sum(xp.astype(weights > 0, xp.int64)))
-    weight = float(X.shape[0]) if weights is None else float(xp.sum(weights))
-    return {"rows": rows, "trace": float(xp.sum(rows * rows))} | _size(count, weight)
+    weight = counted(weights, X.shape[0])[1]
+    return {"rows": rows, "trace": float(xp.sum(rows * rows)), "weight": weight}
 
 
 def _scatter_times(memory: Memory, Q: Array) -> Array:
@@ -122,8 +106,7 @@ def _scatter_times(memory: Memory, Q: Array) -> Array:
 
 
 def _answer(name: str, value: Array, memory: Memory) -> Message:
-    size = _size(memory["n_samples"], memory["weight"])
-    return {name: value, "trace": memory["trace"]} | size
+    return {name: value, "trace": memory["trace"], "weight": memory["weight"]}
 
 
 def _scatter(message: Message, X: Array, weights: Array | None, memory: Memory) -> Message:
@@ -180,40 +163,6 @@ def _largest_eigenvalue(memory: Memory) -> float:
     return float(xp.linalg.matrix_norm(memory["rows"], ord=2)) ** 2 / memory["weight"]
 
 
-def _euclidean(message: Message, X: Array, weights: Array | None, memory: Memory) -> Message:
-    """FedPE: plain gradient steps with a dual for consensus and one for ``U^T U <= I``.
-
-    The published scheme, with its step taken relative to the local curvature and its duals
-    started at 0; kept for comparison.
-    """
-    xp = array_namespace(message["basis"])
-    Z, rho = message["basis"], message["rho"]
-    U = memory.get("local", Z)
-    dual = memory.get("consensus_dual", xp.zeros_like(Z))
-    if "local" in memory:
-        dual = dual + rho * (U - Z)
-    bound_dual = memory.get("bound_dual", xp.zeros_like(Z.T @ Z))
-    identity = move_like(xp.eye(Z.shape[1], dtype=Z.dtype), Z)
-    if "largest" not in memory:
-        memory["largest"] = _largest_eigenvalue(memory)
-    step = 1.0 / (6 * memory["largest"] + rho or 1.0)
-    U = Z
-    for _ in range(message["n_steps"]):
-        gram = U.T @ U
-        image = _scatter_times(memory, U) / memory["weight"]
-        excess = xp.clip(gram - identity, min=0.0)
-        pull = U @ ((bound_dual + rho * excess**2) * 4 * excess)
-        gradient = -4 * image + 2 * (image @ gram + U @ (U.T @ image))
-        U = U - step * (gradient + dual + rho * (U - Z) + pull)
-    excess = xp.clip(U.T @ U - identity, min=0.0)
-    memory |= {
-        "local": U,
-        "consensus_dual": dual,
-        "bound_dual": bound_dual + rho * excess**2,
-    }
-    return _answer("euclidean", U, memory)
-
-
 def _compression(message: Message, X: Array, weights: Array | None, memory: Memory) -> Message:
     B = message["basis"]
     return _answer("compression", B.T @ _scatter_times(memory, B), memory)
@@ -230,6 +179,5 @@ _ANSWERS: dict[str, Callable[..., Message]] = {
     "basis": _basis,
     "gradient": _gradient,
     "local_steps": _local_steps,
-    "euclidean": _euclidean,
     "compression": _compression,
 }

@@ -1,13 +1,16 @@
-"""The server of a federated PCA: a pure step from a state and the clients' updates to a state.
+"""The server of a federated PCA: it asks questions, and the clients' answers lead to the next one.
 
-``state = initial_state(request)``; as long as ``not state["done"]``: send ``state["message"]`` to
-the clients, collect their updates (`client_update`), ``state = server_aggregate(state, updates)``.
-States, messages and updates are dicts of plain values and arrays.
+``server = FederatedServer(settings)``; as long as ``server.message`` is not None: send it to the
+clients that ``server.audience`` names, collect their updates (`client_update`), and call
+``server.aggregate(updates)``. Messages and updates are dicts of plain values and arrays.
+
+An aggregation is one generator below: it yields questions, receives the updates, and returns
+eigenvalues and a basis. A new one is such a function with a line in `AGGREGATIONS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,16 +19,20 @@ from ..._array import Array, array_namespace, move_like
 from ...linalg.eig import leading_eigenpairs
 from ...linalg.grassmann import largest_principal_angle, orthonormal_basis, tangent_projection
 from ...linalg.krylov import KrylovSpace, orthonormal_against, ritz_pairs
-from ...linalg.moments import NO_LENGTH
+from ...linalg.moments import deviations
 from .grassmann_mean import chordal_mean, karcher_mean
 
-__all__ = ["AGGREGATIONS", "FederatedRequest", "initial_state", "server_aggregate"]
+__all__ = [
+    "AGGREGATIONS",
+    "FederatedResult",
+    "FederatedServer",
+    "FederationSettings",
+]
 
-State = dict[str, Any]
 Updates = list[dict[str, Any]]
 
 
-class FederatedRequest(NamedTuple):
+class FederationSettings(NamedTuple):
     """What is asked of a federation."""
 
     n_components: int
@@ -33,115 +40,217 @@ class FederatedRequest(NamedTuple):
     aggregation: str = "covariance"
     """One of `AGGREGATIONS`."""
     n_rounds: int = 20
-    """Most rounds of the iterative aggregations."""
+    """Most rounds of "krylov" and "admm"."""
     local_steps: int = 30
-    """Gradient steps of a client in a round ("admm", "euclidean")."""
+    """Gradient steps of a client in a round ("admm")."""
     rho: float = 3.0
-    """Penalty of the distance to the consensus."""
+    """Penalty of the distance to the consensus ("admm")."""
     tol: float = 1e-8
     """Stop "krylov" at this relative residual, "admm" at this change of the consensus (radians)."""
-    scaling: str = "federated"
-    """"federated", "local" or "none"."""
+    standardize: bool = False
+    """Whether rows are divided by the deviation of all clients."""
     retraction: str = "qr"
     """"qr" or "exp" ("admm")."""
     seed: int | None = None
-    """Of the random start ("krylov", "euclidean")."""
+    """Of the random start ("krylov")."""
 
 
-def initial_state(request: FederatedRequest) -> State:
-    """State of the server before anything was asked.
+class FederatedResult(NamedTuple):
+    """What a federation found."""
+
+    values: Array
+    """Eigenvalues of the summed scatter matrices within the subspace, descending. With clients left
+    out: extrapolated from the others to the weight of all."""
+    basis: Array
+    """Orthonormal columns, (n_features, n_components)."""
+    mean: Array
+    """Mean of all clients, (n_features,)."""
+    scale: Array
+    """Deviation of all clients; ones for constant columns, or without ``standardize``."""
+    total: float
+    """Trace of the summed scatter matrices."""
+    weight: float
+    """Sum of the weights of all clients."""
+    converged: bool
+    """Whether an iterative aggregation reached its tolerance."""
+
+
+class Question(NamedTuple):
+    """What an aggregation wants to know, and from whom."""
+
+    task: str
+    """One of the tasks of `client_update`."""
+    audience: str
+    """"everyone" with moments; "drawn": a new draw of these; "same": all that answered last."""
+    content: dict[str, Any]
+    """What the task needs."""
+
+
+class Answer(NamedTuple):
+    """What an aggregation returns."""
+
+    values: Array
+    basis: Array
+    updates: Updates
+    """The clients that the values stand for."""
+    converged: bool = True
+
+
+Aggregation = Generator[Question, Updates, Answer]
+
+
+class FederatedServer:
+    """Server of one federation, from the first question to the result.
 
     Parameters
     ----------
-    request : FederatedRequest
+    settings : FederationSettings
         What is wanted.
 
-    Returns
-    -------
-    state : dict
-        ``message`` asks all clients for their moments.
-    """
-    return {
-        "request": request._asdict(),
-        "message": {"task": "moments"},
-        "round": 0,
-        "history": [],
-        "converged": True,
-        "done": False,
-    }
-
-
-def server_aggregate(state: State, updates: Updates) -> State:
-    """Take one step of the server.
-
-    Parameters
+    Attributes
     ----------
-    state : dict
-        From `initial_state` or the step before; not changed.
-    updates : list of dict
-        From `client_update`, each with the entry ``client`` added (its name). Clients that failed
-        or were not asked are simply absent.
-
-    Returns
-    -------
-    state : dict
-        With the next ``message``, or with ``done`` and the result: ``values`` (eigenvalues of the
-        summed scatter matrices within the subspace), ``basis``, ``mean``, ``scale``, ``total``.
-
-    Raises
-    ------
-    ValueError
-        If no client answered.
+    message : dict or None
+        To be sent to the clients; None when the federation is done.
+    audience : {"everyone", "drawn", "same"}
+        Who is asked: all clients that gave moments (at first simply all), a new draw of these, or
+        those that answered the question before.
+    history : list of dict
+        For each round ``round``, ``objective``, ``explained_variance_ratio``, ``angle`` (to the
+        round before, radians), ``n_clients``.
+    result : FederatedResult or None
+        None until the federation is done.
     """
-    task = state["message"]["task"]
-    if not updates:
-        raise ValueError(f"No client answered the task {task!r} in round {state['round']}.")
-    return _STEPS[task](dict(state), updates)
 
+    def __init__(self, settings: FederationSettings) -> None:
+        self.settings = settings
+        self.message: dict[str, Any] | None = {"task": "moments"}
+        self.audience = "everyone"
+        self.history: list[dict[str, Any]] = []
+        self.result: FederatedResult | None = None
+        self._aggregation: Aggregation | None = None
+        self._consensus: Array | None = None
 
-# --- first round: mean and scale -----------------------------------------------------------------
+    @property
+    def round(self) -> int:
+        """Number of the round, from 1; 0 while moments are collected."""
+        return 0 if self._aggregation is None else len(self.history) + 1
 
+    def aggregate(self, updates: Updates) -> None:
+        """Take the updates of the clients; `message` is then the next question, or None.
 
-def _after_moments(state: State, updates: Updates) -> State:
-    """Pairwise update of mean and summed squares (Chan et al.), then the first real question."""
-    first = updates[0]["moments"]
-    xp = array_namespace(first["mean"])
-    weight, mean, squares = updates[0]["weight"], first["mean"], first["squares"]
-    for update in updates[1:]:
-        part, w = update["moments"], update["weight"]
-        delta = move_like(part["mean"], mean) - mean
-        squares = squares + move_like(part["squares"], mean)
-        squares = squares + (weight * w / (weight + w)) * delta * delta
-        mean = mean + (w / (weight + w)) * delta
-        weight += w
-    deviation = xp.sqrt(squares / weight)
-    ones = xp.ones_like(deviation)
-    scaling = state["request"]["scaling"]
-    scale = ones if scaling == "none" else xp.where(deviation > NO_LENGTH, deviation, ones)
-    state |= {
-        "mean": mean,
-        "scale": scale,
-        "weight": weight,
-        "n_samples": sum(update["n_samples"] for update in updates),
-        "total": float(xp.sum(squares / (scale * scale))),
-        "round": 1,
-    }
-    local = scaling == "local"
-    state["common"] = {"mean": None if local else mean, "scale": None if local else scale}
-    return _FIRST[state["request"]["aggregation"]](state)
+        Parameters
+        ----------
+        updates : list of dict
+            From `client_update`, each with the entry ``client`` added (its name). Clients that
+            failed or were not asked are simply absent.
 
+        Raises
+        ------
+        ValueError
+            If no client answered.
+        RuntimeError
+            If the federation is done.
+        """
+        if self.message is None:
+            raise RuntimeError("This federation is done; its result is in `result`.")
+        if not updates:
+            task = self.message["task"]
+            raise ValueError(f"No client answered the task {task!r} in round {self.round}.")
+        try:
+            if self._aggregation is None:
+                self._take_moments(updates)
+                self._aggregation = AGGREGATIONS[self.settings.aggregation](self)
+                question = next(self._aggregation)
+            else:
+                question = self._aggregation.send(updates)
+        except StopIteration as end:
+            self._finish(end.value)
+            return
+        self.audience = question.audience
+        standard = {"mean": self._mean, "scale": self._scale}
+        self.message = {"task": question.task, **standard, **question.content}
 
-def _asking(state: State, task: str, **content: Any) -> State:
-    """The state with its next message."""
-    state["message"] = {"task": task, **state["common"], **content}
-    return state
+    def note(self, basis: Array, values: Array, updates: Updates) -> None:
+        """Add a line to the history: what the round reached on the clients that answered.
 
+        Parameters
+        ----------
+        basis : array of shape (n_features, n_components)
+            The subspace of the round.
+        values : array of shape (n_components,)
+            Eigenvalues within it.
+        updates : list of dict
+            Of the clients that took part.
+        """
+        xp = array_namespace(basis)
+        before, captured = self._consensus, float(xp.sum(values))
+        trace = sum(update["trace"] for update in updates)
+        angle = None if before is None else float(xp.max(largest_principal_angle(before, basis)))
+        self.history.append(
+            {
+                "round": len(self.history) + 1,
+                "objective": (trace - captured) / _weight(updates),
+                "explained_variance_ratio": captured / trace if trace else 0.0,
+                "angle": angle,
+                "n_clients": len(updates),
+            }
+        )
+        self._consensus = basis
 
-def _random_basis(state: State) -> Array:
-    request, like = state["request"], state["mean"]
-    rng = np.random.default_rng(request["seed"])
-    block = rng.standard_normal((like.shape[0], request["n_components"]))
-    return orthonormal_basis(move_like(block, like))
+    def random_basis(self) -> Array:
+        """Return a random start of the right size.
+
+        Returns
+        -------
+        basis : array of shape (n_features, n_components)
+            Orthonormal columns.
+        """
+        rng = np.random.default_rng(self.settings.seed)
+        block = rng.standard_normal((self._mean.shape[0], self.settings.n_components))
+        return orthonormal_basis(move_like(block, self._mean))
+
+    def start_from(self, basis: Array) -> None:
+        """Measure the angle of the first round against this basis.
+
+        Parameters
+        ----------
+        basis : array of shape (n_features, n_components)
+            Where an iteration starts.
+        """
+        self._consensus = basis
+
+    def _take_moments(self, updates: Updates) -> None:
+        """Pairwise update of mean and summed squares (Chan et al.)."""
+        first = updates[0]["moments"]
+        weight, mean, squares = updates[0]["weight"], first["mean"], first["squares"]
+        for update in updates[1:]:
+            part, w = update["moments"], update["weight"]
+            delta = move_like(part["mean"], mean) - mean
+            squares = squares + move_like(part["squares"], mean)
+            squares = squares + (weight * w / (weight + w)) * delta * delta
+            mean = mean + (w / (weight + w)) * delta
+            weight += w
+        xp = array_namespace(mean)
+        scale = xp.ones_like(mean)
+        if self.settings.standardize:
+            # clients may hold one column in float32: the coarsest rounding says what is constant
+            spread = deviations(squares / weight, mean, max(update["eps"] for update in updates))
+            scale = xp.where(spread > 0, spread, scale)
+        self._mean, self._scale, self._weight = mean, scale, weight
+        self._total = float(xp.sum(squares / (scale * scale)))
+
+    def _finish(self, answer: Answer) -> None:
+        values = answer.values * (self._weight / _weight(answer.updates))
+        self.message = None
+        self.result = FederatedResult(
+            values,
+            answer.basis,
+            self._mean,
+            self._scale,
+            self._total,
+            self._weight,
+            answer.converged,
+        )
 
 
 def _summed(updates: Updates, name: str) -> Array:
@@ -152,34 +261,8 @@ def _summed(updates: Updates, name: str) -> Array:
 
 def _averaged(updates: Updates, name: str) -> Array:
     """Mean of the clients' answers, weighted by their rows."""
-    first = updates[0][name]
-    weight = sum(update["weight"] for update in updates)
+    first, weight = updates[0][name], _weight(updates)
     return sum((update["weight"] / weight) * move_like(update[name], first) for update in updates)
-
-
-def _noted(state: State, basis: Array, captured: float, updates: Updates) -> State:
-    """Add a line to the history: what the round reached on the clients that answered."""
-    xp = array_namespace(basis)
-    before = state.get("consensus")
-    trace = sum(update["trace"] for update in updates)
-    angle = float(xp.max(largest_principal_angle(before, basis))) if before is not None else None
-    state["history"] = [
-        *state["history"],
-        {
-            "round": state["round"],
-            "objective": (trace - captured) / _weight(updates),
-            "explained_variance_ratio": captured / trace if trace else 0.0,
-            "angle": angle,
-            "n_clients": len(updates),
-        },
-    ]
-    return state | {"consensus": basis, "round": state["round"] + 1}
-
-
-def _finished(state: State, values: Array, basis: Array, weight: float) -> State:
-    """The result; values of a part of the clients are scaled up to the weight of all."""
-    factor = state["weight"] / weight
-    return state | {"done": True, "values": values * factor, "basis": basis, "message": None}
 
 
 def _weight(updates: Updates) -> float:
@@ -189,144 +272,147 @@ def _weight(updates: Updates) -> float:
 # --- covariance: one round, exact ----------------------------------------------------------------
 
 
-def _after_scatter(state: State, updates: Updates) -> State:
-    values, basis = leading_eigenpairs(
-        _summed(updates, "scatter"), state["request"]["n_components"]
-    )
-    weight = _weight(updates)
-    state = _noted(state, basis, _total(values), updates)
-    return _finished(state, values, basis, weight)
-
-
-def _total(values: Array) -> float:
-    return float(array_namespace(values).sum(values))
+def _covariance(server: FederatedServer) -> Aggregation:
+    updates = yield Question("scatter", "drawn", {})
+    values, basis = leading_eigenpairs(_summed(updates, "scatter"), server.settings.n_components)
+    server.note(basis, values, updates)
+    return Answer(values, basis, updates)
 
 
 # --- krylov: exact in few rounds, d x k messages -------------------------------------------------
 
 
-def _after_product(state: State, updates: Updates) -> State:
+def _krylov(server: FederatedServer) -> Aggregation:
     """Rayleigh-Ritz on all blocks so far, for the clients that answered every round.
 
     The images of each client are kept apart, so one that drops out can be taken out of the sum:
     the answer is then exact for those that stayed.
     """
-    request, block = state["request"], state["message"]["block"]
+    settings, block = server.settings, server.random_basis()
     xp = array_namespace(block)
-    images = state.get("images", {})
-    stayed = [u for u in updates if not images or u["client"] in images]
-    if not stayed:
-        raise ValueError("No client answered every round; 'krylov' needs at least one that does.")
-    images = {
-        u["client"]: u["product"]
-        if u["client"] not in images
-        else xp.concat([images[u["client"]], u["product"]], axis=1)
-        for u in stayed
-    }
-    basis = state.get("krylov_basis")
-    basis = block if basis is None else xp.concat([basis, block], axis=1)
-    space = KrylovSpace(basis, sum(list(images.values())[1:], next(iter(images.values()))))
-    values, vectors, residuals = ritz_pairs(space, request["n_components"])
-    weight = _weight(stayed)
-    state = _noted(state, vectors, _total(values), stayed)
-    worst = float(xp.max(xp.sqrt(xp.sum(residuals * residuals, axis=0))))
-    full = basis.shape[1] == basis.shape[0]
-    converged = full or worst <= request["tol"] * float(xp.max(xp.abs(values)))
-    if converged or len(state["history"]) >= request["n_rounds"]:
-        return _finished(state | {"converged": converged}, values, vectors, weight)
-    room = min(block.shape[1], basis.shape[0] - basis.shape[1])
-    newest = space.image[:, -block.shape[1] :]
-    following = orthonormal_against(newest[:, :room], basis)
-    return _asking(state | {"images": images, "krylov_basis": basis}, "product", block=following)
+    basis, images = block[:, :0], None
+    for n_round in range(1, settings.n_rounds + 1):
+        audience = "drawn" if images is None else "same"
+        updates = yield Question("product", audience, {"block": block})
+        if images is None:
+            images = {update["client"]: basis for update in updates}
+        stayed = [update for update in updates if update["client"] in images]
+        if not stayed:
+            raise ValueError(
+                "No client answered every round; 'krylov' needs at least one that does."
+            )
+        images = {
+            update["client"]: xp.concat([images[update["client"]], update["product"]], axis=1)
+            for update in stayed
+        }
+        basis = xp.concat([basis, block], axis=1)
+        all_images = list(images.values())
+        space = KrylovSpace(basis, sum(all_images[1:], all_images[0]))
+        values, vectors, residuals = ritz_pairs(space, settings.n_components)
+        server.note(vectors, values, stayed)
+        worst = float(xp.max(xp.sqrt(xp.sum(residuals * residuals, axis=0))))
+        left = basis.shape[0] - basis.shape[1]
+        converged = left == 0 or worst <= settings.tol * float(xp.max(xp.abs(values)))
+        if converged or n_round == settings.n_rounds:
+            break
+        newest = space.image[:, -block.shape[1] :]
+        block = orthonormal_against(newest[:, : min(block.shape[1], left)], basis)
+    return Answer(values, vectors, stayed, converged)
 
 
 # --- means of local subspaces: one round, approximate --------------------------------------------
 
 
-def _after_basis(state: State, updates: Updates) -> State:
-    """Mean of the local subspaces: the answer ("chordal", "karcher") or the start ("admm")."""
-    request = state["request"]
-    xp = array_namespace(updates[0]["basis"])
-    bases = xp.stack([move_like(u["basis"], updates[0]["basis"]) for u in updates])
-    weights = xp.asarray([u["weight"] for u in updates], dtype=bases.dtype)
-    mean = chordal_mean(bases, move_like(weights, bases))
-    if request["aggregation"] == "karcher":
-        mean = karcher_mean(bases, move_like(weights, bases))
-    if request["aggregation"] == "admm" and mean.shape[1] < mean.shape[0]:
-        return _asking(state | {"consensus": mean}, "gradient", basis=mean)
-    return _ask_all(state, mean)
+def _chordal(server: FederatedServer) -> Aggregation:
+    bases, weights = yield from _local_subspaces(server)
+    return (yield from _axes_within(server, chordal_mean(bases, weights)))
 
 
-def _ask_all(state: State, basis: Array) -> State:
-    """Last question: the variances within the answer, of all clients and not of those drawn."""
-    return _asking(state | {"last": True}, "compression", basis=basis)
+def _karcher(server: FederatedServer) -> Aggregation:
+    bases, weights = yield from _local_subspaces(server)
+    return (yield from _axes_within(server, karcher_mean(bases, weights)))
 
 
-def _after_last(state: State, updates: Updates) -> State:
-    """Principal axes and variances within the answer."""
-    basis, weight = state["message"]["basis"], _weight(updates)
+def _local_subspaces(
+    server: FederatedServer,
+) -> Generator[Question, Updates, tuple[Array, Array]]:
+    """The principal subspace of each client, and its weight."""
+    question = {"n_components": server.settings.n_components}
+    updates = yield Question("basis", "drawn", question)
+    first = updates[0]["basis"]
+    xp = array_namespace(first)
+    bases = xp.stack([move_like(update["basis"], first) for update in updates])
+    weights = xp.asarray([update["weight"] for update in updates], dtype=bases.dtype)
+    return bases, move_like(weights, bases)
+
+
+def _axes_within(server: FederatedServer, basis: Array, *, converged: bool = True) -> Aggregation:
+    """Last question: axes and variances within the answer, of all clients, not of those drawn."""
+    updates = yield Question("compression", "everyone", {"basis": basis})
     values, rotation = leading_eigenpairs(_summed(updates, "compression"))
-    if not state["history"]:
-        state = _noted(state, basis @ rotation, _total(values), updates)
-    return _finished(state, values, basis @ rotation, weight)
+    if not server.history:
+        server.note(basis @ rotation, values, updates)
+    return Answer(values, basis @ rotation, updates, converged)
 
 
 # --- admm: local Riemannian steps with duals, consensus in the tangent space ---------------------
 
 
-def _after_gradient(state: State, updates: Updates) -> State:
-    request = state["request"]
-    return _asking(
-        state,
-        "local_steps",
-        basis=state["consensus"],
-        gradient=_averaged(updates, "gradient"),
-        rho=request["rho"],
-        n_steps=request["local_steps"],
-        retraction=request["retraction"],
-    )
+def _admm(server: FederatedServer) -> Aggregation:
+    settings = server.settings
+    bases, weights = yield from _local_subspaces(server)
+    basis, converged = chordal_mean(bases, weights), True
+    if basis.shape[1] == basis.shape[0]:  # the whole space is the answer
+        return (yield from _axes_within(server, basis))
+    server.start_from(basis)
+    for _ in range(settings.n_rounds):
+        updates = yield Question("gradient", "drawn", {"basis": basis})
+        question = {
+            "basis": basis,
+            "gradient": _averaged(updates, "gradient"),
+            "rho": settings.rho,
+            "n_steps": settings.local_steps,
+            "retraction": settings.retraction,
+        }
+        updates = yield Question("local_steps", "same", question)
+        start, ahead = _search_planes(basis, _averaged(updates, "local_steps"))
+        xp = array_namespace(start)
+        both = xp.concat([start, ahead], axis=1)
+        updates = yield Question("compression", "same", {"basis": both})
+        values, turn, moved = _line_search(_summed(updates, "compression"), start.shape[1])
+        basis = both @ turn
+        server.note(basis, values, updates)
+        converged = moved <= settings.tol
+        if converged:
+            break
+    return (yield from _axes_within(server, basis, converged=converged))
 
 
-def _after_local_steps(state: State, updates: Updates) -> State:
-    """Mean of the tangent vectors; ask for the small matrix that the line search needs."""
-    Z = state["consensus"]
+def _search_planes(Z: Array, step: Array) -> tuple[Array, Array]:
+    """Columns of the consensus Z, and the direction in which each of them turns."""
     xp = array_namespace(Z)
-    direction = tangent_projection(Z, _averaged(updates, "local_steps"))
-    left, _, right = xp.linalg.svd(direction, full_matrices=False)
+    left, _, right = xp.linalg.svd(tangent_projection(Z, step), full_matrices=False)
     room = min(left.shape[1], Z.shape[0] - Z.shape[1])
-    ahead = orthonormal_against(left[:, :room], Z)
-    state["plane"] = {"start": Z @ right.T, "ahead": ahead}
-    return _asking(state, "compression", basis=xp.concat([Z @ right.T, ahead], axis=1))
+    return Z @ right.T, orthonormal_against(left[:, :room], Z)
 
 
-def _after_line_search(state: State, updates: Updates) -> State:
+def _line_search(T: Array, k: int) -> tuple[Array, Array, float]:
     """Exact line search along each principal direction of the step, from B^T S B alone.
 
     In the plane of a column z of the consensus and its direction p the captured variance is
     ``a cos^2 + 2 b cos sin + c sin^2``, largest at ``atan2(2 b, a - c) / 2``. The columns of the
-    result stay orthonormal.
+    result stay orthonormal. Returns eigenvalues, the new basis in B, and the largest angle.
     """
-    request, plane = state["request"], state["plane"]
-    T = _summed(updates, "compression")
     xp = array_namespace(T)
-    k, room = plane["start"].shape[1], plane["ahead"].shape[1]
+    room = T.shape[0] - k
     a = xp.linalg.diagonal(T)[:room]
     b, c = xp.linalg.diagonal(T[:k, k:])[:room], xp.linalg.diagonal(T)[k:]
     angle = 0.5 * xp.atan2(2 * b, a - c)
-    ones, zeros = xp.ones(k - room, dtype=T.dtype), xp.zeros(k - room, dtype=T.dtype)
-    cosine = xp.concat([xp.cos(angle), move_like(ones, T)])
-    sine = xp.concat([xp.sin(angle), move_like(zeros, T)])
-    turn = xp.concat(
-        [_diagonal(cosine), _diagonal(sine)[:room, :]], axis=0
-    )  # columns of the new consensus in the basis B
+    still = move_like(xp.zeros(k - room, dtype=T.dtype), T)
+    angles = xp.concat([angle, still])
+    turn = xp.concat([_diagonal(xp.cos(angles)), _diagonal(xp.sin(angles))[:room, :]], axis=0)
     values, rotation = leading_eigenpairs(turn.T @ T @ turn)
-    basis = xp.concat([plane["start"], plane["ahead"]], axis=1) @ (turn @ rotation)
-    state = _noted(state, basis, _total(values), updates)
-    moved = float(xp.max(xp.abs(angle))) if room else 0.0
-    converged = moved <= request["tol"]
-    if converged or len(state["history"]) >= request["n_rounds"]:
-        return _ask_all(state | {"converged": converged}, basis)
-    return _asking(state, "gradient", basis=basis)
+    return values, turn @ rotation, float(xp.max(xp.abs(angle))) if room else 0.0
 
 
 def _diagonal(values: Array) -> Array:
@@ -335,57 +421,10 @@ def _diagonal(values: Array) -> Array:
     return values[:, None] * move_like(identity, values)
 
 
-# --- euclidean: the published FedPE, for comparison ----------------------------------------------
-
-
-def _after_euclidean(state: State, updates: Updates) -> State:
-    """Plain mean of bases, as published; the subspace it spans is what is scored."""
-    mean = _averaged(updates, "euclidean")
-    state["euclidean_mean"] = mean
-    return _asking(state, "compression", basis=orthonormal_basis(mean))
-
-
-def _after_euclidean_score(state: State, updates: Updates) -> State:
-    basis, request = state["message"]["basis"], state["request"]
-    values, rotation = leading_eigenpairs(_summed(updates, "compression"))
-    state = _noted(state, basis @ rotation, _total(values), updates)
-    if len(state["history"]) >= request["n_rounds"]:
-        return _ask_all(state | {"converged": False}, basis)
-    return _ask_euclidean(state, state["euclidean_mean"])
-
-
-def _ask_euclidean(state: State, Z: Array) -> State:
-    request = state["request"]
-    return _asking(state, "euclidean", basis=Z, rho=request["rho"], n_steps=request["local_steps"])
-
-
-def _after_compression(state: State, updates: Updates) -> State:
-    if state.get("last"):
-        return _after_last(state, updates)
-    steps = {"admm": _after_line_search, "euclidean": _after_euclidean_score}
-    return steps[state["request"]["aggregation"]](state, updates)
-
-
-def _ask_basis(state: State) -> State:
-    return _asking(state, "basis", n_components=state["request"]["n_components"])
-
-
-_FIRST: dict[str, Callable[[State], State]] = {
-    "covariance": lambda state: _asking(state, "scatter"),
-    "krylov": lambda state: _asking(state, "product", block=_random_basis(state)),
-    "chordal": _ask_basis,
-    "karcher": _ask_basis,
-    "admm": _ask_basis,
-    "euclidean": lambda state: _ask_euclidean(state, _random_basis(state)),
-}
-AGGREGATIONS = tuple(_FIRST)
-_STEPS: dict[str, Callable[[State, Updates], State]] = {
-    "moments": _after_moments,
-    "scatter": _after_scatter,
-    "product": _after_product,
-    "basis": _after_basis,
-    "gradient": _after_gradient,
-    "local_steps": _after_local_steps,
-    "compression": _after_compression,
-    "euclidean": _after_euclidean,
+AGGREGATIONS: dict[str, Callable[[FederatedServer], Aggregation]] = {
+    "covariance": _covariance,
+    "krylov": _krylov,
+    "chordal": _chordal,
+    "karcher": _karcher,
+    "admm": _admm,
 }

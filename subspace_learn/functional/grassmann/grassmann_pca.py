@@ -2,22 +2,22 @@ r"""Principal subspaces as points of a Grassmann manifold: the mathematics of Gr
 
 For centred rows with scatter matrix S the principal subspace of dimension k is
 ``argmax over U in Gr(k, d) of tr(U^T S U)``, spanned by the k leading eigenvectors of S (Ky Fan).
-A table is condensed to a summary of its second moments, exact (`Moments`) or of low rank
-(`LowRankMoments`); summaries of several tables merge into one; the subspace is read from it.
+It is read from the second moments of a table, exact (`Moments`) or of low rank (`LowRankMoments`);
+those of several tables merge into one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import reduce
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from ..._array import Array, array_namespace, is_numpy, library_name
-from ...linalg.eig import leading_eigenpairs, with_fixed_signs, without_rounding
-from ...linalg.krylov import RitzPairs
+from ..._array import Array, array_namespace, move_like
+from ...linalg.eig import leading_eigenpairs, rounding_floor, with_fixed_signs
+from ...linalg.krylov import likely_steps, orthonormal_against
 from ...linalg.lowrank import (
     LowRankMoments,
     centred_table,
@@ -28,31 +28,33 @@ from ...linalg.lowrank import (
     svd_low_rank,
 )
 from ...linalg.moments import Moments, merged_moments, table_moments
-from .trust_region import trust_region_pairs
 
 __all__ = [
     "EXACT_FEATURES",
+    "PCASettings",
     "PrincipalSubspace",
-    "Request",
-    "Summary",
-    "condensed",
-    "merged",
+    "SecondMoments",
+    "batch_moments",
+    "fitted_subspace",
+    "is_resolved",
+    "merged_batches",
     "principal_subspace",
     "resolved_solver",
-    "streamed",
 ]
 
-Summary = Moments | LowRankMoments
+SecondMoments = Moments | LowRankMoments
 
 # Up to this many features a stream keeps the d x d scatter matrix (32 MiB at the limit).
 EXACT_FEATURES = 2048
-# Block Krylov needs about this many passes over X on spectra that decay, and a product with a thin
-# block runs at about a third of the speed of a square one: both enter the choice of "auto" only.
-_KRYLOV_PASSES = 12
-_THIN_PENALTY = 3
+# An eigenvalue below this multiple of what rounding may add is found again, more precisely.
+_DOUBTFUL = 100.0
+# Steps after which "auto" takes the exact solver: twice what it is chosen for.
+_AUTO_STEPS = 30
+# Most rows (or columns) of a square matrix that "auto" forms when the randomized solver fails.
+_LARGEST_SQUARE = 20_000
 
 
-class Request(NamedTuple):
+class PCASettings(NamedTuple):
     """What is asked of a fit: how many directions, about which centre, found how."""
 
     n_components: float | None
@@ -60,17 +62,17 @@ class Request(NamedTuple):
     center: bool = True
     """Whether the mean is subtracted."""
     solver: str = "covariance"
-    """Anything but "auto": see :func:`resolved_solver`."""
+    """"auto", "covariance", "svd" or "randomized"; streams do not read it."""
     tol: float = 1e-8
-    """Stopping rule of the iterative solvers."""
+    """Stopping rule of "randomized"."""
     max_iter: int = 200
-    """Most steps of the iterative solvers."""
+    """Most steps of "randomized"."""
     n_oversamples: int = 10
-    """Extra columns of the randomized block; extra directions that low-rank summaries keep."""
+    """Extra columns of the randomized block; extra directions that low-rank moments keep."""
     seed: np.random.SeedSequence | int | None = None
-    """Start of the iterative solvers."""
+    """Start of "randomized"."""
 
-    def counted(self) -> int:
+    def count(self) -> int:
         """Return the number of directions, where a share or None cannot be served.
 
         Returns
@@ -93,56 +95,61 @@ class Request(NamedTuple):
         return self.n_components
 
     def rank(self) -> int:
-        """Return the number of directions that a low-rank summary keeps.
+        """Return the number of directions that low-rank moments keep.
 
         Returns
         -------
         rank : int
             ``n_components + n_oversamples``.
         """
-        return self.counted() + self.n_oversamples
-
-    def generator(self) -> np.random.Generator:
-        """Return a generator in its first state: the same request gives the same answer.
-
-        Returns
-        -------
-        rng : numpy.random.Generator
-            Seeded with ``seed``.
-        """
-        return np.random.default_rng(self.seed)
+        return self.count() + self.n_oversamples
 
 
 class PrincipalSubspace(NamedTuple):
-    """What is read from a summary, in float64."""
+    """A fitted affine subspace, in float64, with all that its attributes are read from."""
 
     components: Array
     """Orthonormal rows, (n_components, n_features), signs fixed."""
     eigenvalues: Array
     """Leading eigenvalues of the scatter matrix, (n_components,), descending, nonnegative."""
+    mean: Array
+    """Point of the subspace, (n_features,): the weighted mean, or zeros."""
     total: float
     """Trace of the scatter matrix."""
+    left_out: float
+    """Sum of the eigenvalues of the directions left out; 0 where rounding only is left."""
+    n_left_out: float
+    """Number of the directions left out: min(weight, n_features) - n_components."""
+    weight: float
+    """Sum of the weights: the number of rows, each counted by its weight."""
+    degrees_of_freedom: float
+    """``weight - 1``, or ``weight`` if not centred: divides scatter into variance."""
+    rounding: Array
+    """What rounding alone may add to each eigenvalue, (n_components,)."""
+    solver: str = "covariance"
+    """The solver that ran."""
     n_iter: int = 1
     """Steps of an iterative solver."""
     converged: bool = True
     """Whether an iterative solver reached its tolerance."""
 
+    @property
+    def noise_variance(self) -> float:
+        """Mean variance of the directions left out; 0 if there are none."""
+        if self.n_left_out <= 0:
+            return 0.0
+        return self.left_out / self.n_left_out / self.degrees_of_freedom
 
-def resolved_solver(
-    solver: str, shape: tuple[int, int], n_components: float | None, *, sparse: bool
-) -> str:
+
+def resolved_solver(X: Array, settings: PCASettings) -> str:
     """Turn ``solver="auto"`` into a solver by counting flops; check the others against the input.
 
     Parameters
     ----------
-    solver : {"auto", "covariance", "svd", "randomized", "trust_region"}
+    X : array or sparse matrix of shape (n_samples, n_features)
+        The table.
+    settings : PCASettings
         As given by the user.
-    shape : tuple of int
-        Rows and columns of the table.
-    n_components : int, float or None
-        As given by the user.
-    sparse : bool
-        Whether the table is sparse.
 
     Returns
     -------
@@ -153,28 +160,59 @@ def resolved_solver(
     ------
     ValueError
         If the solver cannot serve this input.
+
+    Notes
+    -----
+    The randomized solver takes few steps on spectra that decay and very many on flat ones. Which of
+    the two X has is read from the Gram matrix of some 200 of its rows.
     """
-    short, long = min(shape), max(shape)
-    if solver == "auto":
-        if not isinstance(n_components, int) or 8 * n_components > short:
-            return "covariance"
-        exact = short**2 * long + 4 * short**3 // 3
-        krylov = _THIN_PENALTY * _KRYLOV_PASSES * 4 * short * long * (n_components + 10)
-        return "randomized" if krylov < exact else "covariance"
-    if solver in ("randomized", "trust_region"):
-        Request(n_components).counted()
-    if solver == "svd" and sparse:
+    solver, k = settings.solver, settings.n_components
+    if solver == "randomized":
+        settings.count()
+    if solver == "svd" and sp.issparse(X):
         raise ValueError(
             "solver='svd' needs dense X, and sparse X is never made dense here. Use "
             "solver='covariance', 'randomized' or 'auto'."
         )
-    return solver
+    if solver != "auto":
+        return solver
+    short, long = min(X.shape), max(X.shape)
+    if not isinstance(k, int) or 8 * k > short:
+        return "covariance"
+    # In units of a multiply-add of a large product. Half of an eigensolver runs at the speed of
+    # memory, thin products at a third of the speed of square ones.
+    stored = X.nnz / (short * long) if sp.issparse(X) else 1.0
+    exact = short**2 * long * stored**2 + 4 * short**3
+    block = settings.rank()
+    step = 12 * short * long * stored * block
+    if 4 * step > exact:
+        return "covariance"
+    steps = _krylov_steps(X, k, block, settings.tol)
+    return "randomized" if steps * (step + 4 * steps * short * block**2) < exact else "covariance"
 
 
-def condensed(
-    X: Array, weights: Array | None, request: Request
-) -> tuple[Summary, RitzPairs | None]:
-    """Condense a table to the statistics from which its principal subspace is read.
+def _krylov_steps(X: Array, k: int, block: int, tol: float) -> float:
+    """Steps that block Krylov may need, by the spectrum of some rows of X."""
+    count = min(max(200, 4 * block), X.shape[0])
+    sample = X[:: X.shape[0] // count, :][:count, :]
+    if sp.issparse(sample):
+        gram = (sample @ sample.T).toarray().astype(np.float64)
+        gram = gram - gram.mean(axis=0) - gram.mean(axis=1)[:, None] + gram.mean()
+    else:
+        xp = array_namespace(sample)
+        sample = xp.astype(sample, xp.float64, copy=False)
+        sample = sample - xp.mean(sample, axis=0)
+        gram = sample @ sample.T
+    values = array_namespace(gram).linalg.eigvalsh(gram)
+    if values.shape[0] <= block:
+        return inf
+    return likely_steps(float(values[-k]), float(values[-block - 1]), tol)
+
+
+def fitted_subspace(
+    X: Array, weights: Array | None, settings: PCASettings, *, keep_moments: bool = False
+) -> tuple[PrincipalSubspace, SecondMoments]:
+    """Principal subspace of a table.
 
     Parameters
     ----------
@@ -182,106 +220,148 @@ def condensed(
         Finite floats.
     weights : array of shape (n_samples,), or None
         Frequencies.
-    request : Request
+    settings : PCASettings
         What is wanted.
+    keep_moments : bool, default=False
+        Whether the moments will be added to others; they are then formed in float64.
 
     Returns
     -------
-    summary : Moments or LowRankMoments
-        Exact for "covariance" and "trust_region" on tables with n_features <= n_samples, of low
-        rank otherwise.
-    pairs : RitzPairs or None
-        What an iterative solver that ran on X itself tells about its end.
-    """
-    solver, center = request.solver, request.center
-    if solver in ("covariance", "trust_region") and X.shape[1] <= X.shape[0]:
-        return table_moments(X, weights, center=center), None
-    table = centred_table(X, weights, center=center)
-    if solver == "svd":
-        return svd_low_rank(table), None
-    if solver == "covariance":
-        counted = isinstance(request.n_components, int)
-        return dual_low_rank(table, request.rank() if counted else None), None
-    if solver == "randomized":
-        return krylov_low_rank(
-            table,
-            request.counted(),
-            n_oversamples=request.n_oversamples,
-            tol=request.tol,
-            max_iter=request.max_iter,
-            rng=request.generator(),
-        )
-    total = table.total()
-    pairs = _trust_region(table.scatter, table.mean, total, request)
-    root = np.sqrt(np.clip(pairs.values, 0.0, None))
-    low = LowRankMoments(table.n_samples, table.weight, table.mean, root, pairs.vectors, total)
-    return low, pairs
-
-
-def _trust_region(
-    scatter: Callable[[Array], Array], like: Array, total: float, request: Request
-) -> RitzPairs:
-    """Leading eigenpairs on the manifold, from a random point of it."""
-    if not is_numpy(like):
-        raise ValueError(
-            f"solver='trust_region' works on NumPy arrays only (pymanopt), but X is from "
-            f"{library_name(like)}. Use solver='covariance' or 'randomized', or ToDevice('cpu')."
-        )
-    start = request.generator().standard_normal((like.shape[0], request.counted()))
-    return trust_region_pairs(
-        scatter, start, scale=total, tol=request.tol, max_iter=request.max_iter
-    )
-
-
-def streamed(X: Array, weights: Array | None, request: Request) -> Summary:
-    """Summary of one batch: exact up to ``EXACT_FEATURES`` columns, of low rank above.
-
-    Parameters
-    ----------
-    X : array or sparse matrix of shape (n_samples, n_features)
-        Finite floats.
-    weights : array of shape (n_samples,), or None
-        Frequencies.
-    request : Request
-        What is wanted; the solver does not matter here.
-
-    Returns
-    -------
-    summary : Moments or LowRankMoments
-        To be merged with that of the batches before.
+    subspace : PrincipalSubspace
+        With the solver that ran.
+    moments : Moments or LowRankMoments
+        Exact for "covariance" on tables with n_features <= n_samples, of low rank otherwise.
 
     Raises
     ------
     ValueError
-        If the table is too wide for exact statistics and ``n_components`` is not an integer.
+        If the solver cannot serve this input, or there are fewer than ``n_components`` directions.
+
+    Notes
+    -----
+    An eigenvalue that is wanted and lies near what rounding may add is found again: from products
+    in float64 if those of float32 rows were in float32, and with ``solver="auto"`` from singular
+    values. "auto" also gives up on "randomized" where it does not converge in the time that it was
+    chosen for.
+    """
+    auto, solver = settings.solver == "auto", resolved_solver(X, settings)
+    eps = float(array_namespace(X).finfo(X.dtype).eps)
+    if solver == "randomized":
+        has_other = auto and min(X.shape) <= _LARGEST_SQUARE
+        moments, pairs = krylov_low_rank(
+            centred_table(X, weights, center=settings.center),
+            settings.count(),
+            n_oversamples=settings.n_oversamples,
+            tol=settings.tol,
+            max_iter=min(settings.max_iter, _AUTO_STEPS if has_other else settings.max_iter),
+            rng=np.random.default_rng(settings.seed),
+        )
+        found = principal_subspace(moments, settings, eps=eps)
+        found = found._replace(n_iter=pairs.n_iter, converged=pairs.converged, solver=solver)
+        if not has_other or (pairs.converged and is_resolved(found, moments, settings)):
+            return found, moments
+        solver = "covariance"
+    moments = None
+    if solver == "covariance":
+        moments = _exact_moments(X, weights, settings, wide=keep_moments)
+        found = principal_subspace(moments, settings, eps=eps)
+        coarse = isinstance(moments, Moments) and moments.eps > 2.0**-52
+        if coarse and not is_resolved(found, moments, settings):
+            moments = _exact_moments(X, weights, settings, wide=True)
+            found = principal_subspace(moments, settings, eps=eps)
+        if not auto or sp.issparse(X) or is_resolved(found, moments, settings):
+            return found, moments
+    low = svd_low_rank(centred_table(X, weights, center=settings.center))
+    found = principal_subspace(low, settings, eps=eps)._replace(solver="svd")
+    return found, low if moments is None else moments
+
+
+def _exact_moments(
+    X: Array, weights: Array | None, settings: PCASettings, *, wide: bool
+) -> SecondMoments:
+    """Moments for "covariance": through the smaller of the two Gram matrices."""
+    counted = isinstance(settings.n_components, int)
+    if X.shape[1] <= X.shape[0] or (counted and settings.count() > X.shape[0]):
+        return table_moments(X, weights, center=settings.center, wide=wide or not counted)
+    table = centred_table(X, weights, center=settings.center)
+    return dual_low_rank(table, settings.rank() if counted else None)
+
+
+def is_resolved(found: PrincipalSubspace, moments: SecondMoments, settings: PCASettings) -> bool:
+    """Whether the eigenvalues asked for, and what they leave out, lie well above rounding.
+
+    Parameters
+    ----------
+    found : PrincipalSubspace
+        Read from the moments.
+    moments : Moments or LowRankMoments
+        Of the table.
+    settings : PCASettings
+        What was asked for.
+
+    Returns
+    -------
+    resolved : bool
+        True unless ``n_components`` is an integer: a share or None asks for what is there.
+    """
+    if not isinstance(settings.n_components, int):
+        return True
+    rank = min(moments.n_samples - settings.center, moments.mean.shape[0])
+    last = min(settings.n_components, rank) - 1
+    if float(found.eigenvalues[last]) <= _DOUBTFUL * float(found.rounding[last]):
+        return False
+    return found.left_out > 0 or settings.n_components >= rank
+
+
+def batch_moments(X: Array, weights: Array | None, settings: PCASettings) -> SecondMoments:
+    """Second moments of one batch: exact up to ``EXACT_FEATURES`` columns, of low rank above.
+
+    Parameters
+    ----------
+    X : array or sparse matrix of shape (n_samples, n_features)
+        Finite floats.
+    weights : array of shape (n_samples,), or None
+        Frequencies.
+    settings : PCASettings
+        What is wanted.
+
+    Returns
+    -------
+    moments : Moments or LowRankMoments
+        To be merged with those of the batches before.
+
+    Raises
+    ------
+    ValueError
+        If the table is too wide for exact moments and ``n_components`` is not an integer.
     """
     if X.shape[1] <= EXACT_FEATURES:
-        return table_moments(X, weights, center=request.center)
-    rank = request.rank()
+        return table_moments(X, weights, center=settings.center)
+    rank = settings.rank()
     step = max(512, rank)  # rows at a time: the cost of a batch stays linear in its rows
     parts = []
     for start in range(0, X.shape[0], step):
         rows = slice(start, min(start + step, X.shape[0]))
         w = None if weights is None else weights[rows]
         if w is None or bool(array_namespace(w).any(w > 0)):
-            part = centred_table(X[rows, :], w, center=request.center)
+            part = centred_table(X[rows, :], w, center=settings.center)
             parts.append((dual_low_rank if sp.issparse(X) else svd_low_rank)(part, rank))
-    return reduce(lambda a, b: merged_low_rank(a, b, rank, center=request.center), parts)
+    return reduce(lambda a, b: merged_low_rank(a, b, rank, center=settings.center), parts)
 
 
-def merged(a: Summary, b: Summary, request: Request) -> Summary:
-    """Summary of two sets of rows: exact if both are, else of rank n_components + n_oversamples.
+def merged_batches(a: SecondMoments, b: SecondMoments, settings: PCASettings) -> SecondMoments:
+    """Moments of two sets of rows: exact if both are, else of rank n_components + n_oversamples.
 
     Parameters
     ----------
     a, b : Moments or LowRankMoments
         Of disjoint sets of rows.
-    request : Request
-        What is wanted; the solver does not matter here.
+    settings : PCASettings
+        What is wanted.
 
     Returns
     -------
-    summary : Moments or LowRankMoments
+    moments : Moments or LowRankMoments
         Of the union.
 
     Raises
@@ -290,24 +370,23 @@ def merged(a: Summary, b: Summary, request: Request) -> Summary:
         If a low-rank update is needed and ``n_components`` is not an integer.
     """
     if isinstance(a, Moments) and isinstance(b, Moments):
-        return merged_moments(a, b, center=request.center)
-    rank = request.rank()
+        return merged_moments(a, b, center=settings.center)
+    rank = settings.rank()
     low_a, low_b = (compressed(s, rank) if isinstance(s, Moments) else s for s in (a, b))
-    return merged_low_rank(low_a, low_b, rank, center=request.center)
+    return merged_low_rank(low_a, low_b, rank, center=settings.center)
 
 
 def principal_subspace(
-    state: Summary, request: Request, *, eps: float = 2.0**-52
+    moments: SecondMoments, settings: PCASettings, *, eps: float = 2.0**-52
 ) -> PrincipalSubspace:
-    """Read the principal subspace from a summary.
+    """Read the principal subspace from second moments.
 
     Parameters
     ----------
-    state : Moments or LowRankMoments
+    moments : Moments or LowRankMoments
         Second moments of the data.
-    request : Request
-        What is wanted. "trust_region" optimises on the Grassmann manifold, any other solver solves
-        the eigenproblem.
+    settings : PCASettings
+        What is wanted; the solver does not matter here.
     eps : float, default=2**-52
         Unit of rounding of the data from which the moments were formed.
 
@@ -321,50 +400,83 @@ def principal_subspace(
     ValueError
         If there are fewer than ``n_components`` directions.
     """
-    limit = _n_directions(state)
-    wanted = request.n_components
-    if isinstance(state, LowRankMoments):
-        return _cut(state.singular_values**2, state.basis, state.total, wanted, limit)
-    xp = array_namespace(state.scatter)
-    total = float(xp.linalg.trace(state.scatter))
-    if request.solver == "trust_region":
-        _checked_count(request.counted(), limit)
-        pairs = _trust_region(lambda Q: state.scatter @ Q, state.mean, total, request)
-        cut = _cut(pairs.values, pairs.vectors, total, wanted, limit)
-        return cut._replace(n_iter=pairs.n_iter, converged=pairs.converged)
-    count = _checked_count(wanted, limit) if isinstance(wanted, int) else limit
-    values, vectors = leading_eigenpairs(state.scatter, count)
-    values = without_rounding(values, state.scatter.shape[0], eps)
-    return _cut(values, vectors, total, wanted, limit)
-
-
-def _n_directions(state: Summary) -> int:
-    """Largest number of directions the data allow: min(n_samples, n_features)."""
-    return min(state.n_samples, state.mean.shape[0])
-
-
-def _checked_count(n_components: int, limit: int) -> int:
-    if n_components > limit:
+    wanted, d = settings.n_components, moments.mean.shape[0]
+    # weights are frequencies: rows count as often as they say
+    limit = min(int(moments.weight + 1e-6), d)
+    if isinstance(wanted, int) and wanted > limit:
         raise ValueError(
-            f"n_components={n_components} must be at most min(n_samples, n_features)={limit}. "
+            f"n_components={wanted} must be at most min(n_samples, n_features)={limit}. "
             "Give more rows, or a smaller n_components."
         )
-    return n_components
-
-
-def _cut(
-    values: Array, vectors: Array, total: float, n_components: float | None, limit: int
-) -> PrincipalSubspace:
-    """Keep the first ``n_components`` of eigenpairs sorted in descending order."""
-    xp = array_namespace(values)
+    xp = array_namespace(moments.mean)
+    if isinstance(moments, Moments):
+        squares = xp.linalg.diagonal(moments.scatter)
+        total = float(xp.sum(squares))
+        values, vectors = leading_eigenpairs(
+            moments.scatter, wanted if isinstance(wanted, int) else d
+        )
+        floor = rounding_floor(values, vectors, squares, moments.eps)
+    else:
+        values, vectors, total = moments.singular_values**2, moments.basis, moments.total
+        squares = xp.sum((vectors * moments.singular_values) ** 2, axis=1)
+        floor = moments.floor * values[0] * xp.ones_like(values)
+    # the data themselves are rounded: each value to a few eps of itself
+    squares = squares + moments.weight * moments.mean**2
+    floor = floor + (4 * eps) ** 2 * (xp.matrix_transpose(vectors * vectors) @ squares)
     values = xp.clip(values, min=0.0)
-    if n_components is None:
-        above = int(xp.sum(xp.astype(values > 0, xp.int64)))
-        count = max(1, min(above, limit))
-    elif isinstance(n_components, int):
-        count = _checked_count(n_components, min(limit, values.shape[0]))
-    else:  # one rounding error below the share still counts as reaching it
-        reached = xp.cumulative_sum(values) >= (n_components - 1e-12) * total
-        first = values.shape[0] - int(xp.sum(xp.astype(reached, xp.int64))) + 1
-        count = min(first, values.shape[0], limit)
-    return PrincipalSubspace(with_fixed_signs(vectors[:, :count].T), values[:count], total)
+    count = _count(values, floor, total, wanted, limit)
+    if count > values.shape[0]:  # weights say that there are more rows: any directions will do
+        values, vectors, floor = _completed(values, vectors, floor, count)
+    spectrum_is_whole = values.shape[0] >= min(moments.n_samples, d)
+    if spectrum_is_whole:
+        left, dust = float(xp.sum(values[count:])), float(xp.sum(floor[count:]))
+    else:
+        left = total - float(xp.sum(values[:count]))
+        dust = _rounding_left_out(vectors[:, :count], squares, moments, total)
+    return PrincipalSubspace(
+        with_fixed_signs(vectors[:, :count].T, rtol=max(1e-6, 1e3 * eps)),
+        values[:count],
+        moments.mean,
+        total,
+        left if left > dust else 0.0,
+        min(moments.weight, d) - count,
+        moments.weight,
+        moments.weight - (1.0 if settings.center else 0.0),
+        floor[:count],
+    )
+
+
+def _rounding_left_out(
+    vectors: Array, squares: Array, moments: SecondMoments, total: float
+) -> float:
+    """What rounding may add to the trace without the leading eigenvalues."""
+    xp = array_namespace(vectors)
+    outside = xp.clip(1 - xp.sum(vectors * vectors, axis=1), min=0.0)
+    eps = moments.eps if isinstance(moments, Moments) else 0.0
+    return 4 * vectors.shape[0] ** 0.5 * (eps * float(outside @ squares) + 2.0**-52 * total)
+
+
+def _count(values: Array, floor: Array, total: float, wanted: float | None, limit: int) -> int:
+    """How many of the eigenvalues, which descend, are wanted."""
+    xp = array_namespace(values)
+    if isinstance(wanted, int):
+        return wanted
+    if wanted is None:
+        above = int(xp.sum(xp.astype(values > floor, xp.int64)))
+        return max(1, min(above, limit))
+    # one rounding error below the share still counts as reaching it
+    reached = xp.cumulative_sum(values) >= (wanted - 1e-12) * total
+    first = values.shape[0] - int(xp.sum(xp.astype(reached, xp.int64))) + 1
+    return min(first, values.shape[0], limit)
+
+
+def _completed(
+    values: Array, vectors: Array, floor: Array, count: int
+) -> tuple[Array, Array, Array]:
+    """Eigenpairs with directions of no variance added."""
+    xp = array_namespace(values)
+    missing = count - values.shape[0]
+    others = move_like(np.eye(vectors.shape[0], missing), vectors)
+    none = move_like(np.zeros(missing), values)
+    vectors = xp.concat([vectors, orthonormal_against(others, vectors)], axis=1)
+    return xp.concat([values, none]), vectors, xp.concat([floor, none])

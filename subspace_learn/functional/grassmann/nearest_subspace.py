@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ..._array import Array, array_namespace
 from ...linalg.moments import row_blocks
-from .grassmann_pca import Request, condensed, principal_subspace
+from .grassmann_pca import PCASettings, fitted_subspace
 
 __all__ = [
     "class_means",
@@ -128,14 +128,12 @@ def class_subspaces(
     Pattern Recognition (1973); E. Oja, "Subspace methods of pattern recognition" (1983), ch. 4.
     """
     xp = array_namespace(X)
-    request = Request(subspace_dim, center=False, solver="covariance", n_oversamples=0)
-    eps = float(xp.finfo(X.dtype).eps)
+    settings = PCASettings(subspace_dim, center=False, solver="covariance", n_oversamples=0)
     bases, ranks = [], []
     for members in rows:
         w = None if weights is None else xp.take(weights, members)
-        summary, _ = condensed(xp.take(X, members, axis=0), w, request)
-        found = principal_subspace(summary, request, eps=eps)
-        spanned = found.eigenvalues > 0
+        found, _ = fitted_subspace(xp.take(X, members, axis=0), w, settings)
+        spanned = found.eigenvalues > found.rounding
         basis = found.components.T
         bases.append(xp.astype(xp.where(spanned, basis, xp.zeros_like(basis)), X.dtype))
         ranks.append(int(xp.sum(xp.astype(spanned, xp.int64))))

@@ -12,11 +12,57 @@ transform :math:`\tilde H` are estimated by a kernel. No model of the population
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-__all__ = ["analytic_eigenvalues", "spectral_density"]
+from ..._array import Array, array_namespace, device_of
+from .gaussian_model import GaussianModel
+from .table_spectrum import leading_directions, table_spectrum
+
+__all__ = ["AnalyticFit", "analytic_eigenvalues", "fitted_table", "spectral_density"]
 
 _BLOCK = 512  # rows of the kernel matrix at a time
+
+
+class AnalyticFit(NamedTuple):
+    """Covariance of a table with each eigenvalue shrunk on its own."""
+
+    gaussian: GaussianModel
+    """The covariance that is estimated."""
+    eigenvalues: Array
+    """All of it, in the order of the sample's, which descend, (n_features,)."""
+
+
+def fitted_table(X: Array, *, center: bool) -> AnalyticFit:
+    """Estimate the covariance of the rows of a table.
+
+    Parameters
+    ----------
+    X : array or sparse matrix of shape (n_samples, n_features)
+        Finite floats.
+    center : bool
+        Whether the mean is subtracted.
+
+    Returns
+    -------
+    fit : AnalyticFit
+        In float64, in the library of X.
+    """
+    n_rows, n_features = X.shape
+    spectrum, _ = table_spectrum(
+        X, None, standardize=False, center=center, gram=n_rows < n_features
+    )
+    n_samples = n_rows - (1 if center else 0)
+    n_kept = min(n_samples, n_features)
+    ascending = np.zeros(n_features)  # constant features have eigenvalues of 0
+    ascending[n_features - spectrum.eigenvalues.shape[0] :] = spectrum.eigenvalues[::-1]
+    shrunk = analytic_eigenvalues(ascending, n_samples)[::-1]
+    components = leading_directions(spectrum, n_kept)
+    values = array_namespace(components).asarray(shrunk.copy(), device=device_of(components))
+    rest = float(shrunk[-1]) if n_kept < n_features else 0.0
+    gaussian = GaussianModel(spectrum.mean, None, components, values[:n_kept], rest)
+    return AnalyticFit(gaussian, values)
 
 
 def analytic_eigenvalues(eigenvalues: np.ndarray, n_samples: float) -> np.ndarray:

@@ -1,406 +1,389 @@
-r"""Spectra of tables and the directions behind them: the linear algebra of RandomMatrixFilter.
+"""From a table to signal and noise: the fit of RandomMatrixFilter, and what to say about it.
 
-The matrices stay in the library and on the device of the data; their spectrum, a short vector,
-goes to the host once, where :mod:`~subspace_learn.functional.random_matrix.noise_model` decides
-what is signal.
+What is left of a table when the spikes are taken out is looked at in samples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from ..._array import Array, array_namespace, device_of, move_like, to_numpy
-from ...linalg.eig import leading_eigenpairs, with_fixed_signs, without_rounding
-from ...linalg.lowrank import CentredTable, centred_table, dual_basis, row_gram
-from ...linalg.moments import Moments, counted, merged_moments, row_blocks, table_moments
-from .gaussian_model import divided, squared_lengths
-from .noise_model import SampleSize
+from ..._array import Array, array_namespace, device_of, to_numpy
+from ...linalg.lowrank import CentredTable
+from ...linalg.moments import counted
+from .gaussian_model import GaussianModel
+from .noise_laws import TableSize
+from .spiked_model import (
+    NoiseRule,
+    Residuals,
+    bulk_distance,
+    copies_among,
+    debiased_spikes,
+    departures,
+    noise_model,
+    shrunk_spectrum,
+)
+from .table_spectrum import (
+    ColumnSums,
+    Spectrum,
+    covariance_spectrum,
+    leading_directions,
+    permuted_edges,
+    table_spectrum,
+)
 
 __all__ = [
-    "ColumnSums",
-    "Prepared",
-    "Spectrum",
-    "column_sums",
-    "covariance_spectrum",
-    "equalising_weights",
-    "feature_scales",
-    "gram_spectrum",
-    "leading_directions",
-    "merged_column_sums",
-    "permuted_edges",
-    "prepared",
-    "sums_scale",
+    "FilterOptions",
+    "SpikedFit",
+    "check_options",
+    "fitted_sums",
+    "fitted_table",
+    "residual_statistics",
 ]
 
-
-class ColumnSums(NamedTuple):
-    """What a stream keeps: second moments, and which columns ever changed."""
-
-    moments: Moments
-    first: Array
-    """Entries of one row, (n_features,)."""
-    varies: Array
-    """Which columns hold anything else, (n_features,), bool."""
-    cancelled: Array
-    """What was subtracted from the squares of each column to centre them, (n_features,): sparse
-    columns are centred after their products, and keep the rounding of what they were before."""
+# Eigenvalues of white noise keep to the law within about 5 / m for m of them.
+_BULK_DISTANCE, _BULK_ROUNDING = 0.1, 6.0
+# Entries looked at, in stretches of neighbouring rows: a quarter of a million tell all this well.
+_SAMPLE, _FEWEST_ROWS, _STRETCHES = 1 << 18, 64, 8
 
 
-class Spectrum(NamedTuple):
-    """Eigenvalues of a covariance, and what is needed to find their directions."""
+class FilterOptions(NamedTuple):
+    """How a table is split into signal and noise; names and meanings as in RandomMatrixFilter."""
 
-    eigenvalues: np.ndarray
-    """The min(n_samples, n_features) first, descending, nonnegative, on the host."""
-    size: SampleSize
-    """Degrees of freedom, and columns that are not constant."""
-    vectors: Array
-    """Eigenvectors as columns: of the covariance, or of the Gram matrix if there is a table."""
-    table: CentredTable | None = None
-    """The table whose Gram matrix was decomposed."""
-
-
-class Prepared(NamedTuple):
-    """A table made ready for its spectrum: features divided, rows weighted, centred."""
-
-    table: CentredTable
-    n_samples: float
-    """Degrees of freedom of its covariance."""
-    scale: Array | None
-    """What features were divided by; None for 1."""
-    sums: ColumnSums | None
-    """Sums over the table as it came, where its covariance is to be formed from them."""
+    noise: str | float = "median"
+    edge: str = "tracy_widom"
+    significance: float = 0.01
+    shrinkage: str = "frobenius"
+    standardize: str | bool = False
+    n_components: int | None = None
+    center: bool = True
+    n_permutations: int = 99
 
 
-def column_sums(X: Array, weights: Array | None, *, center: bool) -> ColumnSums:
-    """Second moments of the columns of ``X``, and which of them vary.
+class SpikedFit(NamedTuple):
+    """What is found in a table; arrays are in its library, in float64."""
+
+    gaussian: GaussianModel
+    """The covariance that is estimated."""
+    components: Array
+    """Directions of the spikes, (n_components, n_features)."""
+    noise_variance: float
+    upper_edge: float
+    bulk_distance: float
+    eigenvalues: Array
+    p_values: Array
+    spikes: Array
+    cosines: Array
+    size: TableSize
+    departures: tuple[str, ...]
+    """What is not as the laws suppose, in sentences."""
+    n_samples_effective: float
+    """Rows of equal weight that would know the covariance as well."""
+
+    @property
+    def n_components(self) -> int:
+        """Number of spikes."""
+        return int(self.components.shape[0])
+
+    @property
+    def mean(self) -> Array:
+        """Centre, (n_features,)."""
+        return self.gaussian.mean
+
+    @property
+    def scale(self) -> Array | None:
+        """What features are divided by, (n_features,); None for 1."""
+        return self.gaussian.scale
+
+
+def check_options(options: FilterOptions, X: Array, weights: Array | None) -> None:
+    """Refuse options that do not go together with one another or with the table.
 
     Parameters
     ----------
+    options : FilterOptions
+        How the table is to be split.
     X : array or sparse matrix of shape (n_samples, n_features)
-        Finite floats.
+        The table.
     weights : array of shape (n_samples,), or None
-        Frequencies.
-    center : bool
-        Whether moments are taken about the mean.
+        Nonnegative.
 
-    Returns
-    -------
-    sums : ColumnSums
-        To be merged with those of other rows.
+    Raises
+    ------
+    ValueError
+        If they do not.
     """
-    moments = table_moments(X, weights, center=center)
-    centred_late = center and sp.issparse(X)
-    cancelled = (moments.weight if centred_late else 0.0) * moments.mean**2
-    return ColumnSums(moments, *_varying_columns(X, weights), cancelled)
+    n_rows, weight = counted(weights, X.shape[0])
+    _check_weight(weight, options.center)
+    limit = min(n_rows - (1 if options.center else 0), X.shape[1])
+    if options.n_components is not None and options.n_components > limit:
+        raise ValueError(
+            f"n_components={options.n_components} must be at most {limit} here (X has shape "
+            f"{tuple(X.shape)}, center={options.center}). Choose a smaller one or give more data."
+        )
+    if options.standardize is True:
+        raise ValueError(
+            "standardize=True is not known: say 'features', 'samples' or 'both' (or False)."
+        )
+    if options.standardize in ("samples", "both") and sp.issparse(X) and options.center:
+        raise ValueError(
+            f"standardize={options.standardize!r} with center=True measures rows from their mean, "
+            "to which sparse X is not close. Use center=False, standardize='features', or dense X."
+        )
+    if options.edge != "permutation":
+        return
+    needed = ceil(1 / options.significance - 1e-9) - 1
+    if options.n_permutations < needed:
+        raise ValueError(
+            f"edge='permutation' at significance={options.significance} needs n_permutations >= "
+            f"{needed}, but was given {options.n_permutations}: fewer cannot show so small a "
+            "chance."
+        )
+    if sp.issparse(X) or weights is not None:
+        what = "sparse X" if sp.issparse(X) else "sample_weight"
+        raise ValueError(
+            f"edge='permutation' permutes the rows of each column and cannot serve {what}. Use "
+            "edge='tracy_widom' with standardize='features', or give dense rows without weights."
+        )
 
 
-def _varying_columns(X: Array, weights: Array | None) -> tuple[Array, Array]:
-    """One row that counts, and which columns differ from it in another row that counts."""
-    if weights is not None and not bool(array_namespace(weights).all(weights > 0)):
-        X = X[weights > 0, :] if sp.issparse(X) else X[weights > 0]
-    if X.shape[0] == 0:
-        raise ValueError("No row of X is left that counts: each is constant, or has no weight.")
-    if sp.issparse(X):
-        low, high = X.min(axis=0).toarray(), X.max(axis=0).toarray()
-        return low.reshape(-1), (high > low).reshape(-1)
-    return X[0, :], array_namespace(X).any(X != X[:1, :], axis=0)
+def _check_weight(weight: float, center: bool) -> None:
+    """Raise ValueError if the weights leave no degree of freedom."""
+    if weight - (1 if center else 0) < 1:
+        raise ValueError(
+            f"The sample_weight given so far sum to {weight:.3g}; they count rows and must sum to "
+            f"{'2' if center else '1'} at least. Multiply them by the number of rows."
+        )
 
 
-def prepared(
-    X: Array, weights: Array | None, *, standardize: str | bool, center: bool, gram: bool
-) -> Prepared:
-    """Divide features, equalise rows, and centre, as asked.
+def fitted_table(
+    X: Array,
+    weights: Array | None,
+    options: FilterOptions,
+    *,
+    gram: bool,
+    rng: np.random.Generator,
+    report: Callable[[str], None] = lambda message: None,
+) -> tuple[SpikedFit, ColumnSums | None]:
+    """Find noise, spikes and directions of a table.
 
     Parameters
     ----------
     X : array or sparse matrix of shape (n_samples, n_features)
         Finite floats.
     weights : array of shape (n_samples,), or None
-        Frequencies.
-    standardize : {False, "features", "samples", "both"}
-        What is brought to one scale.
-    center : bool
-        Whether the mean is subtracted.
+        Nonnegative.
+    options : FilterOptions
+        How.
     gram : bool
-        Whether the spectrum is to be found through the Gram matrix: no sums are taken then.
+        Whether the n x n Gram matrix of the rows is decomposed, or the p x p covariance.
+    rng : numpy.random.Generator
+        Draws permutations.
+    report : callable, default does nothing
+        Gets a line of text for every tenth table of the "permutation" edge.
 
     Returns
     -------
-    prepared : Prepared
-        ``sums`` can be merged with those of other rows unless rows were equalised.
+    fit : SpikedFit
+        What is found.
+    sums : ColumnSums or None
+        To which rows can be added, where there are such.
+
+    Raises
+    ------
+    ValueError
+        If no feature varies.
     """
-    by_feature, by_row = standardize in ("features", "both"), standardize in ("samples", "both")
-    raw = centred_table(X, weights, center=center) if gram or by_row else None
-    n_samples = counted(weights, X.shape[0])[1] - (1.0 if center else 0.0)
-    if raw is None:
-        return _prepared_sums(X, weights, n_samples, by_feature=by_feature, center=center)
-    scale = feature_scales(raw, n_samples) if by_feature else None
-    mean = raw.mean if scale is None else raw.mean / scale
-    table = raw._replace(X=divided(X, scale), mean=mean)
-    if by_row:
-        table = centred_table(table.X, equalising_weights(table), center=center)
-    sums = None
-    if not gram:
-        weights = None if table.root is None else table.root**2
-        sums = column_sums(table.X, weights, center=center)
-    return Prepared(table, n_samples, scale, sums)
+    spectrum, sums = table_spectrum(
+        X, weights, standardize=options.standardize, center=options.center, gram=gram
+    )
+    null = None
+    if options.edge == "permutation":
+        null = permuted_edges(spectrum, options.n_permutations, rng, report)
+    return _fitted(spectrum, options, null), sums
 
 
-def _prepared_sums(
-    X: Array, weights: Array | None, n_samples: float, *, by_feature: bool, center: bool
-) -> Prepared:
-    """Take the sums of the table as it is; they tell the scales and the mean."""
-    sums = column_sums(X, weights, center=center)
-    scale = sums_scale(sums, n_samples) if by_feature else None
-    mean = sums.moments.mean if scale is None else sums.moments.mean / scale
-    root = None if weights is None else array_namespace(weights).sqrt(weights)
-    table = CentredTable(divided(X, scale), root, mean, sums.moments.n_samples, sums.moments.weight)
-    return Prepared(table, n_samples, scale, sums)
-
-
-def merged_column_sums(a: ColumnSums, b: ColumnSums, *, center: bool) -> ColumnSums:
-    """Sums over two sets of rows together.
+def fitted_sums(sums: ColumnSums, options: FilterOptions) -> SpikedFit:
+    """Find noise, spikes and directions of the rows that went into sums.
 
     Parameters
     ----------
-    a, b : ColumnSums
-        Of disjoint sets of rows.
-    center : bool
-        As both were taken.
+    sums : ColumnSums
+        Of all rows.
+    options : FilterOptions
+        How; standardize is False or "features", edge not "permutation".
 
     Returns
     -------
-    sums : ColumnSums
-        In the library and on the device of ``a``.
+    fit : SpikedFit
+        What `fitted_table` finds, but for departures that only rows show.
+
+    Raises
+    ------
+    ValueError
+        If no feature varies, or the weights sum to too little.
     """
-    first, varies = move_like(b.first, a.first), move_like(b.varies, a.varies)
-    return ColumnSums(
-        merged_moments(a.moments, b.moments, center=center),
-        a.first,
-        a.varies | varies | (a.first != first),
-        a.cancelled + move_like(b.cancelled, a.cancelled),
+    _check_weight(sums.moments.weight, options.center)
+    divide = options.standardize == "features"
+    return _fitted(covariance_spectrum(sums, divide=divide, center=options.center), options, None)
+
+
+def _fitted(spectrum: Spectrum, options: FilterOptions, null: np.ndarray | None) -> SpikedFit:
+    """Read a spectrum."""
+    values, size = spectrum.eigenvalues, spectrum.size
+    if size.n_features == 0:
+        raise ValueError(
+            f"All {spectrum.mean.shape[0]} feature(s) are constant: there is neither noise nor "
+            "signal. Give rows that differ."
+        )
+    rule = NoiseRule(options.noise, options.edge, options.significance, options.n_components)
+    noise = noise_model(values, size, rule, null)
+    spikes = debiased_spikes(values[: noise.n_components], size, noise.variance)
+    shrunk = shrunk_spectrum(values, size, noise.variance, spikes, options.shrinkage)
+    modelled = leading_directions(spectrum, shrunk.leading.shape[0])
+    xp, place = array_namespace(modelled), {"device": device_of(modelled)}
+    vectors = (values, noise.p_values, spikes.eigenvalues, spikes.squared_cosines**0.5)
+    mean, scale = spectrum.mean, spectrum.scale
+    fit = SpikedFit(
+        GaussianModel(
+            mean if scale is None else mean * scale,
+            scale,
+            modelled,
+            xp.asarray(shrunk.leading.copy(), dtype=modelled.dtype, **place),
+            shrunk.rest,
+        ),
+        modelled[: noise.n_components, :],
+        noise.variance,
+        noise.edge,
+        bulk_distance(values, size, noise),
+        *(xp.asarray(vector.copy(), **place) for vector in vectors),
+        size,
+        (),
+        size.n_samples + (1.0 if options.center else 0.0),
+    )
+    return fit._replace(departures=_departures_of(spectrum, fit, options))
+
+
+def _departures_of(spectrum: Spectrum, fit: SpikedFit, options: FilterOptions) -> tuple[str, ...]:
+    """What is not as the laws suppose; nothing where the number of spikes is the user's."""
+    if options.n_components is not None:
+        return ()
+    xp, found = array_namespace(fit.components), list[str]()
+    table, permuted = spectrum.table, options.edge == "permutation"
+    n_spikes = fit.components.shape[0]
+    n_bulk = max(spectrum.eigenvalues.shape[0] - n_spikes, 1)
+    if fit.noise_variance == 0:
+        largest = float(spectrum.eigenvalues[0])
+        return (
+            f"more than half of the eigenvalues are 0 to rounding beside the largest, {largest:.3g}"
+            f", so that the noise is 0 and all {n_spikes} others are spikes: X has exact low rank, "
+            "or some features are on a scale above 1e7 times that of others (bring them to one, "
+            "standardize='features')",
+        )
+    if table is not None and not sp.issparse(table.X):
+        equal = options.standardize in ("samples", "both")
+        rows = _stretches_of_rows(table, equal=equal)
+        found = departures(
+            residual_statistics(rows, fit.components),
+            scales_matter=not permuted,
+            tails_matter=not permuted and options.standardize != "both",
+        )
+        # two rows have one product with a random vector only if they are one row
+        probe = np.random.default_rng(0).standard_normal(table.X.shape[1])
+        products = table.X @ xp.asarray(probe, device=device_of(table.X))
+        copies = copies_among(
+            to_numpy(products if table.root is None else products[table.root > 0])
+        )
+        found += copies if copies and _is_continuous(to_numpy(rows[0])) else []
+    far = fit.bulk_distance > _BULK_DISTANCE + _BULK_ROUNDING / n_bulk
+    few = n_spikes > n_bulk / 2
+    if (far or few) and not permuted and not found:
+        found.append(
+            f"{n_spikes} spikes leave {n_bulk} eigenvalues of noise, at a Kolmogorov distance of "
+            f"{fit.bulk_distance:.2f} from the Marchenko-Pastur law: there may be no noise of one "
+            "variance here, and n_components_ depends on where one looks for it"
+        )
+    return tuple(found)
+
+
+def _is_continuous(rows: np.ndarray) -> bool:
+    """Whether some column has many levels: with few, rows coincide by chance, and independently."""
+    levels = max(np.unique(column).size for column in rows[:, :64].T)
+    return levels > 20 and 4 * levels > np.unique(rows, axis=0).shape[0]
+
+
+def residual_statistics(stretches: list[Array], components: Array) -> Residuals:
+    """Take the spikes out of centred rows and measure what is left.
+
+    Parameters
+    ----------
+    stretches : list of array of shape (n_rows, n_features)
+        Stretches of neighbouring rows, not weighted: the laws know the weights.
+    components : array of shape (n_components, n_features)
+        Orthonormal rows.
+
+    Returns
+    -------
+    residuals : Residuals
+        Of all stretches together.
+    """
+    xp = array_namespace(components)
+    # A direction takes a share of each feature's variance with it.
+    left = 1 - xp.sum(components * components, axis=0)
+    kept = left > 0.1
+    left = xp.where(kept, left, xp.ones_like(left))
+    parts = [part - (part @ components.T) @ components for part in stretches]
+    powers = [part * part for part in parts]
+    product = sum(float(xp.sum(part[1:, :] * part[:-1, :])) for part in parts)
+    lengths = xp.concat([xp.sum(power, axis=1) for power in powers])
+    squares = sum(xp.sum(power, axis=0) for power in powers)
+    n_samples = lengths.shape[0]
+    variances = xp.where(kept & (squares > 0), squares / left, xp.zeros_like(left)) / n_samples
+    scale = xp.where(variances > 0, variances * left, xp.ones_like(left))
+    ratios = (power / scale for power in powers)
+    fourth = sum(float(xp.sum(xp.where(variances > 0, r * r, 0.0 * r))) for r in ratios)
+    by_feature, by_row = to_numpy(variances), to_numpy(lengths)
+    n_counted = int(np.sum(by_feature > 0))
+    return Residuals(
+        n_samples,
+        components.shape[1],
+        components.shape[0],
+        _squared_variation(by_feature[by_feature > 0]),
+        _squared_variation(by_row),
+        fourth / max(n_counted * n_samples, 1),
+        product / max(float(np.sum(by_row)), np.finfo(float).tiny),
     )
 
 
-def sums_scale(sums: ColumnSums, n_samples: float) -> Array:
-    """Standard deviation of each column, from sums; 1 for constant columns.
-
-    Parameters
-    ----------
-    sums : ColumnSums
-        Of a table.
-    n_samples : float
-        Degrees of freedom.
-
-    Returns
-    -------
-    scale : array of shape (n_features,)
-        Positive.
-    """
-    squares = array_namespace(sums.first).linalg.diagonal(sums.moments.scatter)
-    xp = array_namespace(squares)
-    varies = sums.varies & (squares > 0)
-    return xp.where(varies, xp.sqrt(xp.abs(squares) / n_samples), xp.ones_like(squares))
+def _stretches_of_rows(table: CentredTable, *, equal: bool) -> list[Array]:
+    """Centred rows that count, in evenly placed stretches, brought to one length if ``equal``."""
+    xp, parts = array_namespace(table.mean), []
+    for rows in _stretches(*table.X.shape):
+        part = table.X[rows, :] - table.mean
+        if table.root is not None:
+            part = part[table.root[rows] > 0, :]
+        if equal:
+            part = part / xp.sqrt(xp.sum(part * part, axis=1))[:, None]
+        parts.append(part)
+    return parts
 
 
-def feature_scales(table: CentredTable, n_samples: float) -> Array:
-    """Standard deviation of each column; 1 for constant columns.
-
-    Parameters
-    ----------
-    table : CentredTable
-        Dense or sparse.
-    n_samples : float
-        Degrees of freedom.
-
-    Returns
-    -------
-    scale : array of shape (n_features,)
-        Positive.
-    """
-    varies, xp = _varying_columns(table.X, table.root)[1], array_namespace(table.mean)
-    if sp.issparse(table.X):
-        squares = table.X.multiply(table.X).astype(np.float64)
-        weights = np.ones(table.X.shape[0]) if table.root is None else table.root**2
-        sums = np.asarray(squares.T @ weights).reshape(-1) - table.weight * table.mean**2
-    else:
-        sums = 0.0 * table.mean
-        for rows in row_blocks(table.X):
-            gap = xp.astype(table.X[rows, :], xp.float64, copy=False) - table.mean
-            gap = gap if table.root is None else gap * table.root[rows, None]
-            sums = sums + xp.sum(gap * gap, axis=0)
-    varies = varies & (sums > 0)
-    return xp.where(varies, xp.sqrt(xp.abs(sums) / n_samples), xp.ones_like(sums))
+def _stretches(n_rows: int, n_features: int) -> Iterator[slice]:
+    n_looked_at = max(_FEWEST_ROWS, _SAMPLE // n_features)
+    if n_rows <= n_looked_at:
+        yield slice(0, n_rows)
+        return
+    length = n_looked_at // _STRETCHES
+    for i in range(_STRETCHES):
+        start = (n_rows - length) * i // (_STRETCHES - 1)
+        yield slice(start, start + length)
 
 
-def equalising_weights(table: CentredTable) -> Array:
-    r"""Weights that give every row one length: :math:`w_i \bar d / d_i` with :math:`d = |x - m|^2`.
-
-    A weighted covariance with them is the covariance of rows projected onto a sphere whose radius
-    is their root mean square length (the spatial sign covariance, in the units of the data).
-
-    Parameters
-    ----------
-    table : CentredTable
-        Dense or sparse.
-
-    Returns
-    -------
-    weights : array of shape (n_samples,)
-        Nonnegative; 0 for rows at the mean.
-    """
-    xp = array_namespace(table.mean)
-    lengths = squared_lengths(table.X, table.mean)
-    weights = xp.ones_like(lengths) if table.root is None else table.root**2
-    mean = xp.sum(weights * lengths) / table.weight
-    away = lengths > 4 * xp.finfo(table.X.dtype).eps ** 2 * (mean + table.mean @ table.mean)
-    safe = xp.where(away, lengths, xp.ones_like(lengths))
-    return xp.where(away, weights * mean / safe, xp.zeros_like(lengths))
-
-
-def covariance_spectrum(
-    sums: ColumnSums, n_samples: float, scale: Array | None, *, eps: float
-) -> Spectrum:
-    """Spectrum of the p x p covariance.
-
-    Parameters
-    ----------
-    sums : ColumnSums
-        Of the table.
-    n_samples : float
-        Degrees of freedom.
-    scale : array of shape (n_features,), or None
-        Divide features by it.
-    eps : float
-        Unit of rounding of the data.
-
-    Returns
-    -------
-    spectrum : Spectrum
-        With all eigenvectors.
-    """
-    covariance, cancelled = sums.moments.scatter / n_samples, sums.cancelled / n_samples
-    if scale is not None:
-        covariance = covariance / (scale[:, None] * scale[None, :])
-        cancelled = cancelled / scale**2
-    values, vectors = leading_eigenpairs(covariance)
-    size = SampleSize(n_samples, _count(sums.varies))
-    lost = float(array_namespace(cancelled).sum(cancelled))
-    return _spectrum(values, vectors, size, covariance.shape[0], eps, lost)
-
-
-def gram_spectrum(table: CentredTable, n_samples: float) -> Spectrum:
-    """Spectrum of the covariance through the n x n Gram matrix of the rows: for wide tables.
-
-    Parameters
-    ----------
-    table : CentredTable
-        Features already divided by their scale.
-    n_samples : float
-        Degrees of freedom.
-
-    Returns
-    -------
-    spectrum : Spectrum
-        Directions are found on demand, at ``2 n p`` flops each.
-    """
-    values, vectors = leading_eigenpairs(row_gram(table) / n_samples)
-    eps = float(array_namespace(values).finfo(values.dtype).eps)
-    size = SampleSize(n_samples, _count(_varying_columns(table.X, table.root)[1]))
-    # sparse rows are centred after their products, which leaves the rounding of what they were
-    weight = table.weight if sp.issparse(table.X) else 0.0
-    lost = weight * float(table.mean @ table.mean) / n_samples
-    return _spectrum(values, vectors, size, max(table.X.shape), eps, lost)._replace(table=table)
-
-
-def _count(mask: Array) -> int:
-    xp = array_namespace(mask)
-    return int(xp.sum(xp.astype(mask, xp.int64)))
-
-
-def _spectrum(
-    values: Array, vectors: Array, size: SampleSize, order: int, eps: float, lost: float = 0.0
-) -> Spectrum:
-    kept = max(1, min(int(size.n_samples), size.n_features))
-    values = to_numpy(without_rounding(values, order, eps, beside=lost))[:kept]
-    # rows that stand for several (weights) may be fewer than the degrees of freedom
-    values = np.concatenate([values, np.zeros(kept - values.shape[0])])
-    return Spectrum(np.clip(values, 0.0, None), size, vectors)
-
-
-def leading_directions(spectrum: Spectrum, n_directions: int) -> Array:
-    """Eigenvectors of the covariance that belong to the first eigenvalues.
-
-    Parameters
-    ----------
-    spectrum : Spectrum
-        Of a table.
-    n_directions : int
-        How many.
-
-    Returns
-    -------
-    components : array of shape (n_directions, n_features)
-        Orthonormal rows, the entry of largest modulus in each positive; fewer where there are fewer
-        rows.
-    """
-    vectors = spectrum.vectors[:, :n_directions]
-    if spectrum.table is not None:
-        values = spectrum.eigenvalues[: vectors.shape[1]] * spectrum.size.n_samples
-        xp = array_namespace(vectors)
-        values = xp.asarray(values, dtype=vectors.dtype, device=device_of(vectors))
-        vectors = dual_basis(spectrum.table, values, vectors)
-    return with_fixed_signs(vectors.T) if n_directions else vectors.T
-
-
-def permuted_edges(
-    table: CentredTable,
-    n_samples: float,
-    n_permutations: int,
-    rng: np.random.Generator,
-    report: Callable[[str], None] = lambda message: None,
-) -> np.ndarray:
-    """Largest eigenvalues of tables whose columns are permuted, each by itself.
-
-    What the columns have in common is destroyed; their scales and tails are kept (parallel
-    analysis).
-
-    Parameters
-    ----------
-    table : CentredTable
-        Dense, features already divided by their scale.
-    n_samples : float
-        Degrees of freedom.
-    n_permutations : int
-        How many tables.
-    rng : numpy.random.Generator
-        Draws the permutations.
-    report : callable, default does nothing
-        Gets a line of text now and then.
-
-    Returns
-    -------
-    edges : ndarray of shape (n_permutations,)
-        One largest eigenvalue each. Each costs a product and an eigenproblem of the short side.
-
-    References
-    ----------
-    A. Buja, N. Eyuboglu, "Remarks on parallel analysis", Multivariate Behavioral Research 27
-    (1992), section 2 (permutations).
-    """
-    rows = table.rows()
-    xp = array_namespace(rows)
-    order = np.tile(np.arange(rows.shape[0])[:, None], (1, rows.shape[1]))
-    edges = []
-    for done in range(1, n_permutations + 1):
-        index = xp.asarray(rng.permuted(order, axis=0), device=device_of(rows))
-        mixed = xp.take_along_axis(rows, index, axis=0)
-        gram = mixed.T @ mixed if mixed.shape[1] <= mixed.shape[0] else mixed @ mixed.T
-        edges.append(float(xp.linalg.eigvalsh(gram)[-1]) / n_samples)
-        if done % 10 == 0 or done == n_permutations:
-            report(f"permuted tables: {done} of {n_permutations}, largest edge {max(edges):.4g}")
-    return np.array(edges)
+def _squared_variation(values: np.ndarray) -> float:
+    """Squared coefficient of variation; 0 for no values."""
+    mean = float(np.mean(values)) if values.size else 0.0
+    return float(np.var(values)) / mean**2 if mean > 0 else 0.0

@@ -1,21 +1,102 @@
-r"""The spiked model: what noise does to a few strong directions.
+r"""The spiked model: what noise does to a few strong directions, and how to undo it.
 
 The population covariance is :math:`\sigma^2 (I + \sum_k (\ell_k - 1) u_k u_k^T)`. As n and p grow
 with :math:`p / n \to \gamma`, a spike above the threshold :math:`1 + \sqrt\gamma` shows as a sample
 eigenvalue away from the bulk, too large, with an eigenvector that is tilted; one below it leaves no
-trace. All functions are in units of the noise variance (:math:`\sigma^2 = 1`).
+trace. First the limits and what is best to make of them, in units of the noise variance
+(:math:`\sigma^2 = 1`); then :func:`noise_model`, which finds level, edge and spikes of a spectrum:
+a short NumPy array, descending, of the covariance with n degrees of freedom. The laws are about
+independent entries of one variance with tails like those of a Gaussian: :func:`departures` says
+what is not so.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from .noise_laws import (
+    EdgeLaw,
+    TableSize,
+    bulk_cdf,
+    bulk_median,
+    edge_law,
+    edge_quantile,
+    edge_sf,
+    marchenko_pastur_edges,
+    marchenko_pastur_median,
+)
+
 __all__ = [
+    "LOSSES",
+    "NoiseModel",
+    "NoiseRule",
+    "Residuals",
+    "ShrunkSpectrum",
+    "Spikes",
+    "bulk_distance",
+    "copies_among",
+    "debiased_spikes",
+    "departures",
     "detection_threshold",
+    "hard_threshold",
+    "hard_threshold_over_median",
+    "noise_model",
+    "noise_variance",
     "population_eigenvalue",
     "sample_eigenvalue",
+    "shrunk_spectrum",
+    "shrunk_spikes",
     "squared_cosine",
 ]
+
+LOSSES = ("frobenius", "operator", "stein")
+# A departure counts when it is both beyond its sampling error and large enough to move the edge:
+# variances that differ by 22 % (coefficient of variation squared), kurtosis 5, correlation 0.1,
+# copies that leave nine rows of ten.
+_SPREAD, _EXCESS, _CORRELATION, _LEFT = 0.05, 2.0, 0.1, 0.9
+_DEVIATIONS = 6.0
+
+
+class NoiseRule(NamedTuple):
+    """How noise is measured and where signal begins."""
+
+    noise: str | float = "median"
+    """"median", "mle", or the variance itself."""
+    edge: str = "tracy_widom"
+    """"tracy_widom", "marchenko_pastur", "gavish_donoho" or "permutation"."""
+    significance: float = 0.01
+    """Chance to call noise a spike, for the two edges that have one."""
+    n_components: int | None = None
+    """The number of spikes, where the user gave it."""
+
+
+class NoiseModel(NamedTuple):
+    """What a rule finds in a spectrum."""
+
+    variance: float
+    """Of the noise."""
+    edge: float
+    """Eigenvalues above it are spikes."""
+    n_components: int
+    """Their number."""
+    p_values: np.ndarray
+    """For each eigenvalue the chance that the largest one of noise alone is as large."""
+
+
+class Spikes(NamedTuple):
+    """Population eigenvalues behind sample ones, and how far their directions are right."""
+
+    eigenvalues: np.ndarray
+    squared_cosines: np.ndarray
+
+
+class ShrunkSpectrum(NamedTuple):
+    """Eigenvalues of an estimated covariance: some along known directions, one for all others."""
+
+    leading: np.ndarray
+    rest: float
 
 
 def detection_threshold(gamma: float) -> float:
@@ -113,3 +194,406 @@ def squared_cosine(spike: np.ndarray, gamma: float) -> np.ndarray:
     seen = spike > detection_threshold(gamma)
     excess = np.where(seen, spike - 1, 1.0)
     return np.where(seen, (1 - gamma / excess**2) / (1 + gamma / excess), 0.0)
+
+
+def hard_threshold(beta: float) -> float:
+    r"""Singular value below which it is better to set to zero, for known noise.
+
+    .. math:: \lambda_* = \sqrt{2 (\beta + 1) +
+              \frac{8 \beta}{\beta + 1 + \sqrt{\beta^2 + 14 \beta + 1}}}
+
+    Parameters
+    ----------
+    beta : float
+        Short side over long side of the matrix, in (0, 1].
+
+    Returns
+    -------
+    threshold : float
+        In units of the standard deviation of an entry times the square root of the long side.
+
+    Raises
+    ------
+    ValueError
+        If ``beta`` is outside (0, 1].
+
+    References
+    ----------
+    M. Gavish, D. L. Donoho, "The optimal hard threshold for singular values is 4/sqrt(3)", IEEE
+    Transactions on Information Theory 60 (2014), eq. 11.
+
+    Examples
+    --------
+    >>> round(hard_threshold(1.0), 5)
+    2.3094
+    """
+    if not 0 < beta <= 1:
+        raise ValueError(f"beta={beta!r}: the short side over the long side lies in (0, 1].")
+    return float(np.sqrt(2 * (beta + 1) + 8 * beta / (beta + 1 + (beta**2 + 14 * beta + 1) ** 0.5)))
+
+
+def hard_threshold_over_median(beta: float) -> float:
+    """Threshold of singular values for unknown noise, in units of their median.
+
+    Parameters
+    ----------
+    beta : float
+        Short side over long side of the matrix, in (0, 1].
+
+    Returns
+    -------
+    threshold : float
+        ``hard_threshold(beta) / sqrt(median)`` with the exact median of the Marchenko-Pastur law,
+        not the cubic polynomial that is often copied.
+
+    Examples
+    --------
+    >>> round(hard_threshold_over_median(1.0), 4)
+    2.8584
+    """
+    return hard_threshold(beta) / marchenko_pastur_median(beta) ** 0.5
+
+
+def shrunk_spikes(spikes: np.ndarray, squared_cosines: np.ndarray, loss: str) -> np.ndarray:
+    r"""Best eigenvalue to give to a sample direction, by loss.
+
+    With :math:`c^2` the squared cosine and :math:`s^2 = 1 - c^2`: "frobenius"
+    :math:`\ell c^2 + s^2`; "operator" :math:`\ell`; "stein" :math:`\ell / (c^2 + \ell s^2)`.
+
+    Parameters
+    ----------
+    spikes : ndarray of shape (n_spikes,)
+        Population eigenvalues.
+    squared_cosines : ndarray of shape (n_spikes,)
+        Between sample and population directions.
+    loss : {"frobenius", "operator", "stein"}
+        What is to be small: the squared Frobenius norm, the operator norm, or Stein's loss (the
+        Kullback-Leibler divergence) of the error.
+
+    Returns
+    -------
+    eigenvalues : ndarray of shape (n_spikes,)
+        In [1, spike].
+
+    Raises
+    ------
+    ValueError
+        If the loss is unknown.
+
+    References
+    ----------
+    D. L. Donoho, M. Gavish, I. M. Johnstone, "Optimal shrinkage of eigenvalues in the spiked
+    covariance model", Annals of Statistics 46 (2018), table 2.
+    """
+    spikes = np.asarray(spikes, dtype=float)
+    rest = 1 - squared_cosines
+    if loss == "frobenius":
+        return spikes * squared_cosines + rest
+    if loss == "operator":
+        return spikes
+    if loss == "stein":
+        return spikes / (squared_cosines + spikes * rest)
+    raise ValueError(f"loss={loss!r} is not known. Use one of {', '.join(LOSSES)}.")
+
+
+def noise_variance(
+    eigenvalues: np.ndarray, size: TableSize, n_spikes: int, noise: str | float
+) -> float:
+    r"""Variance of the noise, given how many leading eigenvalues are signal.
+
+    "median": the median of the other eigenvalues over that of the law of a table of ``n - r`` rows
+    and ``p - r`` columns (:meth:`TableSize.without`). "mle": the trace that spikes leave to the
+    other directions, :math:`\sigma^2 = (\operatorname{tr} S - \sum_k \sigma^2 \ell_k) / (p - r)`,
+    with the debiased spikes :math:`\ell_k(\sigma^2)`, by fixed point (Kritchman and Nadler).
+
+    Parameters
+    ----------
+    eigenvalues : ndarray of shape (min(n_samples, n_features),)
+        Descending.
+    size : TableSize
+        Of the table.
+    n_spikes : int
+        How many are signal.
+    noise : {"median", "mle"} or float
+        The rule; a number is given back.
+
+    Returns
+    -------
+    variance : float
+        Nonnegative.
+
+    References
+    ----------
+    S. Kritchman, B. Nadler, "Determining the number of components in a factor model from limited
+    noisy data", Chemometrics and Intelligent Laboratory Systems 94 (2008), eq. 17 to 19.
+    """
+    if not isinstance(noise, str):
+        return float(noise)
+    if noise == "median":
+        rest = size.without(n_spikes)
+        return float(np.median(eigenvalues[n_spikes:])) / rest.unit / bulk_median(rest)[0]
+    gamma = size.aspect(n_spikes)
+    n_rest = max(size.n_features - n_spikes, 1)
+    total, top = float(np.sum(eigenvalues)) / size.unit, eigenvalues[:n_spikes] / size.unit
+    variance = (total - float(np.sum(top))) / n_rest
+    for _ in range(50):  # contracts by about r / n at each step
+        if variance <= 0:
+            return 0.0
+        signal = variance * population_eigenvalue(top / variance, gamma)
+        before, variance = variance, max(total - float(np.sum(signal)), 0.0) / n_rest
+        if abs(variance - before) <= 1e-12 * before:
+            break
+    return variance
+
+
+def noise_model(
+    eigenvalues: np.ndarray,
+    size: TableSize,
+    rule: NoiseRule,
+    null: np.ndarray | None = None,
+) -> NoiseModel:
+    """Noise level, edge and spikes of a spectrum.
+
+    The level is measured on what is not signal, and signal is what exceeds an edge set by the
+    level. From the median of all eigenvalues on, both are repeated twice: enough for a few spikes,
+    and no more, since on a spectrum without a bulk each round would take some more of it away.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray of shape (min(n_samples, n_features),)
+        Descending, nonnegative.
+    size : TableSize
+        Of the table.
+    rule : NoiseRule
+        What to look for.
+    null : ndarray of shape (n_permutations,), optional
+        Largest eigenvalues of permuted tables, for the "permutation" edge.
+
+    Returns
+    -------
+    model : NoiseModel
+        For exact low rank (more than half of the eigenvalues 0) the noise is 0 and every positive
+        eigenvalue is a spike.
+    """
+    limit = eigenvalues.shape[0] - 1  # something must be left to measure
+    taken = 0 if rule.n_components is None else min(rule.n_components, limit)
+    start: str | float = "median" if isinstance(rule.noise, str) else rule.noise
+    rounds = (start, rule.noise, rule.noise) if rule.n_components is None else (rule.noise,)
+    before = None
+    for noise in rounds:
+        if (noise, taken) == before:  # nothing would change
+            break
+        before = (noise, taken)
+        variance = noise_variance(eigenvalues, size, taken, noise)
+        rest = size.without(taken)
+        level, law = variance * rest.unit, edge_law(rest, noise)
+        edge = level * _edge(rest, law, rule) if null is None else _permuted_edge(null, rule)
+        taken = min(int(np.sum(eigenvalues > edge)), limit)
+    if null is not None:
+        exceeding = np.sum(null[None, :] >= eigenvalues[:, None], axis=1)
+        p_values = (1 + exceeding) / (1 + null.shape[0])
+    elif level <= 0:
+        p_values = np.where(eigenvalues > 0, 0.0, 1.0)
+    else:
+        p_values = edge_sf(eigenvalues / level, law)
+    n_components = taken if rule.n_components is None else rule.n_components
+    return NoiseModel(variance, edge, n_components, p_values)
+
+
+def _edge(rest: TableSize, law: EdgeLaw, rule: NoiseRule) -> float:
+    """Value, over the level of the noise, above which a direction is called signal."""
+    if rule.edge == "tracy_widom":
+        return edge_quantile(rule.significance, law)
+    if rule.edge == "gavish_donoho":
+        short, long = sorted((float(rest.n_features), rest.n_samples))
+        return hard_threshold(short / long) ** 2 * long / rest.n_samples
+    if len(rest.row_weights) > 1:  # the edge of another law
+        return edge_law(rest).location
+    return marchenko_pastur_edges(rest.aspect())[1]
+
+
+def _permuted_edge(null: np.ndarray, rule: NoiseRule) -> float:
+    """Of N null values and the observed one, fewer than the share ``significance`` are larger."""
+    rank = int(np.floor(rule.significance * (null.shape[0] + 1) + 1e-9))
+    return float(np.sort(null)[-max(rank, 1)])
+
+
+def bulk_distance(eigenvalues: np.ndarray, size: TableSize, model: NoiseModel) -> float:
+    """Kolmogorov distance of the eigenvalues that are not spikes to the law of noise.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray of shape (min(n_samples, n_features),)
+        Descending.
+    size : TableSize
+        Of the table.
+    model : NoiseModel
+        What was found.
+
+    Returns
+    -------
+    distance : float
+        In [0, 1]. For white noise of order 1 / m for m eigenvalues: they repel one another and keep
+        to the law far more closely than m independent numbers would. 0 if every one is a spike.
+    """
+    bulk = np.sort(eigenvalues[model.n_components :])
+    if model.variance <= 0 or bulk.size == 0:
+        return float(bulk.size > 0)
+    rest = size.without(model.n_components)
+    law = bulk_cdf(bulk / (model.variance * rest.unit), rest)
+    ranks = np.arange(bulk.shape[0] + 1) / bulk.shape[0]
+    return float(max(np.max(ranks[1:] - law), np.max(law - ranks[:-1])))
+
+
+def debiased_spikes(eigenvalues: np.ndarray, size: TableSize, variance: float) -> Spikes:
+    """Population eigenvalues and squared cosines behind leading sample eigenvalues.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray of shape (n_spikes,)
+        Leading sample eigenvalues.
+    size : TableSize
+        Of the table.
+    variance : float
+        Of the noise; 0 leaves nothing to correct.
+
+    Returns
+    -------
+    spikes : Spikes
+        In units of the data (variance of the noise included). A forced spike within the bulk has
+        the variance of the noise and squared cosine 0.
+    """
+    if variance <= 0:
+        return Spikes(eigenvalues, np.ones_like(eigenvalues))
+    gamma = size.aspect(eigenvalues.shape[0])
+    population = population_eigenvalue(eigenvalues / (variance * size.unit), gamma)
+    return Spikes(variance * population, squared_cosine(population, gamma))
+
+
+def shrunk_spectrum(
+    eigenvalues: np.ndarray, size: TableSize, variance: float, spikes: Spikes, shrinkage: str
+) -> ShrunkSpectrum:
+    """Eigenvalues of the covariance estimate.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray of shape (min(n_samples, n_features),)
+        All sample eigenvalues, descending.
+    size : TableSize
+        Of the table.
+    variance : float
+        Of the noise.
+    spikes : Spikes
+        Of the leading directions.
+    shrinkage : {"frobenius", "operator", "stein", "clip", "none"}
+        The first three as
+        :func:`shrunk_spikes`, the rest
+        at the noise variance. "clip" keeps the sample values of the spikes and gives the others
+        their mean. "none" changes nothing.
+
+    Returns
+    -------
+    spectrum : ShrunkSpectrum
+        ``leading`` belongs to the spikes (for "none": to all of ``eigenvalues``).
+    """
+    n_spikes = spikes.eigenvalues.shape[0]
+    if shrinkage == "none":
+        return ShrunkSpectrum(eigenvalues, 0.0)
+    if shrinkage == "clip":
+        n_rest = max(size.n_features - n_spikes, 1)
+        return ShrunkSpectrum(
+            eigenvalues[:n_spikes], float(np.sum(eigenvalues[n_spikes:])) / n_rest
+        )
+    if shrinkage not in LOSSES or variance <= 0:
+        return ShrunkSpectrum(spikes.eigenvalues, max(variance, 0.0))
+    values = shrunk_spikes(spikes.eigenvalues / variance, spikes.squared_cosines, shrinkage)
+    return ShrunkSpectrum(variance * values, variance)
+
+
+class Residuals(NamedTuple):
+    """Statistics of a table without its spikes."""
+
+    n_samples: int
+    n_features: int
+    n_spikes: int
+    feature_spread: float
+    """Squared coefficient of variation of the variances of features."""
+    sample_spread: float
+    """Squared coefficient of variation of the squared lengths of rows."""
+    kurtosis: float
+    """Mean fourth power over the squared mean square, of entries scaled by feature: 3 if normal."""
+    correlation: float
+    """Of neighbouring rows: sum of their products over the sum of squares."""
+
+
+def departures(
+    residuals: Residuals, *, scales_matter: bool = True, tails_matter: bool = True
+) -> list[str]:
+    """Say in words what is not as the laws suppose.
+
+    Parameters
+    ----------
+    residuals : Residuals
+        Of a table.
+    scales_matter, tails_matter : bool, default=True
+        Whether scales and tails of features move the edge; one by permutation allows for both.
+
+    Returns
+    -------
+    departures : list of str
+        One sentence for each, with the remedy.
+    """
+    n, p = residuals.n_samples, max(residuals.n_features - residuals.n_spikes, 1)
+    found = []
+    # Of m values that vary by chance alone the spread strays by about sqrt(8 / m) of itself.
+    entry = max(residuals.kurtosis - 1, 2.0)
+    by_chance = entry / n * (1 + _DEVIATIONS * (8 / p) ** 0.5)
+    if residuals.feature_spread > by_chance + _SPREAD and scales_matter:
+        found.append(
+            f"the variances of the features differ (by {residuals.feature_spread**0.5:.0%} of "
+            "their mean): try standardize='features', or 'both' with edge='permutation'"
+        )
+    by_chance = entry / p * (1 + _DEVIATIONS * (8 / n) ** 0.5)
+    unequal_rows = residuals.sample_spread > by_chance + _SPREAD
+    if unequal_rows:
+        found.append(
+            f"the lengths of the rows differ (squared, by {residuals.sample_spread**0.5:.0%} of "
+            "their mean): try standardize='samples', or 'both' with edge='permutation'"
+        )
+    heavy = residuals.kurtosis > 3 + _EXCESS + _DEVIATIONS * (24 / (n * p)) ** 0.5
+    if heavy and tails_matter and not unequal_rows:
+        found.append(
+            f"the entries have heavy tails (kurtosis {residuals.kurtosis:.1f}, a Gaussian has 3): "
+            "try standardize='both'"
+        )
+    if residuals.correlation > _CORRELATION + _DEVIATIONS / (n * p) ** 0.5:
+        found.append(
+            f"neighbouring rows are correlated ({residuals.correlation:.2f}): rows that repeat one "
+            "another in time, or are sorted, count for fewer than they are"
+        )
+    return found
+
+
+def copies_among(products: np.ndarray) -> list[str]:
+    """Say how many rows are copies of others.
+
+    Parameters
+    ----------
+    products : ndarray of shape (n_samples,)
+        Of all rows with one random vector: equal for equal rows, and for no others.
+
+    Returns
+    -------
+    departures : list of str
+        One sentence, or none where copies are few.
+    """
+    ordered = np.sort(products)
+    gaps = np.diff(ordered) > 64 * np.finfo(float).eps * np.max(np.abs(ordered), initial=0.0)
+    counts = np.diff(np.concatenate([[0], np.flatnonzero(gaps) + 1, [ordered.size]]))
+    equal_rows = ordered.size**2 / float(np.sum(counts**2.0))
+    if equal_rows > _LEFT * ordered.size:
+        return []
+    return [
+        f"rows repeat one another ({ordered.size} rows, {counts.size} different, worth "
+        f"{equal_rows:.0f}): give each once, with sample_weight"
+    ]

@@ -58,4 +58,6 @@ def test_directions_of_rounding_are_left_out(rng):
 
 def test_mean_distance_of_equal_rows_is_one():
     assert mean_distance(np.ones((4, 2))) == 1.0
+    assert mean_distance(np.full((1001, 2), 0.1)) == 1.0  # the mean is off by rounding
+    assert mean_distance(np.array([[1e6], [1e6 + 1e-3]])) == pytest.approx(5e-4, rel=1e-6)
     assert mean_distance(np.array([[0.0], [2.0]])) == 1.0

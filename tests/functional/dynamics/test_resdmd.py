@@ -15,6 +15,8 @@ from subspace_learn.functional.dynamics.resdmd import (
     sampled_residuals,
     smoothing_filter,
     spectral_measure,
+    unit_observable,
+    unit_series,
     variance_residuals,
 )
 
@@ -22,7 +24,7 @@ from subspace_learn.functional.dynamics.resdmd import (
 def solved(left, right, weights=None):
     fit = koopman_fit(pair_factors(left, right, weights=weights))
     values, vectors = koopman_eigenpairs(fit.operator, normal=False)
-    return fit, values, eigenpair_residuals(fit.projected, fit.complement, values, vectors)
+    return fit, values, eigenpair_residuals(fit.projected, fit.unexplained, values, vectors)
 
 
 def cat_map(n):
@@ -47,7 +49,7 @@ def test_cat_map_has_one_eigenvalue_and_every_other_is_exposed(n, chain):
     np.testing.assert_allclose(residuals[spurious], 1.0, atol=noise)
     z = np.array([0.0, 0.5, 0.9j, 1.0, -1.0, 0.6 + 0.7j, 1.3])
     closed = np.sqrt(np.maximum(1 + abs(z) ** 2 - 2 * abs(z) * np.cos(np.pi / (chain + 1)), 0))
-    tau = pseudospectrum(fit.projected, fit.complement, z)
+    tau = pseudospectrum(fit.projected, fit.unexplained, z)
     np.testing.assert_allclose(tau, np.minimum(abs(z - 1), closed), atol=1e-8)
 
 
@@ -73,16 +75,18 @@ def test_residual_of_an_isometry_is_at_least_its_distance_from_the_circle(rng):
     fit, values, residuals = solved(*cat_map(3))
     assert (residuals >= np.abs(np.abs(values) - 1) - 1e-12).all()
     z = rng.normal(size=20) + 1j * rng.normal(size=20)
-    assert (pseudospectrum(fit.projected, fit.complement, z) >= np.abs(np.abs(z) - 1) - 1e-12).all()
+    assert (
+        pseudospectrum(fit.projected, fit.unexplained, z) >= np.abs(np.abs(z) - 1) - 1e-12
+    ).all()
 
 
 def test_tau_is_lipschitz_and_below_the_residual_of_each_eigenvalue(rng):
     fit, values, residuals = solved(rng.normal(size=(200, 6)), rng.normal(size=(200, 6)))
-    tau = pseudospectrum(fit.projected, fit.complement, values)
+    tau = pseudospectrum(fit.projected, fit.unexplained, values)
     assert (tau <= residuals + 1e-12).all()
-    shifted = pseudospectrum(fit.projected, fit.complement, values + 0.05)
+    shifted = pseudospectrum(fit.projected, fit.unexplained, values + 0.05)
     assert (np.abs(shifted - tau) <= 0.05 + 1e-12).all()
-    conjugate = pseudospectrum(fit.projected, fit.complement, np.conj(values))
+    conjugate = pseudospectrum(fit.projected, fit.unexplained, np.conj(values))
     np.testing.assert_allclose(conjugate, tau, atol=1e-12)
 
 
@@ -98,7 +102,7 @@ def test_local_spectrum_is_the_circle_where_eigenvalues_fail():
     fit, _, _ = solved(*cat_map(3))
     side = np.linspace(-1.4, 1.4, 57)
     grid = side[:, None] + 1j * side
-    spectrum = local_spectrum(grid, pseudospectrum(fit.projected, fit.complement, grid))
+    spectrum = local_spectrum(grid, pseudospectrum(fit.projected, fit.unexplained, grid))
     # each point z has tau(z) >= | |z| - 1 |, so the bound bounds the distance to the circle
     assert (np.abs(np.abs(spectrum.points) - 1) <= spectrum.error_bound + 1e-12).all()
     assert spectrum.error_bound < 0.7
@@ -196,3 +200,31 @@ def test_a_function_that_is_zero_on_the_data_has_an_infinite_residual(xp):
     vectors, values = np.eye(2).astype(complex), np.array([0.5, 1.0], dtype=complex)
     given = sampled_residuals(*(xp.asarray(t) for t in (left, 0.5 * left, values, vectors)))
     np.testing.assert_array_equal(xp.numpy(given), [0.0, np.inf])
+
+
+def test_a_function_that_is_rounding_on_the_data_has_no_residual_to_trust(xp, rng):
+    twin = rng.normal(size=(40, 1)) * 300
+    left = np.hstack([twin, twin / 3])
+    vectors = np.array([[1.0, 1.0], [-3.0, 0.0]], dtype=complex)  # the first cancels
+    values = np.array([0.5, 0.5], dtype=complex)
+    tables = [xp.asarray(t) for t in (left, 0.5 * left, values, vectors)]
+    np.testing.assert_allclose(xp.numpy(sampled_residuals(*tables)), [np.inf, 0.0], atol=1e-14)
+    left, right, *rest = tables
+    residuals, deviations = variance_residuals(left, right, right, *rest)
+    np.testing.assert_allclose(xp.numpy(residuals), [np.inf, 0.0], atol=1e-14)
+    np.testing.assert_allclose(xp.numpy(deviations), [np.inf, 0.0], atol=1e-14)
+
+
+def test_an_observable_that_is_rounding_on_the_data_has_no_spectral_measure():
+    inverse_basis = np.array([[300.0, 100.0]])
+    np.testing.assert_allclose(unit_observable(inverse_basis, np.array([1.0, 0.0])), [1.0])
+    with pytest.raises(ValueError, match="zero on the data"):
+        unit_observable(inverse_basis, np.array([1.0, -3.0 * (1 + 1e-16)]))
+    with pytest.raises(ValueError, match="2 observables"):
+        unit_observable(inverse_basis, np.ones(3))
+
+
+def test_a_series_has_mean_square_one_and_a_tenth_of_its_length_for_lags(xp, rng):
+    g, n_lags = unit_series(xp.asarray(300 * rng.normal(size=57)), None, "bump")
+    assert n_lags == 5
+    assert np.mean(xp.numpy(g) ** 2) == pytest.approx(1.0, rel=1e-13)

@@ -65,7 +65,7 @@ def test_rows_are_numbered_anew_so_that_neighbours_are_near(rng):
     order = system.order
     rest = (system.matrix - sp.diags_array(system.addition)).toarray()
     np.testing.assert_allclose(rest, shuffled.toarray()[np.ix_(order, order)], rtol=0, atol=1e-14)
-    np.testing.assert_array_equal(system.outside(order[:, None]).ravel(), np.arange(400))
+    np.testing.assert_array_equal(system.in_given_order(order[:, None]).ravel(), np.arange(400))
 
 
 def test_means_are_removed_component_by_component(rng):

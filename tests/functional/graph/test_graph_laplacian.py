@@ -6,8 +6,8 @@ import pytest
 import scipy.sparse as sp
 
 from subspace_learn.functional.graph.attribute_graph import attributed_graph
+from subspace_learn.functional.graph.graph_components import component_labels
 from subspace_learn.functional.graph.graph_laplacian import (
-    component_labels,
     modularity,
     walk_operator,
 )

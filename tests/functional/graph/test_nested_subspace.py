@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from subspace_learn.functional.graph.graph_laplacian import component_labels, walk_operator
+from subspace_learn.functional.graph.graph_components import component_labels
+from subspace_learn.functional.graph.graph_laplacian import walk_operator
 from subspace_learn.functional.graph.nested_subspace import (
     aggregation_levels,
     coarsening_growth,

@@ -3,33 +3,35 @@
 import numpy as np
 import pytest
 
-from subspace_learn.functional.random_matrix.marchenko_pastur import marchenko_pastur_quantile
-from subspace_learn.functional.random_matrix.noise_model import (
+from subspace_learn.functional.random_matrix.noise_laws import (
+    TableSize,
+    marchenko_pastur_quantile,
+)
+from subspace_learn.functional.random_matrix.spiked_model import (
     NoiseRule,
-    SampleSize,
     bulk_distance,
     debiased_spikes,
     noise_model,
     noise_variance,
+    sample_eigenvalue,
     shrunk_spectrum,
 )
-from subspace_learn.functional.random_matrix.spiked_model import sample_eigenvalue
 
-SIZE = SampleSize(400, 100)
+SIZE = TableSize(400, 100)
 
 
 def ideal(variance=2.0, spikes=(), size=SIZE):
     """Eigenvalues at the quantiles of the law of noise, and spikes at their limits."""
-    gamma, rest = size.bulk(len(spikes)), size.rest(len(spikes))
+    gamma, rest = size.aspect(len(spikes)), size.without(len(spikes))
     ranks = (np.arange(rest.n_features) + 0.5) / rest.n_features
-    bulk = marchenko_pastur_quantile(ranks, rest.bulk(0))[::-1] * rest.n_samples / size.n_samples
+    bulk = marchenko_pastur_quantile(ranks, rest.aspect())[::-1] * rest.n_samples / size.n_samples
     return variance * np.concatenate([sample_eigenvalue(np.array(spikes, float), gamma), bulk])
 
 
 @pytest.mark.parametrize("spikes", [(), (9.0, 4.0), tuple(np.linspace(20, 3, 15))])
 def test_variance_and_spikes_of_an_ideal_spectrum_are_found(spikes):
     model = noise_model(ideal(2.0, spikes), SIZE, NoiseRule())
-    assert model.n_spikes == len(spikes)
+    assert model.n_components == len(spikes)
     assert model.variance == pytest.approx(2.0, rel=2e-3)  # 100 quantiles stand for a law
     found = debiased_spikes(ideal(2.0, spikes)[: len(spikes)], SIZE, 2.0)
     np.testing.assert_allclose(found.eigenvalues, 2.0 * np.array(spikes, float), rtol=1e-9)
@@ -46,7 +48,7 @@ def test_median_is_not_biased_by_strong_spikes(shape, n_spikes, rng):
     found = []
     for _ in range(30):
         singular = np.linalg.svd(rng.standard_normal(shape) * scale, compute_uv=False)
-        found.append(noise_variance(singular**2 / n, SampleSize(n, p), n_spikes, "median"))
+        found.append(noise_variance(singular**2 / n, TableSize(n, p), n_spikes, "median"))
     # one draw has a standard deviation of 1.3 to 1.6 %, the mean of 30 of .3 %; spikes of 30 are
     # not infinite, which leaves .4 %. Without the count of rows the mean is off by 4 and 8 %.
     assert np.mean(found) == pytest.approx(1, abs=0.012)
@@ -73,7 +75,7 @@ def test_edges_are_ordered_as_their_purposes_are():
 
 
 def test_gavish_donoho_edge_does_not_depend_on_which_side_is_long():
-    tall, wide = SampleSize(400, 100), SampleSize(100, 400)
+    tall, wide = TableSize(400, 100), TableSize(100, 400)
     values = ideal(1.0)
     rule = NoiseRule(1.0, "gavish_donoho")
     # singular values of X: sqrt(n times eigenvalue)
@@ -87,7 +89,7 @@ def test_permutation_edge_leaves_the_asked_share_of_null_values_above():
     values = np.concatenate([[99.5, 98.5], ideal(1.0)])
     model = noise_model(values, SIZE, NoiseRule(edge="permutation", significance=0.02), null)
     assert model.edge == 98.0
-    assert model.n_spikes == 2
+    assert model.n_components == 2
     np.testing.assert_allclose(model.p_values[:2], [0.01, 0.02])
     assert np.all(model.p_values[2:] > 0.02)
 
@@ -101,7 +103,7 @@ def test_p_values_agree_with_the_edge():
 def test_exact_low_rank_has_no_noise():
     values = np.concatenate([[3.0, 1.0], np.zeros(98)])
     model = noise_model(values, SIZE, NoiseRule())
-    assert (model.variance, model.n_spikes) == (0.0, 2)
+    assert (model.variance, model.n_components) == (0.0, 2)
     spikes = debiased_spikes(values[:2], SIZE, 0.0)
     np.testing.assert_array_equal(spikes.eigenvalues, [3.0, 1.0])
     assert shrunk_spectrum(values, SIZE, 0.0, spikes, "stein").rest == 0

@@ -5,16 +5,14 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.sparse.linalg import svds
 
-from subspace_learn.functional.random_matrix.optimal_shrinkage import (
+from subspace_learn.functional.random_matrix.spiked_model import (
     LOSSES,
+    detection_threshold,
     hard_threshold,
     hard_threshold_over_median,
-    shrunk_spikes,
-)
-from subspace_learn.functional.random_matrix.spiked_model import (
-    detection_threshold,
     population_eigenvalue,
     sample_eigenvalue,
+    shrunk_spikes,
     squared_cosine,
 )
 
