@@ -17,8 +17,10 @@ import report
 
 PAGES = measurements.pages_with_figures()
 # A number that stands in the text as a measured one: decimals, or so many times faster.
-MEASURED = re.compile(r"(?<![\w.:/=-])\d*\.\d+(?![\w.]*[/`])|\b\d+ times (faster|slower|as long)")
-ASKED_FOR = re.compile(r"[Tt]arget (of )?[\d.]+( times (faster|slower))?")
+MEASURED = re.compile(
+    r"(?<![\w.:/=-])\d*\.\d+(?![\w.]*[/`])|\b\d+\s+times\s+(faster|slower|as long)"
+)
+ASKED_FOR = re.compile(r"[Tt]arget:?\s+(of |at most )*[\d.]+(\s+times\s+(faster|slower))?")
 
 
 @pytest.fixture(scope="module")

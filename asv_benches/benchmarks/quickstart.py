@@ -68,7 +68,7 @@ def traffic(every):
 
 
 class Detection(Quality):
-    """NSL-KDD: fitted on training normals, threshold at the 95 % quantile of these, test set once"""
+    """NSL-KDD: fitted on training normals, threshold at their 95 % quantile, test set once"""
 
     needs = ("data",)
     case_name = "detector"
