@@ -13,6 +13,7 @@ fills in: it says where and when it was measured.
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 
 from docutils import nodes
@@ -59,12 +60,15 @@ class Measured(SphinxDirective):
         return self.parse_text_to_nodes(measurements.as_text(name, tables))
 
 
+measured_figures = cache(measurements.figures)
+
+
 class Figure(SphinxRole):
     """A measured number in the text."""
 
     def run(self):
         text, _, name = self.text.rstrip(">").partition(" <")
-        _, stamp = measurements.figures()[name]
+        _, stamp = measured_figures()[name]
         file = name.partition(".")[0]
         source = f"measured {stamp['date']}: make bench-report BENCH={file}"
         return [nodes.abbreviation(text, text, explanation=source)], []
