@@ -287,7 +287,7 @@ def _only_with(estimator):
     return {
         "DPPLeastSquares": {"points_"},  # of a design on a continuous domain
         "NearestSubspaceClassifier": {"means_"},  # metric="residual"
-        "RandomMatrixFilter": {"scores_"},  # selector="rbns"
+        "RobustDirections": {"scores_"},  # of a selector that gives scores
         "SelfCalibrationLS": {"filter_"},  # model="blind_deconvolution"
         "SubsampledEstimator": {"classes_"},  # around a classifier
     }.get(type(estimator).__name__, set())

@@ -13,15 +13,17 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, device_of, double, is_complex, move_like, to_numpy
-from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, random_seed
+from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, random_seed, warn
 from .._checks.magnitude import finite_result
 from .._checks.table import check_samples
 from ..functional.dynamics.kernel_edmd import kernel_matrix, mean_distance
-from ._unequal_scales import warn_of_unequal_scales
+from ._unequal_scales import warn_of_far_scale, warn_of_unequal_scales
 
 __all__ = ["FourierDictionary", "HermiteDictionary", "RBFDictionary"]
 
 _MOST_FUNCTIONS = 100_000
+# Periods that a feature may span before its unit is doubted; unwrapped angles turn many times.
+_FEWEST_TURNS, _MOST_TURNS = 0.01, 1000.0
 
 
 class _RowDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEstimator):
@@ -146,6 +148,7 @@ class FourierDictionary(_RowDictionary):
                 f"n_frequencies={n} of {d} features make {(2 * n + 1.0) ** min(d, 99):.1e} "
                 "functions. Use index_set='hyperbolic_cross', fewer frequencies, or fewer features."
             )
+        _warn_of_other_units(X, self.period, getattr(self, "feature_names_in_", None))
         half = self.output == "real"
         waves = _waves(n, d, self.index_set == "hyperbolic_cross", half)
         self.frequencies_ = move_like(np.array(waves, dtype=np.int64).reshape(len(waves), d), X)
@@ -163,6 +166,20 @@ class FourierDictionary(_RowDictionary):
     def _n_features_out(self) -> int:
         n = self.frequencies_.shape[0]
         return n if self.output == "complex" else 2 * n + 1
+
+
+def _warn_of_other_units(X: Array, period: float, names: Any) -> None:
+    """Warn where a feature turns so little, or so often, that the unit is hardly that."""
+    xp = array_namespace(X)
+    turns = to_numpy(xp.max(X, axis=0) - xp.min(X, axis=0)) / period
+    odd = np.flatnonzero(((turns > 0) & (turns < _FEWEST_TURNS)) | (turns > _MOST_TURNS))
+    if len(odd):
+        name = str(odd[0]) if names is None else repr(str(names[odd[0]]))
+        warn(
+            f"Column {name} spans {turns[odd[0]]:.3g} periods of {period:.4g}. If it is no angle "
+            "in that unit, FourierDictionary sees a constant or noise: set period to what it "
+            "repeats after (360 for degrees), or take another dictionary."
+        )
 
 
 def _ones(X: Array) -> Array:
@@ -246,11 +263,12 @@ class HermiteDictionary(_RowDictionary):
         powers.sort(key=lambda p: (sum(p), tuple(-j for j in p)))
         self.powers_ = move_like(np.array(powers, dtype=np.int64), X)
         xp, X = array_namespace(X), double(X)
+        sizes = xp.linalg.vector_norm(X, axis=0) / X.shape[0] ** 0.5
         if self.scale == "auto":
-            scale = xp.linalg.vector_norm(X, axis=0) / X.shape[0] ** 0.5
-            self.scale_ = xp.where(scale > 0, scale, xp.ones_like(scale))
+            self.scale_ = xp.where(sizes > 0, sizes, xp.ones_like(sizes))
         else:
-            self.scale_ = xp.full_like(X[0, :], float(self.scale))
+            self.scale_ = xp.full_like(sizes, float(self.scale))
+            warn_of_far_scale(self.scale, float(xp.max(sizes)), "scale of HermiteDictionary")
 
     def _evaluate(self, X: Array) -> Array:
         xp = array_namespace(X)
@@ -348,7 +366,9 @@ class RBFDictionary(_RowDictionary):
             centers = kmeans.fit(rows).cluster_centers_
         warn_of_unequal_scales(rows, type(self).__name__, getattr(self, "feature_names_in_", None))
         self.centers_ = move_like(centers, X)
-        self.scale_ = float(self.scale) if self.scale is not None else mean_distance(double(X))
+        distance = mean_distance(double(X))
+        self.scale_ = distance if self.scale is None else float(self.scale)
+        warn_of_far_scale(self.scale_, distance, "scale of RBFDictionary")
 
     def _evaluate(self, X: Array) -> Array:
         radial = kernel_matrix(X, self.centers_, kernel=self.kernel, scale=self.scale_)

@@ -28,7 +28,6 @@ from ._snapshots import (
     consecutive,
     in_order,
     joined_trajectories,
-    refuse_recordings,
     snapshot_segments,
     warn_of_uneven_steps,
 )
@@ -178,6 +177,8 @@ def _inputs_of_steps(model: KoopmanModel, u: Any, n_starts: int, n_steps: int) -
     if u is None:
         return None
     shape = (n_starts, n_steps, model.input_matrix.shape[0])
+    if isinstance(u, list | tuple) and hasattr(u[0], "columns"):  # a data frame for each start
+        u = np.stack([in_order(part, model.input_names, "u", "u of the fit") for part in u])
     u = in_order(u, model.input_names, "u", "u of the fit")
     u = move_like(double(u if is_array(u) else np.asarray(u)), model.matrix)
     xp = array_namespace(u)
@@ -203,19 +204,16 @@ def _check_inputs_are_given(model: KoopmanModel, u: Any) -> None:
 
 def histories(estimator: Any, model: KoopmanModel, X0: Any) -> Array:
     """First states as (n_starts, window, n_features)."""
-    refuse_recordings(X0, estimator)
-    X0 = X0 if hasattr(X0, "shape") else np.asarray(X0)
-    n, times = X0.shape[0], X0.shape[1] if len(X0.shape) == 3 else 1
-    if len(X0.shape) == 3:
-        X0, _ = joined_trajectories(X0, estimator, model.window)
+    X0, counts = joined_trajectories(X0, estimator, model.window)
     X0 = checked_states(estimator, X0, like=model.matrix, method="simulate")
-    if times < model.window:
+    times = counts[0] if counts else 1
+    if times < model.window or len(set(counts or [1])) > 1:
         raise ValueError(
             f"X0 holds {times} time(s) of {X0.shape[1]} features for each start, but "
-            f"{model.window} of {estimator.n_features_in_} are needed: give X0 of shape "
-            f"(n_starts, {model.window}, {estimator.n_features_in_})."
+            f"{model.window} of {estimator.n_features_in_} are needed, as many for each: give X0 "
+            f"of shape (n_starts, {model.window}, {estimator.n_features_in_})."
         )
-    X0 = array_namespace(X0).reshape(X0, (n, times, X0.shape[1]))
+    X0 = array_namespace(X0).reshape(X0, (-1, times, X0.shape[1]))
     return X0[:, times - model.window :, :]
 
 

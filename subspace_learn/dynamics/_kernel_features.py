@@ -10,7 +10,7 @@ from sklearn.utils import Tags
 from .._array import Array, double
 from .._base import SubspaceEstimator
 from ..functional.dynamics.kernel_edmd import kernel_features, kernel_matrix, mean_distance
-from ._unequal_scales import warn_of_unequal_scales
+from ._unequal_scales import warn_of_far_scale, warn_of_unequal_scales
 
 __all__ = ["KernelFeatures"]
 
@@ -38,9 +38,9 @@ class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Subspace
             )
         self.centers_ = double(X)
         warn_of_unequal_scales(self.centers_, "method='kernel'")
-        self.scale_ = (
-            mean_distance(self.centers_) if self.gamma == "mean_distance" else self.gamma**-0.5
-        )
+        distance = mean_distance(self.centers_)
+        self.scale_ = distance if self.gamma == "mean_distance" else self.gamma**-0.5
+        warn_of_far_scale(self.scale_, distance, "gamma ** -0.5 of method='kernel'")
         n_features = self.n_components or max(1, min(100, n // 4))
 
         self.coefficients_, self.eigenvalues_ = kernel_features(

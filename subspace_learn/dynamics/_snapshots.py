@@ -20,7 +20,6 @@ __all__ = [
     "in_order",
     "is_pairs",
     "joined_trajectories",
-    "refuse_recordings",
     "snapshot_segments",
     "warn_of_uneven_steps",
 ]
@@ -111,7 +110,7 @@ def checked_states(estimator: Any, X: Any, *, like: Array | None, method: str) -
 
 def joined_trajectories(X: Any, estimator: Any, window: int = 0) -> tuple[Any, list[int] | None]:
     """One table and the lengths of the trajectories in it; no lengths if X is a table already."""
-    refuse_recordings(X, estimator)
+    _refuse_recordings(X, estimator)
     if getattr(X, "ndim", 2) == 3:
         n, times, width = X.shape
         _warn_if_times_are_few(n, times, width, window)
@@ -174,7 +173,7 @@ def _reshaped(X: Array, shape: tuple[int, ...]) -> Array:
     return array_namespace(X).reshape(X, shape)
 
 
-def refuse_recordings(X: Any, estimator: Any) -> None:
+def _refuse_recordings(X: Any, estimator: Any) -> None:
     """An MNE recording does not say by itself which of its parts are trajectories."""
     first = X[0] if isinstance(X, list | tuple) and len(X) else X
     if type(first).__module__.partition(".")[0] != "mne":

@@ -13,7 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._array import Array, array_namespace
+from .._array import Array
 from .._base import (
     Interval,
     StrOptions,
@@ -26,7 +26,11 @@ from .._base import (
 from .._checks.magnitude import check_magnitude, finite_result
 from .._checks.merging import check_mergeable
 from .._checks.table import check_sample_weight, check_samples, check_scores
-from ..functional.random_matrix.gaussian_model import GaussianModel
+from ..functional.random_matrix.gaussian_model import (
+    GaussianModel,
+    coordinates_of,
+    rows_of_coordinates,
+)
 from ..functional.random_matrix.random_matrix_filter import (
     FilterOptions,
     SpikedFit,
@@ -40,7 +44,6 @@ from ..functional.random_matrix.table_spectrum import (
     merged_column_sums,
 )
 from ..linalg.moments import counted
-from ..linalg.projection import projection_scores
 from ._covariance_model import CovarianceModel
 
 __all__ = ["RandomMatrixFilter"]
@@ -172,9 +175,8 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
     -----
     UserWarning
         If what is left without the spikes is not white: features or rows of unequal scale, heavy
-        tails, neighbouring rows that are correlated, rows that are copies, eigenvalues far from the
-        law, noise that is 0 to rounding. Dense X and `fit` only, but for the last two. Not with
-        ``n_components`` given.
+        tails, neighbouring rows that are correlated, eigenvalues far from the law, noise that is 0
+        to rounding. Dense X and `fit` only, but for the last two. Not with ``n_components`` given.
 
     See Also
     --------
@@ -198,9 +200,11 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
     **Weights.** Means, scales and eigenvalues are those of a table in which each row is repeated as
     often as its weight says. What is noise is decided otherwise, since a row of weight 2 is one
     observation and its noise was drawn once: edge, p-values, noise level and debiasing are those of
-    independent rows with these weights, whatever number all are multiplied by. Where one row of X
-    stands for several independent ones, repeat it. Copies that are not told by weights count as
-    independent; a fit warns of them.
+    independent rows with these weights, whatever number all are multiplied by. `fit` takes copies
+    of a row for one row with their weights together, if entries are continuous and copies cost more
+    than a tenth of the rows (``n_samples_effective_``); a table of a few levels has copies by
+    chance, and `partial_fit` sees none. Where a row stands for several independent ones, there is
+    no way to say so.
 
     **Streams.** `partial_fit` and `merge` add up sums; attributes are computed when first asked
     for, and warnings come then.
@@ -349,14 +353,13 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
             After a fit that kept no sums.
         """
         first = not self.__sklearn_is_fitted__()
-        before = None if first else self._kept_sums()
         X = self._checked_batch(X, first=first, method="partial_fit")
         weights = check_sample_weight(sample_weight, X)
         sums = column_sums(X, weights, center=self.center)
-        if before is None:
+        if first:
             self._dtype = X.dtype
         else:
-            sums = merged_column_sums(before, sums, center=self.center)
+            sums = merged_column_sums(self._kept_sums(), sums, center=self.center)
         return self._with_sums(sums)
 
     @available_if(_keeps_sums)
@@ -384,13 +387,9 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         ValueError
             If the two differ in features, their names, or the two options, or one kept no sums.
         """
-        kept = ("center", "standardize")
-        same = {}
-        if isinstance(other, RandomMatrixFilter):
-            check_is_fitted(self)
-            check_is_fitted(other)
-            used, theirs = self._fitted_with[0], other._fitted_with[0]
-            same = {name: (getattr(used, name), getattr(theirs, name)) for name in kept}
+        check_mergeable(self, other)
+        ours, theirs = self._fitted_with[0], other._fitted_with[0]
+        same = {k: (getattr(ours, k), getattr(theirs, k)) for k in ("center", "standardize")}
         check_mergeable(self, other, same=same)
         a, b = self._kept_sums(), other._kept_sums()
         return self._with_sums(merged_column_sums(a, b, center=self.center))
@@ -408,10 +407,7 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         X_new : array of shape (n_samples, n_components)
             ``((X - mean_) / scale_) @ components_.T``.
         """
-        X = self._checked(X, "transform")
-        with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
-            mean, analysis, _ = self._maps(X)
-            scores = projection_scores(X, mean, analysis)
+        scores = coordinates_of(self._checked(X, "transform"), *self._directions())
         return finite_result(scores, name=type(self).__name__, method="transform")
 
     def inverse_transform(self, X: Any) -> Array:
@@ -431,9 +427,7 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         X = check_scores(
             self, X, n_features=components.shape[0], like=components, method="inverse_transform"
         )
-        with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
-            mean, _, synthesis = self._maps(X)
-            rows = X @ synthesis + mean
+        rows = rows_of_coordinates(X, *self._directions())
         return finite_result(rows, name=type(self).__name__, method="inverse_transform")
 
     def filter(self, X: Any) -> Any:
@@ -450,10 +444,8 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
             Dense; filtering again changes nothing. A DataFrame with the columns of X where
             `set_output` asks for one.
         """
-        checked = self._checked(X, "filter")
-        with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
-            mean, analysis, synthesis = self._maps(checked)
-            rows = projection_scores(checked, mean, analysis) @ synthesis + mean
+        scores = coordinates_of(self._checked(X, "filter"), *self._directions())
+        rows = rows_of_coordinates(scores, *self._directions())
         rows = finite_result(rows, name=type(self).__name__, method="filter")
         return input_container(self, rows, X)
 
@@ -488,6 +480,9 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
     def _gaussian_model(self) -> GaussianModel:
         return self._solved().gaussian
 
+    def _directions(self) -> tuple[GaussianModel, int]:
+        return self._solved().gaussian, self.n_components_
+
     def _when_singular(self) -> str:
         return (
             "Use shrinkage='frobenius', 'operator' or 'stein', which give the noise its variance; "
@@ -501,16 +496,9 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         self, X: Any, *, first: bool, method: str = "fit", min_samples: int = 1
     ) -> Any:
         """Rows to learn from."""
-        X = check_samples(
-            self,
-            X,
-            reset=first,
-            like=None if first else self._sums.first,
-            method=method,
-            accept_sparse=("csr", "csc"),
-            min_samples=min_samples,
-            computed_in=np.float64,
-        )
+        like = None if first else self._kept_sums().first
+        how = {"method": method, "min_samples": min_samples, "computed_in": np.float64}
+        X = check_samples(self, X, reset=first, like=like, accept_sparse=("csr", "csc"), **how)
         # the checks of the noise square eigenvalues
         check_magnitude(X, power=4, name=type(self).__name__, smallest=False, like=np.float64)
         return X
@@ -541,15 +529,13 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         """What was found; found now if rows were added since."""
         check_is_fitted(self)
         if self._spiked is None:
-            options, on_empty = self._fitted_with
-            moments = self._sums.moments
-            if moments.n_samples < 2:
+            if self.n_samples_seen_ < 2:
                 raise NotFittedError(
                     "This RandomMatrixFilter has seen one row, but needs two. Call partial_fit "
                     "with more rows."
                 )
-            found = fitted_sums(self._sums, options)
-            self._tell(found, options, on_empty)
+            found = fitted_sums(self._sums, self._fitted_with[0])
+            self._tell(found, *self._fitted_with)
             self._spiked = found
         return self._spiked
 
@@ -557,10 +543,9 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         """Warn, or raise, where what was found may not be what was meant."""
         if found.components.shape[0] == 0 and options.n_components != 0 and on_empty != "ignore":
             message = (
-                "No direction is kept: no eigenvalue exceeds the edge (largest eigenvalue "
-                f"{float(found.eigenvalues[0]):.4g}, edge {found.upper_edge:.4g}). transform has "
-                "no columns then. Raise significance, set n_components, or say on_empty='ignore' "
-                "if noise is a possible answer."
+                f"No direction is kept: the largest eigenvalue {float(found.eigenvalues[0]):.4g} is "
+                f"below the edge {found.upper_edge:.4g}. transform has no columns. Raise "
+                "significance, set n_components, or say on_empty='ignore' if noise may be all."
             )
             if on_empty == "raise":
                 raise ValueError(message)
@@ -570,12 +555,3 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
                 "What is left without the spikes is not white noise, so n_components_ and "
                 f"p_values_ may be wrong: {'; '.join(found.departures)}."
             )
-
-    def _maps(self, X: Any) -> tuple[Array, Array, Array]:
-        """Mean, and the rows that analyse and synthesise, in the float width of ``X``."""
-        found = self._solved()
-        xp, scale = array_namespace(found.components), found.gaussian.scale
-        analysis = found.components if scale is None else found.components / scale
-        synthesis = found.components if scale is None else found.components * scale
-        maps = (found.gaussian.mean, analysis, synthesis)
-        return tuple(xp.astype(part, X.dtype, copy=False) for part in maps)

@@ -33,9 +33,9 @@ from .._base import (
 )
 from .._checks.table import check_labels, check_sample_weight, check_samples, check_scores
 from ..functional.random_matrix.rbns import (
+    Selection,
     conformal_support,
-    robustness_scores,
-    rotated_directions,
+    robust_selection,
     same_class_rows,
 )
 from ..linalg.moments import row_blocks
@@ -225,13 +225,13 @@ class RobustDirections(
         Z = to_numpy(coordinates).astype(np.float64)
         vars(self).pop("scores_", None)
         host = None if weights is None else to_numpy(weights)
-        support, scores, rotation = self._selected(X, y, X_perturbed, Z, host)
+        chosen = self._selected(X, y, X_perturbed, Z, host)
         xp, place = array_namespace(coordinates), {"device": device_of(coordinates)}
-        self.support_ = xp.asarray(support, **place)
-        self.rotation_ = xp.asarray(rotation, dtype=coordinates.dtype, **place)
-        if scores is not None:
-            self.scores_ = xp.asarray(scores, dtype=coordinates.dtype, **place)
-        if not support.any():
+        self.support_ = xp.asarray(chosen.support, **place)
+        self.rotation_ = xp.asarray(chosen.rotation, dtype=coordinates.dtype, **place)
+        if chosen.scores is not None:
+            self.scores_ = xp.asarray(chosen.scores, dtype=coordinates.dtype, **place)
+        if not chosen.support.any():
             warn(
                 f"No direction is kept of the {Z.shape[1]} that the estimator found: transform has "
                 "no columns. Raise quantile, or look at the estimator."
@@ -269,13 +269,8 @@ class RobustDirections(
             ``estimator_.inverse_transform(X @ rotation_)``.
         """
         check_is_fitted(self)
-        X = check_scores(
-            self,
-            X,
-            n_features=self.n_components_,
-            like=self.rotation_,
-            method="inverse_transform",
-        )
+        n, like = self.n_components_, self.rotation_
+        X = check_scores(self, X, n_features=n, like=like, method="inverse_transform")
         return self.estimator_.inverse_transform(X @ self._rotation_like(X))
 
     @available_if(_goes_back)
@@ -375,42 +370,30 @@ class RobustDirections(
 
     def _selected(
         self, X: Any, y: Any, X_perturbed: Any, Z: np.ndarray, weights: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-        """Which directions are kept, their scores, and the rotation onto them."""
-        eye = np.eye(Z.shape[1])
-        if callable(self.selector):
-            if X_perturbed is not None:
-                raise ValueError(
-                    "X_perturbed was given, but a selector that is a function does not use it. Use "
-                    "selector='rbns' or 'rotated_rbns', or leave it out."
-                )
-            scores = np.asarray(self.selector(Z, y))
-            if scores.shape != (Z.shape[1],):
-                raise ValueError(
-                    f"selector returned shape {scores.shape}, but there are {Z.shape[1]} "
-                    "directions: give one score (or True and False) for each."
-                )
-            if scores.dtype == bool:
-                return scores, None, eye[scores]
-            support = self._supported(scores)
-            return support, scores, eye[support]
-        labels = None if y is None else check_labels(self, y, X.shape[0])
-        disturbed = self._disturbed(X, labels, X_perturbed, Z)
-        if self.selector == "rbns":
-            scores = robustness_scores(Z, disturbed, labels, weights)
-            support = self._supported(scores)
-            return support, scores, eye[support]
-        turned = rotated_directions(Z, disturbed, weights)
-        scores = robustness_scores(Z @ turned, disturbed @ turned, labels, weights)
-        support = self._supported(scores)
-        return support, scores, np.linalg.qr(turned[:, support])[0].T
-
-    def _supported(self, scores: np.ndarray) -> np.ndarray:
-        if np.isnan(scores).any():
-            raise ValueError(
-                f"The selector gave NaN for {int(np.isnan(scores).sum())} direction(s)."
+    ) -> Selection:
+        """Which directions are kept."""
+        if not callable(self.selector):
+            labels = None if y is None else check_labels(self, y, X.shape[0])
+            disturbed = self._disturbed(X, labels, X_perturbed, Z)
+            turn = self.selector == "rotated_rbns"
+            return robust_selection(
+                Z, disturbed, self.quantile, turn=turn, labels=labels, weights=weights
             )
-        return conformal_support(scores, self.quantile) if scores.size else scores > 0
+        if X_perturbed is not None:
+            raise ValueError(
+                "X_perturbed was given, but a selector that is a function does not use it. Use "
+                "selector='rbns' or 'rotated_rbns', or leave it out."
+            )
+        scores = np.asarray(self.selector(Z, y))
+        if scores.shape != (Z.shape[1],) or np.isnan(scores).any():
+            raise ValueError(
+                f"selector returned shape {scores.shape} with {int(np.isnan(scores).sum())} NaN, "
+                f"but there are {Z.shape[1]} directions: give one score (or True and False) for "
+                "each."
+            )
+        mask = scores.dtype == bool
+        support = scores if mask else conformal_support(scores, self.quantile)
+        return Selection(support, None if mask else scores, np.eye(Z.shape[1])[support])
 
     def _disturbed(
         self, X: Any, labels: np.ndarray | None, X_perturbed: Any, Z: np.ndarray

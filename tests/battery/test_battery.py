@@ -7,8 +7,11 @@ import itertools
 import pytest
 from sklearn.base import clone
 
+from tests.battery import structures, tables
 from tests.battery.readings import settings
-from tests.battery.tables import CHECKS, EXEMPT
+
+CHECKS = [*tables.CHECKS, *structures.CHECKS]
+EXEMPT = {**tables.EXEMPT, **structures.EXEMPT}
 
 
 def variants(check):

@@ -1,5 +1,7 @@
 """Dictionaries: orthonormal where they say so, and as many functions as they say."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from subspace_learn.dynamics import (
     HermiteDictionary,
     RBFDictionary,
 )
+from subspace_learn.dynamics._kernel_features import KernelFeatures
 
 
 @pytest.mark.parametrize("output", ["real", "complex"])
@@ -81,3 +84,27 @@ def test_equal_rows_give_radial_functions_the_scale_one():
     X = np.full((1001, 3), 0.1)  # whose mean is not .1
     assert RBFDictionary(3).fit(X).scale_ == 1.0
     assert RBFDictionary(3).fit(300 * X).scale_ == 1.0
+
+
+def test_angles_in_another_unit_are_doubted(rng):
+    angles = rng.uniform(0, 2 * np.pi, size=(40, 2))
+    for factor in (1e-5, 1e6):
+        with pytest.warns(UserWarning, match=r"Column 1 spans .* periods of 6\.283"):
+            FourierDictionary(1).fit(angles * [1.0, factor])
+    degrees = FourierDictionary(2, period=360.0).fit_transform(np.degrees(angles))
+    np.testing.assert_allclose(degrees, FourierDictionary(2).fit_transform(angles), atol=1e-12)
+
+
+@pytest.mark.parametrize("factor", [1e-6, 300.0])
+def test_lengths_that_are_given_in_another_unit_are_doubted(factor, rng):
+    X = factor * rng.normal(size=(60, 2))
+    for make in (
+        lambda scale: HermiteDictionary(2, scale=scale),
+        lambda scale: RBFDictionary(5, scale=scale, random_state=0),
+        lambda scale: KernelFeatures(3, gamma=scale**-2),
+    ):
+        with pytest.warns(UserWarning, match=r"is 1, but the states have a size of"):
+            make(1.0).fit(X)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            make(3 * factor).fit(X)

@@ -54,6 +54,10 @@ def test_inputs_are_matched_by_the_names_that_they_had_in_the_fit(driven):
         warnings.simplefilter("ignore")  # an array beside a fit with names
         ahead = [model.simulate(start, 5, table[:5]) for table in (u, swapped)]
     np.testing.assert_array_equal(*ahead)
+    pieces = [X[:1], X[5:6]]
+    one, two = (model.simulate(pieces, 4, [t[:4], t[5:9]]) for t in (u, swapped))
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_allclose(two[1], X[6:10], rtol=1e-9)
     with pytest.raises(ValueError, match="u has the columns"):
         model.predict(X, u.rename(columns={"m": "q"}))
     with pytest.raises(ValueError, match="inputs u have the columns"):
@@ -85,6 +89,7 @@ def test_columns_in_another_order_are_refused_wherever_states_go_in(driven):
         model.transform,
         model.score,
         lambda Z: model.simulate(Z[:1], 2),
+        lambda Z: model.simulate([Z[:1], Z[1:2]], 2),
         lambda Z: ForecastDisplay.from_estimator(model, Z),
         lambda Z: multi_step_score(model, Z, n_steps=2),
         KoopmanEDMD().partial_fit(X).partial_fit,

@@ -12,7 +12,15 @@ from ..._array import Array, array_namespace, device_of
 from ...linalg.moments import row_blocks
 from ...linalg.projection import projection_scores
 
-__all__ = ["GaussianModel", "covariance_matrix", "divided", "log_densities", "squared_lengths"]
+__all__ = [
+    "GaussianModel",
+    "coordinates_of",
+    "covariance_matrix",
+    "divided",
+    "log_densities",
+    "rows_of_coordinates",
+    "squared_lengths",
+]
 
 
 class GaussianModel(NamedTuple):
@@ -141,3 +149,52 @@ def covariance_matrix(model: GaussianModel, *, inverse: bool = False) -> Array:
     matrix = rest * eye + model.components.T @ tilted
     matrix = (matrix + matrix.T) / 2
     return matrix if scale is None else matrix * (scale[:, None] * scale[None, :])
+
+
+def coordinates_of(X: Array, model: GaussianModel, n_components: int) -> Array:
+    """Coordinates of rows along leading directions of a model.
+
+    Parameters
+    ----------
+    X : array or sparse matrix of shape (n_samples, n_features)
+        Rows.
+    model : GaussianModel
+        Of rows like these.
+    n_components : int
+        How many of its directions.
+
+    Returns
+    -------
+    scores : array of shape (n_samples, n_components)
+        In the float width of X; infinite or NaN where its range is left.
+    """
+    xp, analysis = array_namespace(model.components), model.components[:n_components, :]
+    analysis = analysis if model.scale is None else analysis / model.scale
+    mean, analysis = (xp.astype(part, X.dtype, copy=False) for part in (model.mean, analysis))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return projection_scores(X, mean, analysis)
+
+
+def rows_of_coordinates(scores: Array, model: GaussianModel, n_components: int) -> Array:
+    """Points of the input space with given coordinates.
+
+    Parameters
+    ----------
+    scores : array of shape (n_samples, n_components)
+        Coordinates.
+    model : GaussianModel
+        Of rows like these.
+    n_components : int
+        How many of its directions.
+
+    Returns
+    -------
+    rows : array of shape (n_samples, n_features)
+        In the float width of the scores; infinite or NaN where its range is left.
+    """
+    xp, synthesis = array_namespace(model.components), model.components[:n_components, :]
+    synthesis = synthesis if model.scale is None else synthesis * model.scale
+    parts = (model.mean, synthesis)
+    mean, synthesis = (xp.astype(part, scores.dtype, copy=False) for part in parts)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return scores @ synthesis + mean

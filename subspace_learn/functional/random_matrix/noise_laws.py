@@ -478,7 +478,7 @@ def edge_law(size: TableSize, noise: str | float = 1.0) -> EdgeLaw:
         return EdgeLaw(mean - _MEAN * narrow, narrow)
     if noise != "median":
         return EdgeLaw(location, scale)
-    m = max(int(min(_rows_of(size), size.n_features)), 1)
+    m = max(int(min(_rows_of(size), size.n_features)), 2)  # one eigenvalue is its own median
     median, density = bulk_median(size)
     steepness = m * density * median
     constant = 1.4 if m % 2 else 0.8
@@ -529,8 +529,18 @@ def edge_quantile(significance: float, law: EdgeLaw) -> float:
     known = law.location + float(tracy_widom_quantile(np.asarray(1 - significance))) * law.scale
     if law.spread == 0 and law.bias == 0:
         return known
-    low, high = known / 4, known * np.exp(8 * law.spread - law.bias)
-    return brentq(lambda x: float(edge_sf(np.asarray(x), law)) - significance, low, high)
+    reach = 12 * law.spread + abs(law.bias) + 3  # in logarithms, where both are measured
+    return float(
+        known
+        * np.exp(
+            brentq(
+                lambda t: float(edge_sf(np.asarray(known * np.exp(t)), law)) - significance,
+                -reach,
+                reach,
+                xtol=1e-12,
+            )
+        )
+    )
 
 
 @lru_cache(maxsize=1)

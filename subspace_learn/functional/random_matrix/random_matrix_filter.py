@@ -21,7 +21,6 @@ from .spiked_model import (
     NoiseRule,
     Residuals,
     bulk_distance,
-    copies_among,
     debiased_spikes,
     departures,
     noise_model,
@@ -272,7 +271,7 @@ def _departures_of(spectrum: Spectrum, fit: SpikedFit, options: FilterOptions) -
     """What is not as the laws suppose; nothing where the number of spikes is the user's."""
     if options.n_components is not None:
         return ()
-    xp, found = array_namespace(fit.components), list[str]()
+    found: list[str] = []
     table, permuted = spectrum.table, options.edge == "permutation"
     n_spikes = fit.components.shape[0]
     n_bulk = max(spectrum.eigenvalues.shape[0] - n_spikes, 1)
@@ -292,13 +291,6 @@ def _departures_of(spectrum: Spectrum, fit: SpikedFit, options: FilterOptions) -
             scales_matter=not permuted,
             tails_matter=not permuted and options.standardize != "both",
         )
-        # two rows have one product with a random vector only if they are one row
-        probe = np.random.default_rng(0).standard_normal(table.X.shape[1])
-        products = table.X @ xp.asarray(probe, device=device_of(table.X))
-        copies = copies_among(
-            to_numpy(products if table.root is None else products[table.root > 0])
-        )
-        found += copies if copies and _is_continuous(to_numpy(rows[0])) else []
     far = fit.bulk_distance > _BULK_DISTANCE + _BULK_ROUNDING / n_bulk
     few = n_spikes > n_bulk / 2
     if (far or few) and not permuted and not found:
@@ -308,12 +300,6 @@ def _departures_of(spectrum: Spectrum, fit: SpikedFit, options: FilterOptions) -
             "variance here, and n_components_ depends on where one looks for it"
         )
     return tuple(found)
-
-
-def _is_continuous(rows: np.ndarray) -> bool:
-    """Whether some column has many levels: with few, rows coincide by chance, and independently."""
-    levels = max(np.unique(column).size for column in rows[:, :64].T)
-    return levels > 20 and 4 * levels > np.unique(rows, axis=0).shape[0]
 
 
 def residual_statistics(stretches: list[Array], components: Array) -> Residuals:
@@ -365,7 +351,7 @@ def _stretches_of_rows(table: CentredTable, *, equal: bool) -> list[Array]:
     for rows in _stretches(*table.X.shape):
         part = table.X[rows, :] - table.mean
         if table.root is not None:
-            part = part[table.root[rows] > 0, :]
+            part = part[table.root[rows] > 0]
         if equal:
             part = part / xp.sqrt(xp.sum(part * part, axis=1))[:, None]
         parts.append(part)

@@ -15,9 +15,63 @@ addition) unmixes them before they are scored.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-__all__ = ["conformal_support", "robustness_scores", "rotated_directions", "same_class_rows"]
+__all__ = [
+    "Selection",
+    "conformal_support",
+    "robust_selection",
+    "robustness_scores",
+    "rotated_directions",
+    "same_class_rows",
+]
+
+
+class Selection(NamedTuple):
+    """Which directions are kept."""
+
+    support: np.ndarray
+    """One boolean for each direction, or for each turned one, (n_directions,)."""
+    scores: np.ndarray | None
+    """Their scores; None if a mask was given."""
+    rotation: np.ndarray
+    """Orthonormal rows that make the kept directions, (n_components, n_directions)."""
+
+
+def robust_selection(
+    Z: np.ndarray,
+    Z_perturbed: np.ndarray,
+    quantile: float,
+    *,
+    turn: bool = False,
+    labels: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+) -> Selection:
+    """Keep the directions that a disturbance moves little.
+
+    Parameters
+    ----------
+    Z, Z_perturbed : ndarray of shape (n_samples, n_directions)
+        Coordinates of rows, and of the same rows disturbed.
+    quantile : float
+        See :func:`conformal_support`.
+    turn : bool, default=False
+        Whether directions are turned first, see :func:`rotated_directions`.
+    labels, weights : ndarray of shape (n_samples,), optional
+        See :func:`robustness_scores`.
+
+    Returns
+    -------
+    selection : Selection
+        With scores.
+    """
+    turned = rotated_directions(Z, Z_perturbed, weights) if turn else np.eye(Z.shape[1])
+    scores = robustness_scores(Z @ turned, Z_perturbed @ turned, labels, weights)
+    support = conformal_support(scores, quantile)
+    kept = turned[:, support]
+    return Selection(support, scores, np.linalg.qr(kept)[0].T if turn else kept.T)
 
 
 def robustness_scores(
@@ -122,6 +176,8 @@ def conformal_support(scores: np.ndarray, quantile: float) -> np.ndarray:
     support : ndarray of bool of shape (n_directions,)
         All True with fewer than ``1 / (1 - quantile)`` directions: no rank is then small enough.
     """
+    if scores.size == 0:
+        return np.zeros(0, dtype=bool)
     p_values = np.mean(scores[None, :] >= scores[:, None], axis=1)
     return p_values > 1 - quantile + 1e-9  # the margin: (1 - 0.8) * 5 is not 1 in floats
 

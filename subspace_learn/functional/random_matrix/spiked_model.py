@@ -36,7 +36,6 @@ __all__ = [
     "ShrunkSpectrum",
     "Spikes",
     "bulk_distance",
-    "copies_among",
     "debiased_spikes",
     "departures",
     "detection_threshold",
@@ -53,9 +52,8 @@ __all__ = [
 
 LOSSES = ("frobenius", "operator", "stein")
 # A departure counts when it is both beyond its sampling error and large enough to move the edge:
-# variances that differ by 22 % (coefficient of variation squared), kurtosis 5, correlation 0.1,
-# copies that leave nine rows of ten.
-_SPREAD, _EXCESS, _CORRELATION, _LEFT = 0.05, 2.0, 0.1, 0.9
+# variances that differ by 22 % (coefficient of variation squared), kurtosis 5, correlation 0.1.
+_SPREAD, _EXCESS, _CORRELATION = 0.05, 2.0, 0.1
 _DEVIATIONS = 6.0
 
 
@@ -572,28 +570,3 @@ def departures(
             "another in time, or are sorted, count for fewer than they are"
         )
     return found
-
-
-def copies_among(products: np.ndarray) -> list[str]:
-    """Say how many rows are copies of others.
-
-    Parameters
-    ----------
-    products : ndarray of shape (n_samples,)
-        Of all rows with one random vector: equal for equal rows, and for no others.
-
-    Returns
-    -------
-    departures : list of str
-        One sentence, or none where copies are few.
-    """
-    ordered = np.sort(products)
-    gaps = np.diff(ordered) > 64 * np.finfo(float).eps * np.max(np.abs(ordered), initial=0.0)
-    counts = np.diff(np.concatenate([[0], np.flatnonzero(gaps) + 1, [ordered.size]]))
-    equal_rows = ordered.size**2 / float(np.sum(counts**2.0))
-    if equal_rows > _LEFT * ordered.size:
-        return []
-    return [
-        f"rows repeat one another ({ordered.size} rows, {counts.size} different, worth "
-        f"{equal_rows:.0f}): give each once, with sample_weight"
-    ]

@@ -7,6 +7,7 @@ to the host once.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -149,6 +150,36 @@ def _in_float64(X: Array) -> Array:
     return X.astype(np.float64) if sp.issparse(X) else double(X)
 
 
+def _weights_of_observations(X: Array, weights: Array | None) -> RowWeights:
+    """Weights of different rows, with those of their copies, where entries are continuous.
+
+    In a table of a few levels rows coincide by chance and are independent all the same. Copies that
+    cost less than a tenth of the rows change nothing.
+    """
+    given = _row_weights(weights, X.shape[0])
+    # two rows have one product with a random vector only if they are one row
+    probe, xp = np.random.default_rng(0).standard_normal(X.shape[1]), array_namespace(X)
+    place = {} if sp.issparse(X) else {"device": device_of(X)}
+    products = to_numpy(X @ xp.asarray(probe, **place))
+    order = np.argsort(products, kind="stable")
+    rounding = 64 * _EPS * np.max(np.abs(products))
+    groups = np.empty(order.size, dtype=int)
+    groups[order] = np.cumsum(np.diff(products[order], prepend=products[order[0]]) > rounding)
+    host = np.ones(order.size) if weights is None else to_numpy(weights)
+    together = np.bincount(groups, weights=host)
+    together = together[together > 0]
+    if np.sum(together**2) < float(np.sum(host**2)) / 0.9:
+        return given
+    sample = X[:: max(1, X.shape[0] // 256), :]
+    sample = sample.toarray() if sp.issparse(X) else to_numpy(sample)
+    n_different = np.unique(groups[:: max(1, X.shape[0] // 256)]).size
+    continuous = any(
+        2 * np.unique(column).size >= n_different and np.any(column != np.rint(column))
+        for column in sample.T
+    )
+    return _row_weights(together, together.size) if continuous else given
+
+
 def _varying_columns(X: Array, weights: Array | None) -> tuple[Array, Array]:
     """One row that counts, and which columns differ from it, by more than rounding, in another."""
     if weights is not None and not bool(array_namespace(weights).all(weights > 0)):
@@ -245,28 +276,29 @@ def table_spectrum(
         equalised, which needs all of them.
     """
     by_feature, by_row = standardize in ("features", "both"), standardize in ("samples", "both")
+    varies = _varying_columns(X, weights)[1]
+    X = _in_float64(X)
+    observations = _weights_of_observations(X, weights)
     if not gram and not by_row:
         sums = column_sums(X, weights, center=center)
+        sums = sums._replace(varies=varies, row_weights=observations)
         spectrum = covariance_spectrum(sums, divide=by_feature, center=center)
         root = None if weights is None else weights**0.5
-        X = _in_float64(X)
         rows = X if spectrum.scale is None else divided(X, spectrum.scale)
         table = CentredTable(rows, root, spectrum.mean, *sums.moments[:2])
         return spectrum._replace(table=table), sums
-    varies = _varying_columns(X, weights)[1]
-    X = _in_float64(X)
     scale = _scales_of_rows(X, weights, center=center) if by_feature else None
     table = centred_table(X if scale is None else divided(X, scale), weights, center=center)
     if by_row:  # rows are alike when their lengths are: only the weights given count as weights
         equal = centred_table(table.X, _equalising_weights(table), center=center)
         table = equal._replace(weight=table.weight)
     if gram:
-        return _gram_spectrum(table, weights, scale, varies, center=center), None
+        return _gram_spectrum(table, observations, scale, varies, center=center), None
     sums = column_sums(table.X, table.root**2, center=center)
     sums = sums._replace(
         moments=sums.moments._replace(weight=table.weight),
         varies=varies,
-        row_weights=_row_weights(weights, X.shape[0]),
+        row_weights=observations,
     )
     spectrum = covariance_spectrum(sums, divide=False, center=center)
     return spectrum._replace(scale=scale, table=table), None
@@ -275,7 +307,8 @@ def table_spectrum(
 def _scales_of_rows(X: Array, weights: Array | None, *, center: bool) -> Array:
     """Standard deviations of the columns of a table that is too wide for its covariance."""
     X = X.tocsc() if sp.issparse(X) else X
-    parts = (X[:, start : start + 64] for start in range(0, X.shape[1], 64))
+    ends = [*range(0, X.shape[1], 64), X.shape[1]]
+    parts = (X[:, start:stop] for start, stop in pairwise(ends))
     sums = (column_sums(part, weights, center=center) for part in parts)
     scales = [column_scales(part, center=center) for part in sums]
     return array_namespace(scales[0]).concat(scales)
@@ -330,18 +363,19 @@ def covariance_spectrum(sums: ColumnSums, *, divide: bool, center: bool) -> Spec
 
 
 def _gram_spectrum(
-    table: CentredTable, weights: Array | None, scale: Array | None, varies: Array, *, center: bool
+    table: CentredTable, rows: RowWeights, scale: Array | None, varies: Array, *, center: bool
 ) -> Spectrum:
     """Spectrum through the n x n Gram matrix; directions are found on demand, 2 n p flops each."""
     freedom = table.weight - (1.0 if center else 0.0)
     values, vectors = leading_eigenpairs(row_gram(table) / freedom)
     xp = array_namespace(varies)
     n_features = int(xp.sum(xp.astype(varies, xp.int64)))
-    size = _row_weights(weights, table.X.shape[0]).table_size(n_features, center=center)
+    size = rows.table_size(n_features, center=center)
     # sparse rows are centred after their products, which leaves the rounding of what they were
     lost = table.weight * float(table.mean @ table.mean) / freedom if sp.issparse(table.X) else 0.0
     spectrum = Spectrum(np.empty(0), size, table.mean, scale, vectors, table, dual=True)
-    return _with_values(spectrum, values, (table.n_samples - center, table.X.shape[1]), lost)
+    n_rows = int(np.sum(rows.counts)) - center
+    return _with_values(spectrum, values, (n_rows, table.X.shape[1]), lost)
 
 
 def _with_values(
