@@ -23,6 +23,7 @@ import re
 import tomllib
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -68,7 +69,8 @@ def load():
 
 
 def stamp(threads, load_before, seconds, peers=(), budget=None):
-    """What one has to know to believe a table."""
+    """What one has to know to believe a table; ``peers`` are packages, there or not."""
+    absent = [name for name in peers if find_spec(name) is None]
     found = {
         "date": date.today().isoformat(),
         "machine": machine(),
@@ -77,6 +79,8 @@ def stamp(threads, load_before, seconds, peers=(), budget=None):
         "took": f"{seconds:.0f} s",
         "versions": versions((*PACKAGES, *(name.replace("_", "-") for name in peers))),
     }
+    if absent:
+        found["not installed, left out"] = ", ".join(absent)
     return found | ({"budget": f"{budget:g} s of runs a case"} if budget else {})
 
 

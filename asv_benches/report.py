@@ -46,7 +46,7 @@ def measured(cls, budget=None, quick=False):
     bench.quick = quick
     columns, *rows = (list(row) for row in bench.table(budget))
     title, _, note = inspect.getdoc(cls).partition("\n\n")
-    peers = [name for name in bench.needs if name != "data"]
+    peers = [name for name in (*bench.needs, *bench.may_use) if name != "data"]
     took = time.perf_counter() - began
     return {
         "title": " ".join(title.split()).rstrip("."),

@@ -77,6 +77,7 @@ class Benchmark(ABC):
     number = 1
     n_threads = N_THREADS
     needs: tuple = ()
+    may_use: tuple = ()  # packages of peers; the stamp names those that are not there
     quick = False
 
     @abstractmethod
@@ -99,15 +100,16 @@ class Benchmark(ABC):
 
     @contextmanager
     def held_threads(self):
-        """Hold BLAS, numba and torch (where a benchmark needs it) to ``n_threads``."""
+        """Hold BLAS, numba and torch (where it is needed) to ``n_threads``; quick runs to one."""
         import numba
 
-        numba.set_num_threads(min(self.n_threads, numba.config.NUMBA_NUM_THREADS))
+        n = 1 if self.quick else self.n_threads
+        numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
         if "torch" in self.needs:
             import torch
 
-            torch.set_num_threads(self.n_threads)
-        with threadpool_limits(self.n_threads):
+            torch.set_num_threads(n)
+        with threadpool_limits(n):
             yield
 
 
@@ -279,6 +281,7 @@ def median_and_range(values, digits=3):
 class Quality(Benchmark):
     """A score for each case and each method, over seeds. The first method is ours."""
 
+    n_threads = 1  # scores do not depend on it
     cases: dict = {}
     case_name = "case"
     seeds = 5

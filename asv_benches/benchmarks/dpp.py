@@ -32,6 +32,7 @@ def dppy_draw(Q):
 class Draw(Speed):
     """Seconds of one exact draw; the law (one pass over Q) is prepared once."""
 
+    may_use = ("dppy",)
     param_names = ["shape"]
     params = [list(SHAPES)]
     smallest = ("2000 x 10",)

@@ -123,7 +123,8 @@ class Aggregations(Quality):
         X, groups = scaled_clients()
         S = np.cov(X.T)
         if options == "FedPE":
-            scatters = [np.cov(X[groups == name].T) for name in np.unique(groups)]
+            parts = [X[groups == name] for name in np.unique(groups)]
+            scatters = [part.T @ part / len(part) for part in parts]  # about the mean of all
             return published_mean(scatters, 10), "20", "-", S
         if options == "alone":
             options, (X, groups) = self.cases["admm, 30 local steps"], scaled_clients(alone=True)

@@ -96,6 +96,8 @@ class Eigenpairs(OneThread):
 class Fit(OneThread):
     """The estimators on the same lifted data: fit and eigenvalues."""
 
+    may_use = ("pydmd", "kooplearn", "pykoop")
+
     def ours(self, data):
         return KoopmanEDMD().fit(*data)
 

@@ -52,6 +52,7 @@ class Covariance(Speed):
     param_names = ["shape"]
     params = [["400 x 200", "2000 x 500"]]
     smallest = ("100 x 20",)
+    may_use = ("skfolio",)
 
     def make_data(self, shape):
         n, p = (int(part) for part in shape.split(" x "))
@@ -136,6 +137,7 @@ class Losses(Quality):
         "200, 400": (200, 400, None),
         "400, 200, t5 noise": (400, 200, 5),
     }
+    may_use = ("skfolio",)
     targets = {"400, 200": ".226", "200, 200": ".308", "200, 400": ".305"}
     seeds = 20
 
