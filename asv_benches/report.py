@@ -25,7 +25,7 @@ import measurements
 from benchmarks.common import Benchmark
 
 FILES = sorted(path.stem for path in (measurements.HERE / "benchmarks").glob("*.py"))
-FILES = [name for name in FILES if name not in ("__init__", "common")]
+FILES = [name for name in FILES if name not in ("__init__", "common", "published_variants")]
 
 
 def benchmark_classes(name):

@@ -38,6 +38,8 @@ __all__ = [
     "to_numpy",
 ]
 
+_NUMPY = compat.array_namespace(np.empty(0))
+
 Array = Any  # no library-neutral static type exists; the standard's protocol is the contract
 
 
@@ -66,6 +68,8 @@ def array_namespace(*arrays: Array) -> Any:
     TypeError
         If the arrays come from different libraries.
     """
+    if len(arrays) == 1 and type(arrays[0]) is np.ndarray:  # nearly always: no questions
+        return _NUMPY
     present = [a for a in arrays if a is not None]
     names = sorted({library_name(a) for a in present})
     if len(names) > 1:
@@ -74,7 +78,7 @@ def array_namespace(*arrays: Array) -> Any:
             "call must come from the same library; convert them, for example with ToDevice."
         )
     dense = [a for a in present if not sp.issparse(a)]
-    return compat.array_namespace(*dense) if dense else compat.array_namespace(np.empty(0))
+    return compat.array_namespace(*dense) if dense else _NUMPY
 
 
 def is_float(x: Array) -> bool:

@@ -49,7 +49,7 @@ class WrappedPredictor(MetaEstimatorMixin, SubspaceEstimator):
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
             Classes or values.
         """
-        return self._asked("predict", X)
+        return self._answer("predict", X)
 
     @_has("predict_proba")
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -65,7 +65,7 @@ class WrappedPredictor(MetaEstimatorMixin, SubspaceEstimator):
         probabilities : ndarray of shape (n_samples, n_classes)
             Each row sums to 1.
         """
-        return self._asked("predict_proba", X)
+        return self._answer("predict_proba", X)
 
     @_has("decision_function")
     def decision_function(self, X: Any) -> np.ndarray:
@@ -81,7 +81,7 @@ class WrappedPredictor(MetaEstimatorMixin, SubspaceEstimator):
         values : ndarray
             As the estimator gives them.
         """
-        return self._asked("decision_function", X)
+        return self._answer("decision_function", X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Score of the fitted estimator on the rows given.
@@ -119,7 +119,7 @@ class WrappedPredictor(MetaEstimatorMixin, SubspaceEstimator):
         """A fresh copy of the estimator."""
         return self._default_estimator() if self.estimator is None else clone(self.estimator)
 
-    def _asked(self, method: str, X: Any) -> np.ndarray:
+    def _answer(self, method: str, X: Any) -> np.ndarray:
         """What a method of ``estimator_`` says of checked rows; DataFrames go through as such."""
         check_is_fitted(self)
         host = np.empty(0)  # the estimators of scikit-learn that are wrapped compute there

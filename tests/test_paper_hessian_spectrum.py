@@ -11,8 +11,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.neural_network import MLPClassifier
 
-from subspace_learn.functional.random_matrix.curvature import mlp_hvp
-from subspace_learn.functional.random_matrix.hessian_spectrum import hessian_spectrum
+from subspace_learn.random_matrix import hessian_spectrum, mlp_hvp
 
 
 def spectrum(n_classes, width, seed, gauss_newton=False):

@@ -133,6 +133,7 @@ MEANING = {
     "solver": "which algorithm reaches the same answer",
     "standardize": "what is brought to one scale first",
     "statistic": "what makes a row abnormal",
+    "threshold_rows": "which rows set the threshold",
     "strategy": "which algorithm finds the vectors",
     "structure": "which matrices are allowed",
     "unknown": "what is done with groups not fitted",
@@ -188,7 +189,7 @@ MEANING = {
 DEFAULTS_DIFFER = {
     "alpha": "a perceptron is penalised a little, as scikit-learn's are",
     "batch_size": "sequences are longer than rows; rsgd sizes its batches by the table",
-    "center": "directions of rows (classifiers on subspaces) are measured from the origin",
+    "center": "NearestSubspaceClassifier (CLAFIC) measures directions of rows from the origin",
     "device": "a transformer that moves arrays moves them to the host unless told otherwise",
     "dtype": "covariances keep the width of X, networks are trained in float32",
     "estimator": "each wraps another kind",
@@ -216,6 +217,7 @@ DEFAULTS_DIFFER = {
     "tol": "each solver measures its own error",
     "validation_fraction": "None sets none aside; where early stopping is a method, a tenth",
     "hidden_layer_sizes": "perceptrons of the compression and of the deep family",
+    "standardize": "a classifier should not depend on units; the spikes of a covariance do",
 }
 
 INSTANCES = {type(e).__name__: e for e in reversed(instances())}

@@ -13,6 +13,7 @@ from subspace_learn import FederatedGrassmannPCA
 from subspace_learn.datasets import fetch_nsl_kdd, make_noniid_clients
 
 from .common import Quality, Speed
+from .published_variants import fedpe_basis, locally_scaled
 
 DROPPED = ("land", "logged_in", "is_host_login", "is_guest_login")
 
@@ -57,43 +58,11 @@ def clients():
 
 
 @cache
-def scaled_clients(alone=False):
-    """Rows divided by the deviations of all rows, or of each client by itself, as published."""
+def parts_of_clients():
+    """Rows of each client, centred and scaled by all of them, and as published: each by itself."""
     X, groups = clients()
-    every = [X[groups == name] for name in np.unique(groups)] if alone else [X.copy()]
-    for part in every:
-        deviation = part.std(axis=0)
-        part -= part.mean(axis=0)
-        part /= np.where(deviation > 1e-12, deviation, 1)
-    return np.concatenate(every), np.sort(groups) if alone else groups
-
-
-def published_mean(scatters, n_components, n_rounds=20, n_steps=30, rho=1.0):
-    """FedPE as published: gradient steps at each client, then a plain mean of their bases.
-
-    The step is taken relative to the local curvature, and the duals start at 0.
-    """
-    rng = np.random.default_rng(0)
-    Z = np.linalg.qr(rng.standard_normal((len(scatters[0]), n_components)))[0]
-    duals = [np.zeros_like(Z) for _ in scatters]
-    bounds = [np.zeros((n_components, n_components)) for _ in scatters]
-    identity = np.eye(n_components)
-    for _ in range(n_rounds):
-        bases = []
-        for S, dual, bound in zip(scatters, duals, bounds, strict=True):
-            U, step = Z, 1 / (6 * np.linalg.norm(S, 2) + rho)
-            for _ in range(n_steps):
-                gram, image = U.T @ U, S @ U
-                excess = np.maximum(gram - identity, 0)
-                pull = U @ ((bound + rho * excess**2) * 4 * excess)
-                gradient = -4 * image + 2 * (image @ gram + U @ (U.T @ image))
-                U = U - step * (gradient + dual + rho * (U - Z) + pull)
-            bound += rho * np.maximum(U.T @ U - identity, 0) ** 2
-            bases.append(U)
-        Z = np.mean(bases, axis=0)
-        for dual, U in zip(duals, bases, strict=True):
-            dual += rho * (U - Z)
-    return np.linalg.qr(Z)[0]
+    gap = (X - X.mean(axis=0)) / np.where(X.std(axis=0) > 0, X.std(axis=0), 1)
+    return [[rows[groups == name] for name in np.unique(groups)] for rows in (gap, X)]
 
 
 class Aggregations(Quality):
@@ -120,15 +89,15 @@ class Aggregations(Quality):
     digits = 4
 
     def make_data(self, options, seed):
-        X, groups = scaled_clients()
-        S = np.cov(X.T)
+        parts, raw = parts_of_clients()
+        S = np.cov(np.concatenate(parts).T)
         if options == "FedPE":
-            parts = [X[groups == name] for name in np.unique(groups)]
-            scatters = [part.T @ part / len(part) for part in parts]  # about the mean of all
-            return published_mean(scatters, 10), "20", "-", S
+            return fedpe_basis(parts, 10, seed=seed), "20", "-", S
         if options == "alone":
-            options, (X, groups) = self.cases["admm, 30 local steps"], scaled_clients(alone=True)
-        pca = FederatedGrassmannPCA(10, random_state=seed, **options).fit(X, groups=groups)
+            options, parts = self.cases["admm, 30 local steps"], locally_scaled(raw)
+        groups = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        pca = FederatedGrassmannPCA(10, random_state=seed, **options)
+        pca.fit(np.concatenate(parts), groups=groups)
         sent = sum(line["bytes_sent"] for line in pca.history_)
         return pca.components_.T, str(len(pca.history_)), f"{sent:,}", S
 

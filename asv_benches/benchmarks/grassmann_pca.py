@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import subspace_angles
@@ -11,6 +13,7 @@ from subspace_learn import GrassmannPCA
 from subspace_learn.datasets import fetch_nsl_kdd
 
 from .common import Speed
+from .published_variants import trust_region_basis
 
 K = 10
 
@@ -88,6 +91,7 @@ class OffCentre(Batch):
 class Solvers(SubspaceBenchmark):
     """What each solver of ours costs on one table; scikit-learn's exact one beside it."""
 
+    needs = ("pymanopt",)
     param_names = ["solver"]
     params = [["covariance", "svd", "randomized"]]
 
@@ -102,7 +106,12 @@ class Solvers(SubspaceBenchmark):
         return GrassmannPCA(K, solver=self.solver, random_state=0).fit(X)
 
     def peers(self, X):
-        return {"sklearn covariance_eigh": lambda: PCA(K, svd_solver="covariance_eigh").fit(X)}
+        return {
+            "sklearn covariance_eigh": lambda: PCA(K, svd_solver="covariance_eigh").fit(X),
+            "trust region on the manifold": lambda: SimpleNamespace(
+                components_=trust_region_basis(np.cov(X.T), K, seed=0).T
+            ),
+        }
 
 
 class Wide(SubspaceBenchmark):

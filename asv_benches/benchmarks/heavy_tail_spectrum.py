@@ -8,13 +8,14 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
-from subspace_learn.functional.random_matrix.curvature import mlp_hvp
-from subspace_learn.functional.random_matrix.heavy_tail_spectrum import (
+from subspace_learn.functional.random_matrix.heavy_tail_spectrum import pooled_eigenvalues
+from subspace_learn.random_matrix import (
+    HeavyTailSpectrum,
+    hessian_spectrum,
     hill_exponent,
-    pooled_eigenvalues,
+    mlp_hvp,
+    top_gap,
 )
-from subspace_learn.functional.random_matrix.hessian_spectrum import hessian_spectrum, top_gap
-from subspace_learn.random_matrix import HeavyTailSpectrum
 
 from .common import Listing, Quality, Speed, mean_and_deviation
 

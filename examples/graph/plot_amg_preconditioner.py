@@ -21,9 +21,7 @@ from scipy.sparse.linalg import cg, lobpcg
 from sklearn.neighbors import kneighbors_graph
 
 from subspace_learn import BootstrapAMG
-from subspace_learn.functional.graph.bootstrap_amg import ground_laplacian
-from subspace_learn.functional.graph.bootstrap_amg_solve import remove_component_means
-from subspace_learn.graph import HierarchyDisplay
+from subspace_learn.graph import HierarchyDisplay, ground_laplacian, remove_component_means
 
 # %%
 # Two matrices

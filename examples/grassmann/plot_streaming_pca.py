@@ -28,11 +28,12 @@ for last in seen:
         angles[name].append(subspace_angles(model.components_.T, exact.T).max())
 
 # %%
-# The weights of a row are as exact: a row of weight 2 is a row given twice, and two fits merge into
-# the fit of both tables.
+# The weights of a row are as exact: a row of weight 2 is a row given twice, and two streams merge
+# into the fit of both tables.
 
 half = len(X) // 2
-merged = GrassmannPCA(K).fit(X[:half]).merge(GrassmannPCA(K).fit(X[half:]))
+halves = [GrassmannPCA(K).partial_fit(part) for part in (X[:half], X[half:])]
+merged = halves[0].merge(halves[1])
 whole = GrassmannPCA(K).fit(X)
 gap = subspace_angles(merged.components_.T, whole.components_.T).max()
 print(f"two halves merged: angle {gap:.1e} to the fit of all rows")

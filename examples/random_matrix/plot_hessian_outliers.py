@@ -12,9 +12,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.neural_network import MLPClassifier
 
-from subspace_learn.functional.random_matrix.curvature import mlp_hvp
-from subspace_learn.functional.random_matrix.hessian_spectrum import hessian_spectrum
-from subspace_learn.random_matrix import SpectralDensityDisplay
+from subspace_learn.random_matrix import SpectralDensityDisplay, hessian_spectrum, mlp_hvp
 
 X, y = load_digits(return_X_y=True)
 X = X / 16

@@ -3,9 +3,9 @@ Shielding a classifier
 ======================
 
 Rows of 256 features hold the 64 pixels of digits, noise, and six strong directions that an attacker
-can move along: fragile ones. A `RandomMatrixFilter` keeps the spikes of the spectrum, or only those
-that a known disturbance moves little, one by one or after they were turned so that the disturbance
-moves each by itself. What it helps against, and what it costs.
+can move along: fragile ones. A `RandomMatrixFilter` keeps the spikes of the spectrum, or those only
+that a known disturbance moves little (`RobustDirections`), one by one or after they were turned so
+that the disturbance moves each by itself. What it helps against, and what it costs.
 """
 
 import warnings
@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from subspace_learn import RandomMatrixFilter
+from subspace_learn.random_matrix import RobustDirections
 
 N_FEATURES, N_FRAGILE, MOVE = 256, 6, 8.0
 rng = np.random.default_rng(0)
@@ -46,8 +47,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", UserWarning)  # digits are not white noise: it says so
     spikes = RandomMatrixFilter().fit(X_train)
     quantile = 1 - N_FRAGILE / spikes.n_spikes_
-    one_by_one = RandomMatrixFilter(selector="rbns", quantile=quantile)
-    turned = RandomMatrixFilter(selector="rotated_rbns", quantile=quantile)
+    one_by_one = RobustDirections(selector="rbns", quantile=quantile)
+    turned = RobustDirections(selector="rotated_rbns", quantile=quantile)
     for model in (one_by_one, turned):
         model.fit(X_train, X_perturbed=disturbed)
 for name, model in (("one by one", one_by_one), ("turned", turned)):

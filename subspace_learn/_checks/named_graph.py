@@ -155,7 +155,7 @@ def aligned_frame(X: Any, *, where: str, name: str) -> tuple[Any, list[Any] | No
         order = places_of(
             names, columns, where=where, whose=f"the columns of {name}", whose_names="its index"
         )
-    sparse = hasattr(X, "sparse") and all(hasattr(dtype, "fill_value") for dtype in X.dtypes)
+    sparse = columns and all(hasattr(dtype, "fill_value") for dtype in X.dtypes)
     A = sp.csr_array(X.sparse.to_coo()) if sparse else X.to_numpy()
     return (A if order is None else A[:, order]), names
 

@@ -112,7 +112,9 @@ def check_samples(
         check_like(X, like, where=f"{name}.{method}()")
     # one pass instead of two where it settles both questions, which is nearly always
     settled = power is not None and surely_within(X, power=power, smallest=reset, like=computed_in)
-    if is_numpy(X) or not is_array(X):
+    if settled and _is_plain(estimator, X, reset=reset, min_samples=min_samples):
+        estimator.n_features_in_ = X.shape[1]
+    elif is_numpy(X) or not is_array(X):
         X = _validated(
             estimator,
             X,
@@ -132,6 +134,19 @@ def check_samples(
     if power is not None and not settled:
         check_magnitude(X, power=power, name=name, smallest=reset, like=computed_in)
     return X
+
+
+def _is_plain(estimator: Any, X: np.ndarray, *, reset: bool, min_samples: int) -> bool:
+    """Whether scikit-learn's checks of a NumPy table of good numbers would find nothing.
+
+    They cost more than the arithmetic on a batch of a stream.
+    """
+    return (
+        X.ndim == 2
+        and X.shape[0] >= min_samples
+        and not hasattr(estimator, "feature_names_in_")
+        and (reset or getattr(estimator, "n_features_in_", None) == X.shape[1])
+    )
 
 
 def _validated(estimator: Any, X: Any, **how: Any) -> Any:

@@ -5,10 +5,10 @@ from its public origin with pooch, checked against a known SHA-256 and converted
 pandas. Both come with ``pip install "subspace-learn[data]"`` and are imported when first used.
 """
 
+from ._data_home import DatasetUnavailableError, data_home
 from ._eeg import fetch_motor_imagery, fetch_ssvep
 from ._generators import make_noniid_clients, make_spiked_samples, make_subspace_outliers
 from ._graphs import fetch_attributed_graph
-from ._home import DatasetUnavailableError, data_home
 from ._nsl_kdd import fetch_nsl_kdd
 
 __all__ = [

@@ -13,7 +13,7 @@ import scipy.io
 import scipy.signal
 from sklearn.utils import Bunch
 
-from ._home import Outputs, local_files, optional_import, read_npz
+from ._data_home import Outputs, local_files, optional_import, read_npz
 from ._sources import MOTOR_IMAGERY_RUNS
 
 __all__ = ["convert_motor_imagery", "convert_ssvep", "fetch_motor_imagery", "fetch_ssvep"]

@@ -12,8 +12,8 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import Bunch
 
+from ._data_home import Outputs, local_files, read_npy, read_npz
 from ._graph_formats import geom_gcn, gml, matrix_market, nettack, one_hot, planetoid
-from ._home import Outputs, local_files, read_npy, read_npz
 
 __all__ = ["convert_graph", "fetch_attributed_graph"]
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.utils import Bunch
 
-from ._home import Outputs, local_files, optional_import, read_npz
+from ._data_home import Outputs, local_files, optional_import, read_npz
 
 __all__ = ["convert_nsl_kdd", "fetch_nsl_kdd"]
 

@@ -1,5 +1,6 @@
 """Dynamical systems from data: Koopman operators, and how far to believe them."""
 
+from ..functional.dynamics.resdmd import LocalSpectrum
 from ._delay_dictionary import DelayDictionary
 from ._dictionaries import FourierDictionary, HermiteDictionary, RBFDictionary
 from ._displays import ForecastDisplay, KoopmanSpectrumDisplay, SpectralMeasureDisplay
@@ -15,6 +16,7 @@ __all__ = [
     "KoopmanEDMD",
     "KoopmanModesDisplay",
     "KoopmanSpectrumDisplay",
+    "LocalSpectrum",
     "RBFDictionary",
     "SpectralMeasureDisplay",
     "multi_step_score",

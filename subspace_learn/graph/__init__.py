@@ -1,5 +1,10 @@
 """Graphs: clusters, node features from the spectrum of the Laplacian, a multigrid solver."""
 
+from ..functional.graph.attribute_graph import attribute_entropy
+from ..functional.graph.block_model import edge_information
+from ..functional.graph.bootstrap_amg import ground_laplacian
+from ..functional.graph.bootstrap_amg_solve import remove_component_means
+from ..functional.graph.graph_laplacian import modularity
 from ._bootstrap_amg import BootstrapAMG
 from ._cluster_displays import EmbeddingDisplay, SortedAdjacencyDisplay
 from ._hierarchy_display import HierarchyDisplay
@@ -13,4 +18,9 @@ __all__ = [
     "SortedAdjacencyDisplay",
     "SpectralAMGClustering",
     "SpectralPositionalEncoding",
+    "attribute_entropy",
+    "edge_information",
+    "ground_laplacian",
+    "modularity",
+    "remove_component_means",
 ]

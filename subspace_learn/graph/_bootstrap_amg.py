@@ -119,7 +119,7 @@ class BootstrapAMG(SubspaceEstimator):
     -----
     Singular Laplacians: components whose rows sum to zero (isolated vertices too) are recognised,
     and one diagonal entry of each is raised a little inside the preconditioner (see
-    :func:`subspace_learn.functional.graph.bootstrap_amg.ground_laplacian`). `solve` then gives the
+    :func:`ground_laplacian`). `solve` then gives the
     least squares solution of least norm, :math:`A^+ b`. Other singular matrices, such as a
     normalised Laplacian, need a small multiple of the identity added.
 
@@ -278,7 +278,7 @@ class BootstrapAMG(SubspaceEstimator):
         ConvergenceWarning
             If the residual of what is returned, measured with A as it was given, is above ``tol``
             for some column: after ``max_iter`` iterations, or because the solution cannot be held
-            any better (above 2 tol, in float32 above 1.2e-5). It says which residual was reached.
+            any better (above 2 tol; where A or b is float32, above 1.2e-5). It says which residual was reached.
         UserWarning
             If ``b`` does not sum to zero over a component where A is a Laplacian: no x solves the
             system, and the least squares solution is returned. It says which share of ``b`` is out
@@ -341,7 +341,8 @@ class BootstrapAMG(SubspaceEstimator):
                 ConvergenceWarning,
             )
             return
-        eps = float(np.finfo(X.dtype).eps)
+        # a Laplacian in float32 is one up to its rounding alone
+        eps = max(float(np.finfo(dtype).eps) for dtype in (X.dtype, self._dtype))
         high = residuals > max(_ROUNDING * eps, 2 * tol)
         if high.any():
             cure = "Give A and b in float64" if eps > 1e-10 else "The system is near singular"

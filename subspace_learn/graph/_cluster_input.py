@@ -131,7 +131,8 @@ def graph_in_order_of(X: Any, graph: NamedGraph, *, where: str) -> NamedGraph:
         return graph
     names = list(index)
     counted = list(range(n))
-    if graph.names is None or (graph.names == counted and not _are_numbers(names)):
+    numbered = all(isinstance(name, int | np.integer) for name in names)
+    if graph.names is None or (graph.names == counted and not numbered):
         if names != counted and sorted(map(str, names)) == sorted(map(str, counted)):
             warn(
                 f"{where}: the index of X holds 0 to {n - 1} in another order, and adjacency has "
@@ -149,7 +150,3 @@ def graph_in_order_of(X: Any, graph: NamedGraph, *, where: str) -> NamedGraph:
     if order == counted:
         return NamedGraph(graph.adjacency, names)
     return NamedGraph(sp.csr_array(graph.adjacency[order][:, order]), names)
-
-
-def _are_numbers(names: list[Any]) -> bool:
-    return all(isinstance(name, int | np.integer) for name in names)

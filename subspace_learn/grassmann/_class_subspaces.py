@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.metrics import accuracy_score
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, device_of, is_array, is_numpy, move_like, to_numpy
-from .._base import SubspaceEstimator
+from .._base import SubspaceEstimator, warn
 from .._checks.table import check_labels, check_sample_weight, check_samples
-from ..functional.grassmann.nearest_subspace import gaps, row_directions, weighted_mean
+from ..functional.grassmann.nearest_subspace import (
+    ColumnStatistics,
+    gaps,
+    projection_norms,
+    row_directions,
+    spreads,
+    typical_length,
+)
 
 __all__ = ["ClassSubspaceModel", "Table"]
+
+# Dimension of a class's subspace unless another is asked for.
+_DIMENSION = 4
 
 
 class Table(NamedTuple):
@@ -34,8 +47,8 @@ class ClassSubspaceModel(
 ):
     """Labels in, labels out; a subclass says in `_scores` how rows are scored by class.
 
-    A subclass has the parameters ``subspace_dim`` and ``constant`` and sets ``subspaces_``,
-    ``classes_``, and ``mean_`` if its rows are divided by their lengths.
+    A subclass has the parameters ``n_components`` and ``constant`` and sets ``subspaces_``,
+    ``classes_``, and, if its rows are divided by their lengths, ``mean_`` and ``constant_``.
     """
 
     @abstractmethod
@@ -53,7 +66,7 @@ class ClassSubspaceModel(
         Returns
         -------
         scores : array of shape (n_samples, n_classes), or (n_samples,) with two classes
-            The largest, or the sign, decides.
+            The largest, or the sign, decides; float64, whatever the precision of X.
         """
         scores = self._scores(X, "decision_function")
         return scores if scores.shape[1] > 2 else scores[:, 1] - scores[:, 0]
@@ -103,6 +116,19 @@ class ClassSubspaceModel(
     def _n_features_out(self) -> int:
         return int(self.subspaces_.shape[0])
 
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _warn_of_idle(self, reasons: Mapping[str, str]) -> None:
+        """Tell of parameters that were set and do nothing; each with the setting that is why."""
+        defaults = inspect.signature(type(self).__init__).parameters
+        for name, reason in reasons.items():
+            value = getattr(self, name)
+            if value != defaults[name].default:
+                warn(f"{type(self).__name__}: {name}={value!r} does nothing with {reason}.")
+
     def _table(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, method: str) -> Table:
         """Check training data, and leave out rows of weight zero."""
         like = None if reset else self.subspaces_
@@ -110,8 +136,6 @@ class ClassSubspaceModel(
         X = check_samples(self, X, reset=reset, like=like, method=method, min_samples=fewest)
         labels = check_labels(self, y, X.shape[0])
         weights = check_sample_weight(sample_weight, X)
-        if reset:
-            self._check_dimension(X.shape[1])
         if weights is None:
             return Table(X, labels, None)
         xp = array_namespace(X)
@@ -121,20 +145,6 @@ class ClassSubspaceModel(
             X, labels, weights = xp.take(X, rows, axis=0), labels[kept], xp.take(weights, rows)
         return Table(X, labels, xp.astype(weights, X.dtype))
 
-    def _check_dimension(self, n_features: int) -> None:
-        appended = self._n_appended()
-        if self.subspace_dim >= n_features + appended:
-            plus = " (one more with the constant)" if appended else ""
-            raise ValueError(
-                f"subspace_dim={self.subspace_dim} must be below n_features={n_features}{plus}: a "
-                "subspace that is the whole space holds every row, of any class. Choose a smaller "
-                "subspace_dim."
-            )
-
-    def _n_appended(self) -> int:
-        """Number of constant features that are appended to a row."""
-        return int(self.constant != 0)
-
     def _classes_of(self, labels: np.ndarray, X: Array) -> tuple[Array, np.ndarray]:
         """``classes_``, in the library of X where it can be, and the number of each label's."""
         classes, codes = np.unique(labels, return_inverse=True)
@@ -143,14 +153,9 @@ class ClassSubspaceModel(
                 f"{type(self).__name__} needs rows of at least two classes, but y holds one class "
                 f"only (among rows of positive weight): {classes.tolist()[0]!r}."
             )
-        return self._in_library(classes, X), codes
-
-    @staticmethod
-    def _in_library(classes: np.ndarray, X: Array) -> Array:
-        """Numbers beside rows of another library than NumPy move there; words cannot."""
-        if is_numpy(X) or classes.dtype.kind not in "iufb":
-            return classes
-        return move_like(to_numpy(classes), X)
+        if is_numpy(X) or classes.dtype.kind not in "iufb":  # words are on the host
+            return classes, codes
+        return move_like(classes, X), codes
 
     def _known_classes(self, X: Array, classes: Any) -> Array:
         """``classes_`` of a stream: the argument of the first call, which later ones may repeat."""
@@ -159,13 +164,13 @@ class ClassSubspaceModel(
             if fitted is None:
                 raise ValueError("classes must be given in the first call of partial_fit.")
             return fitted
-        given, _ = self._classes_of(check_labels(self, classes), X)
-        if fitted is not None and not np.array_equal(to_numpy(fitted), to_numpy(given)):
+        announced, _ = self._classes_of(check_labels(self, classes), X)
+        if fitted is not None and not np.array_equal(to_numpy(fitted), to_numpy(announced)):
             raise ValueError(
-                f"classes={to_numpy(given)} are not those of the first call of partial_fit or of "
-                f"fit: {to_numpy(fitted)}. Leave them out, or make a new estimator."
+                f"classes={to_numpy(announced)} are not those of the first call of partial_fit or "
+                f"of fit: {to_numpy(fitted)}. Leave them out, or make a new estimator."
             )
-        return given
+        return announced
 
     @staticmethod
     def _known_codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -178,49 +183,97 @@ class ClassSubspaceModel(
             )
         return np.searchsorted(classes, labels)
 
-    def _class_rows(self, codes: np.ndarray, classes: Array) -> list[np.ndarray]:
-        """Row numbers of each class, none with fewer rows than its subspace needs."""
-        rows = [np.flatnonzero(codes == c) for c in range(classes.shape[0])]
-        few = [c for c, members in enumerate(rows) if len(members) < self.subspace_dim]
+    def _dimension(self, n_features: int) -> int:
+        """``n_components``, below the number of features with the constant; None chooses."""
+        appended = int(self.constant_ != 0)
+        if self.n_components is None:
+            return max(1, min(_DIMENSION, (n_features + appended) // 2))
+        if self.n_components >= n_features + appended:
+            plus = " (one more with the constant)" if appended else ""
+            raise ValueError(
+                f"n_components={self.n_components} must be below n_features={n_features}{plus}: a "
+                "subspace that is the whole space holds every row, of any class. Choose a smaller "
+                "n_components."
+            )
+        return int(self.n_components)
+
+    def _dimension_and_rows(
+        self, codes: np.ndarray, classes: Array, table: Table
+    ) -> tuple[int, list[Array]]:
+        """Dimension of the subspaces, and the row numbers of each class, which has as many."""
+        members = [np.flatnonzero(codes == c) for c in range(classes.shape[0])]
+        # a row of weight 2 counts as two, a row of weight 1/2 as one
+        weights = None if table.weights is None else to_numpy(table.weights)
+        counts = [len(m) if weights is None else max(len(m), weights[m].sum()) for m in members]
+        dimension = self._dimension(table.X.shape[1])
+        if self.n_components is None:
+            dimension = min(dimension, int(min(counts)))
+        few = [c for c, count in enumerate(counts) if count < dimension]
         if few:
             words = to_numpy(classes).tolist()
-            names = ", ".join(f"{words[c]!r} ({len(rows[c])})" for c in few[:5])
+            names = ", ".join(f"{words[c]!r} ({counts[c]:.3g})" for c in few[:5])
             raise ValueError(
-                f"A subspace of subspace_dim={self.subspace_dim} needs as many rows, but these "
-                f"classes have fewer (in brackets): {names}. Choose a smaller subspace_dim, or "
-                "give more rows."
+                f"A subspace of n_components={dimension} needs as many rows, but these classes "
+                f"have fewer (in brackets): {names}. Choose a smaller n_components, or give more "
+                "rows."
             )
-        return rows
+        return dimension, [move_like(m, table.X) for m in members]
 
-    def _mean(self, X: Array, weights: Array | None, center: bool) -> Array:
-        """Mean that is subtracted from every row before its direction is taken, or zeros."""
-        if center:
-            return weighted_mean(X, weights)
-        return array_namespace(X).zeros(X.shape[1], dtype=X.dtype, device=device_of(X))
+    def _keep_origin(
+        self, statistics: ColumnStatistics, X: Array, standardize: bool = False
+    ) -> Array:
+        """Set ``mean_`` and ``constant_``, by which rows are compared; return their units."""
+        xp = array_namespace(X)
+        mean = statistics.mean if self.center else xp.zeros_like(statistics.mean)
+        scale = xp.ones_like(mean)
+        if standardize:
+            scale = spreads(statistics, float(xp.finfo(X.dtype).eps))
+        length = typical_length(statistics, mean, scale)
+        self.constant_ = length if self.constant == "auto" else float(self.constant)
+        self.mean_, self._is_centred = xp.astype(mean, X.dtype), self.center
+        return xp.astype(scale, X.dtype)
 
     def _directions(self, X: Array, method: str) -> Array:
-        """Rows minus ``mean_``, divided by their lengths; a row without a direction raises."""
+        """Rows as they are compared: from ``mean_``, with the constant, of length 1.
+
+        In float64: where rows have most in common, cosines near 1 tell classes apart, and those of
+        float32 are all the same from an angle of 3e-4 down.
+        """
         xp = array_namespace(X)
-        X = gaps(X, self._in(X, self.mean_))
-        if self.constant:
-            column = xp.full((X.shape[0], 1), self.constant, dtype=X.dtype, device=device_of(X))
+        X = xp.astype(X, xp.float64)
+        if self._is_centred:
+            X = gaps(X, self._in(X, self.mean_))
+        if hasattr(self, "scale_"):
+            X = X / self._in(X, self.scale_)
+        if self.constant_:
+            column = xp.full((X.shape[0], 1), self.constant_, dtype=X.dtype, device=device_of(X))
             X = xp.concat([X, column], axis=1)
         directions, has_direction = row_directions(X)
         if not bool(xp.all(has_direction)):
             first = int(xp.argmin(xp.astype(has_direction, xp.int8)))
-            reason = "is the mean of the training rows" if self.center else "is zero"
+            reason = "is the mean of the training rows" if self._is_centred else "is zero"
             raise ValueError(
                 f"{type(self).__name__}.{method} compares directions, and row {first} of X has "
-                f"none: it {reason}. Leave such rows out, or set constant=1.0, with which every "
+                f"none: it {reason}. Leave such rows out, or set constant='auto', with which every "
                 "row has a direction."
             )
         return directions
 
-    def _checked(self, X: Any, method: str) -> Array:
+    def _cosines(self, X: Array, method: str) -> Array:
+        """Cosine of the angle between each row and each class's subspace, in float64."""
+        X = self._directions(X, method)
+        xp = array_namespace(X)
+        U = self._in(X, self.subspaces_)
+        # float32 columns are orthonormal to 1e-7; one step of Newton's makes that 1e-14
+        eye = xp.eye(U.shape[2], dtype=U.dtype, device=device_of(U))
+        U = U @ (1.5 * eye - 0.5 * (xp.matrix_transpose(U) @ U))
+        return projection_norms(X, U)
+
+    def _checked(self, X: Array, method: str) -> Array:
         check_is_fitted(self)
         return check_samples(self, X, reset=False, like=self.subspaces_, method=method)
 
     @staticmethod
-    def _in(X: Array, fitted: Array) -> Array:
-        """A fitted array in the precision of X."""
-        return array_namespace(X).astype(fitted, X.dtype)
+    def _in(X: Array, values: Array) -> Array:
+        """An array in the precision of X."""
+        return array_namespace(X).astype(values, X.dtype)

@@ -68,7 +68,7 @@ class GrassmannPCA(SubspaceModel):
     max_iter : int, default=200
         Most steps of "randomized"; each reads X twice.
     n_oversamples : int, default=10
-        Extra columns of the randomized block; extra directions that low-rank streaming keeps.
+        Extra directions that "randomized" keeps at a restart, and that low-rank streaming keeps.
     keep_statistics : bool, default=False
         Whether `fit` keeps the second moments of X (8 d^2 bytes, or n_components + n_oversamples
         directions), which `partial_fit` and `merge` need afterwards. `partial_fit` always does.
@@ -235,7 +235,8 @@ class GrassmannPCA(SubspaceModel):
         X = self._table(X, reset=True, min_samples=2)
         weights = check_sample_weight(sample_weight, X)
         n_samples = X.shape[0] if weights is None else float(array_namespace(X).sum(weights))
-        settings = self._settings(X.shape[1], n_samples)
+        seed = random_seed(self.random_state)
+        settings = self._settings(X.shape[1], n_samples, seed=seed)
         subspace, moments = fitted_subspace(X, weights, settings, keep_moments=self.keep_statistics)
         self._dtype, self._fitted_settings, self.solver_ = X.dtype, settings, subspace.solver
         self._moments = moments if self.keep_statistics else None
@@ -283,19 +284,22 @@ class GrassmannPCA(SubspaceModel):
         first = not self.__sklearn_is_fitted__()
         X = self._table(X, reset=first, method="partial_fit")
         weights = check_sample_weight(sample_weight, X)
-        settings = self._settings(X.shape[1])
-        batch = batch_moments(X, weights, settings)
         if first:
+            settings = self._settings(X.shape[1], seed=random_seed(self.random_state))
+            moments = batch_moments(X, weights, settings)
             self._dtype, self.solver_ = X.dtype, "covariance"
         else:
-            settings = settings._replace(seed=self._fitted_settings.seed)
+            settings = self._settings(X.shape[1], seed=self._fitted_settings.seed)
             if settings.center != self._fitted_settings.center:
                 raise ValueError(
                     f"center={self.center}, but the rows so far were fitted with "
                     f"center={not self.center}. Set it back, or start again with fit."
                 )
-            batch = merged_batches(self._known_moments(), batch, settings)
-        self._moments, self._fitted_settings, self._subspace = batch, settings, None
+            known = self._known_moments()
+            about = known.mean if self.center else None
+            batch = batch_moments(X, weights, settings, about=about)
+            moments = merged_batches(known, batch, settings)
+        self._moments, self._fitted_settings, self._subspace = moments, settings, None
         return self
 
     @fit_method
@@ -383,7 +387,9 @@ class GrassmannPCA(SubspaceModel):
         check_is_fitted(self)
         return self._table(X, reset=False, method=method)
 
-    def _settings(self, n_features: int, n_samples: float | None = None) -> PCASettings:
+    def _settings(
+        self, n_features: int, n_samples: float | None = None, *, seed: int
+    ) -> PCASettings:
         """What is asked for, checked against the size of the data."""
         if n_samples is not None and n_samples <= self.center:
             raise ValueError(
@@ -408,7 +414,7 @@ class GrassmannPCA(SubspaceModel):
             tol=self.tol,
             max_iter=self.max_iter,
             n_oversamples=self.n_oversamples,
-            seed=random_seed(self.random_state),
+            seed=seed,
         )
 
     def _known_moments(self) -> SecondMoments:

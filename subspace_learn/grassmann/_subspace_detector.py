@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import warnings
+from math import ceil
 from numbers import Real
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
-from .._array import Array, array_namespace
+from .._array import Array, array_namespace, move_like
 from .._base import (
     Interval,
     StrOptions,
     SubspaceEstimator,
     fit_method,
     routed_fit_params,
+    warn,
 )
 from .._checks.magnitude import finite_result
 from .._checks.table import check_sample_weight, check_samples
 from ..functional.grassmann.subspace_detector import (
     combined_index,
-    hotelling_statistic,
-    weighted_quantile,
+    held_out_weights,
+    predictive_quantile,
 )
-from ..linalg.moments import row_blocks, table_moments
 from ._grassmann_pca import GrassmannPCA
+from ._subspace_distances import (
+    DistancesOfRows,
+    NormalModel,
+    distances,
+    fitted_model,
+    metadata_of,
+    rounding,
+    rows_at,
+)
 
 __all__ = ["SubspaceDetector"]
+
+# Folds that set the threshold: about _ROWS divided by the number of rows, between these bounds.
+_FOLDS, _MOST_FOLDS, _ROWS = 5, 30, 3000
 
 
 class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
@@ -39,33 +51,42 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
 
     Fitted on normal rows only. A row x is scored by its squared distance to the subspace,
     :math:`|x - \hat x|^2` with :math:`\hat x` its reconstruction, or by the combined index that
-    adds its Mahalanobis length within the subspace. The threshold is a quantile of the training
-    scores.
+    adds its Mahalanobis length within the subspace. The threshold comes from scores of rows that
+    were not fitted: each fold of the rows is scored by a subspace of the other folds.
 
     Parameters
     ----------
     subspace : transformer, default=None
-        Any scikit-learn transformer with ``transform`` and ``inverse_transform``; cloned before the
-        fit. None means ``GrassmannPCA(n_components=0.9)``.
+        Any scikit-learn transformer with ``transform`` and ``inverse_transform``. It is cloned and
+        fitted here, so an earlier fit of it does not count; a ``FrozenEstimator`` stays as it was
+        fitted, and then needs other rows here than it was fitted on. None means
+        ``GrassmannPCA(n_components=0.9)``.
     quantile : float, default=0.95
-        Share of the training rows to lie within the threshold, in (0, 1): 1 minus the false alarm
-        rate on rows like those of the fit.
+        Share of rows like those of the fit to lie within the threshold, in (0, 1): 1 minus the
+        false alarm rate.
     statistic : {"combined", "residual"}, default="combined"
         "residual": :math:`r = |x - \hat x|^2`. "combined": :math:`r / r_q + T^2 / T^2_q`, where
-        :math:`T^2` is the squared Mahalanobis length of the coordinates and the index q marks the
-        training quantiles; it also sees rows that are far out within the subspace, and needs
-        features on comparable scales.
+        :math:`T^2` is the squared Mahalanobis length of the coordinates, divided by their number,
+        and the index q marks quantiles; it also sees rows that are far out within the subspace. It
+        is the default since its median AUC over nine data sets is higher (.953 against .947, with
+        standardised features .965 against .922); where outliers lie in another subspace
+        "residual" is better.
+    threshold_rows : {"held_out", "training"}, default="held_out"
+        Rows whose scores set the threshold. "held_out": rows that were not fitted; the subspace is
+        fitted 5 more times, up to 30 times for fewer than 600 rows. "training": the rows of
+        the fit, without more fits. They lie closer to the subspace than new rows do: of 60 new rows
+        with 200 features of noise, all exceed such a threshold.
 
     Attributes
     ----------
     subspace_ : transformer
-        The fitted subspace.
+        The subspace, fitted on all rows.
     offset_ : float
         Threshold on `score_samples`: ``decision_function = score_samples - offset_``.
     residual_limit_ : float
-        Training quantile of the squared residual ("combined" only).
+        Quantile of the squared residual ("combined" only).
     hotelling_limit_ : float
-        Training quantile of the Hotelling statistic ("combined" only).
+        Quantile of the Hotelling statistic, divided by the number of coordinates ("combined" only).
     score_mean_ : array of shape (n_components,)
         Mean of the training coordinates ("combined" only).
     score_variance_ : array of shape (n_components,)
@@ -90,13 +111,20 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
 
     Notes
     -----
-    Costs what the subspace costs, twice: once to fit it, once to score the training rows. Rows
-    are reconstructed in blocks.
+    Costs 6 fits of the subspace and one scoring of all rows for 600 rows and more, up to 31 fits of
+    small tables; with ``threshold_rows="training"`` one fit and one scoring. Folds depend on the
+    rows alone, not on their order or on chance. The promise holds for rows that are independent:
+    copies or neighbours in time of a row, in another fold, make the threshold too low. A fold is
+    fitted on fewer rows than all, so that the threshold is rather too high than too low. Of n rows
+    below ``quantile / (1 - quantile)`` the largest score is the threshold, which ``1 / (n + 1)`` of
+    normal rows exceed; a warning says so where that is more than twice what was asked for.
 
     Where it fails: compare it with the length :math:`|x|^2` of the scaled rows, which needs no
     subspace at all and is often as good; a dimension close to the number of features leaves no
     residual; training rows that hold attacks teach the subspace to accept them; the false alarm
-    rate holds for rows distributed like the training rows, not after a drift.
+    rate holds for rows distributed like the training rows, not after a drift; with ``n_components``
+    a share of variance and far more features than rows, the dimension grows with the rows, and so
+    does the statistic.
 
     References
     ----------
@@ -121,12 +149,16 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         "subspace": "no_validation",
         "quantile": [Interval(Real, 0, 1, closed="neither")],
         "statistic": [StrOptions({"residual", "combined"})],
+        "threshold_rows": [StrOptions({"held_out", "training"})],
     }
 
-    def __init__(self, subspace=None, *, quantile=0.95, statistic="combined"):
+    def __init__(
+        self, subspace=None, *, quantile=0.95, statistic="combined", threshold_rows="held_out"
+    ):
         self.subspace = subspace
         self.quantile = quantile
         self.statistic = statistic
+        self.threshold_rows = threshold_rows
 
     @fit_method
     def fit(
@@ -154,14 +186,13 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         X = self._checked(X, reset=True)
         weights = check_sample_weight(sample_weight, X)
         params = routed_fit_params(self, "subspace", subspace, sample_weight, fit_params)
-        self.subspace_ = subspace.fit(X, **params)
-        residuals = self._residuals(X)
-        self._like = array_namespace(residuals).zeros_like(residuals[:1])
+        model = fitted_model(subspace, X, weights, params, self.statistic)
+        self.subspace_ = model.subspace
+        for name in ("residual_limit_", "hotelling_limit_", "score_mean_", "score_variance_"):
+            vars(self).pop(name, None)  # of a fit before, with the other statistic
         if self.statistic == "combined":
-            self._store_limits(X, residuals, weights)
-        training = self._abnormality(X, residuals)
-        level = weighted_quantile(training, self.quantile, weights)
-        self.offset_ = -(level + self._slack(X, level))
+            self.score_mean_, self.score_variance_ = model.mean, model.variance
+        self._set_thresholds(X, self._calibrated(model, X, weights, params))
         self._warn_if_full(X)
         return self
 
@@ -264,72 +295,98 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
 
     def _scores(self, X: Any, method: str) -> Array:
         X = self._checked(X, method=method)
+        moments = (self.score_mean_, self.score_variance_) if self._is_combined() else ()
         with np.errstate(all="ignore"):  # said below, in words
-            scores = -self._abnormality(X, self._residuals(X))
+            residuals, hotelling = distances(NormalModel(self.subspace_, *moments), X)
+            scores = -self._abnormality(residuals, hotelling)
         return finite_result(scores, name=type(self).__name__, method=method)
 
-    def _residuals(self, X: Any) -> Array:
-        """Squared distance of each row to its reconstruction."""
-        if hasattr(self.subspace_, "reconstruction_error"):
-            return self.subspace_.reconstruction_error(X)
-        parts = []
-        for rows in row_blocks(X):
-            block = X[rows, :]
-            back = self.subspace_.inverse_transform(self.subspace_.transform(block))
-            gap = (block.toarray() if issparse(block) else block) - back
-            parts.append(array_namespace(gap).sum(gap * gap, axis=1))
-        return array_namespace(parts[0]).concat(parts)
+    def _is_combined(self) -> bool:
+        """Whether the fit was of the combined index, whatever the parameter says now."""
+        return hasattr(self, "residual_limit_")
 
-    def _hotelling(self, X: Any) -> Array:
-        """Hotelling statistic of each row within the subspace."""
-        centred = self.subspace_.transform(X) - self.score_mean_
-        return hotelling_statistic(centred, self.score_variance_)
-
-    def _store_limits(self, X: Any, residuals: Array, weights: Array | None) -> None:
-        """Moments of the training coordinates, and the training quantiles of both statistics."""
-        scores = self.subspace_.transform(X)
-        xp = array_namespace(scores)
-        moments = table_moments(scores, weights)
-        variances = xp.linalg.diagonal(moments.scatter) / moments.weight
-        self.score_mean_ = xp.astype(moments.mean, scores.dtype)
-        self.score_variance_ = xp.astype(variances, scores.dtype)
-        # A residual limit at rounding level would turn rounding into alarms.
-        energy = float(xp.max(residuals + xp.sum(scores * scores, axis=1)))
-        floor = float(xp.finfo(scores.dtype).eps) * (energy or 1.0)
-        limit = weighted_quantile(residuals, self.quantile, weights)
-        self.residual_limit_ = max(limit, floor)
-        hotelling = weighted_quantile(self._hotelling(X), self.quantile, weights)
-        self.hotelling_limit_ = hotelling if hotelling > 0 else 1.0  # no spread: nothing to measure
-
-    def _abnormality(self, X: Any, residuals: Array) -> Array:
-        """The score that grows with abnormality, given the residuals."""
-        if self.statistic == "residual":
+    def _abnormality(self, residuals: Array, hotelling: Array | None) -> Array:
+        """The score that grows with abnormality."""
+        if hotelling is None:
             return residuals
-        return combined_index(
-            residuals, self._hotelling(X), self.residual_limit_, self.hotelling_limit_
-        )
+        return combined_index(residuals, hotelling, self.residual_limit_, self.hotelling_limit_)
 
-    def _slack(self, X: Any, level: float) -> float:
-        """Rounding error of a score at the threshold: a training row that sets it is within it.
+    def _calibrated(
+        self, model: NormalModel, X: Any, weights: Array | None, params: dict
+    ) -> DistancesOfRows:
+        """Distances of the rows that set the thresholds: held out, or those of the fit."""
+        n_rows = float(X.shape[0] if weights is None else array_namespace(weights).sum(weights))
+        n_folds = int(min(max(_FOLDS, _ROWS // n_rows), _MOST_FOLDS, n_rows))
+        if self.threshold_rows == "held_out":
+            needed = ceil(self.quantile / (1 - self.quantile) - 1e-9)
+            if 2 * (n_rows + 1) < needed + 1:
+                warn(
+                    f"quantile={self.quantile} cannot be read off {n_rows:.3g} rows: the threshold "
+                    f"is the largest score, and about {100 / (n_rows + 1):.0f} % of normal rows "
+                    f"exceed it. Give {needed} rows or more, or choose a smaller quantile."
+                )
+            try:
+                return self._held_out(X, n_folds, weights, params)
+            except ValueError as error:
+                warn(
+                    f"No row could be held out to set the threshold: {n_rows:.3g} rows in "
+                    f"{n_folds} folds leave too few for the subspace ({error}) The threshold is "
+                    "read off the rows of the fit, and far more new rows exceed it than "
+                    f"{1 - self.quantile:.2g} of them. Give more rows, or a smaller subspace."
+                )
+        return DistancesOfRows(*distances(model, X), weights)
 
-        A residual is a difference of vectors of length |x|, so its square carries an error of
-        about ``eps |x| r`` for dense rows and ``eps |x|^2`` for sparse ones.
-        """
-        xp = array_namespace(X)
-        energy = float(X.power(2).sum() if issparse(X) else xp.sum(X * X)) / X.shape[0]
-        eps = 64 * float(xp.finfo(X.dtype).eps)
-        limit = level if self.statistic == "residual" else self.residual_limit_
-        rounding = eps * energy if issparse(X) else eps * (limit * energy) ** 0.5 + eps**2 * energy
-        return rounding if self.statistic == "residual" else rounding / limit + eps * level
+    def _held_out(
+        self, X: Any, n_folds: int, weights: Array | None, params: dict
+    ) -> DistancesOfRows:
+        """Distances of each row to a subspace that was fitted without it."""
+        if n_folds < 2:
+            raise ValueError("one row is left when none is.")
+        parts = []
+        for held, kept in held_out_weights(X, n_folds, weights):
+            fitted, scored = np.flatnonzero(kept), np.flatnonzero(held)
+            own = {name: metadata_of(value, fitted, X.shape[0]) for name, value in params.items()}
+            w = None if weights is None else move_like(kept[fitted], weights)
+            if w is not None and own.get("sample_weight") is not None:
+                own["sample_weight"] = w
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the fit to all rows has said it
+                model = fitted_model(
+                    self._fresh_subspace(), rows_at(X, fitted), w, own, self.statistic
+                )
+            residuals, hotelling = distances(model, rows_at(X, scored))
+            parts.append((residuals, hotelling, move_like(held[scored], residuals)))
+        xp = array_namespace(parts[0][0])
+        residuals, hotelling, shares = zip(*parts, strict=True)
+        joined = None if self.statistic == "residual" else xp.concat(hotelling)
+        return DistancesOfRows(xp.concat(residuals), joined, xp.concat(shares))
+
+    def _set_thresholds(self, X: Any, rows: DistancesOfRows) -> None:
+        """Quantiles of the distances, and of the score that is made of them."""
+        xp = array_namespace(rows.residuals)
+        self._like = xp.zeros_like(rows.residuals[:1])
+        if rows.hotelling is not None:
+            # A residual limit at rounding level would turn rounding into alarms.
+            energy = float(xp.sum(self.score_variance_) + xp.mean(rows.residuals))
+            floor = max(float(xp.finfo(X.dtype).eps) * energy, rounding(X, 0.0)) or 1.0
+            limit = predictive_quantile(rows.residuals, self.quantile, rows.weights)
+            self.residual_limit_ = max(limit, floor)
+            limit = predictive_quantile(rows.hotelling, self.quantile, rows.weights)
+            self.hotelling_limit_ = limit if limit > 0 else 1.0  # no spread: nothing to measure
+        level = predictive_quantile(self._abnormality(*rows[:2]), self.quantile, rows.weights)
+        if rows.hotelling is None:
+            slack = rounding(X, level)
+        else:
+            eps = 64 * float(xp.finfo(rows.residuals.dtype).eps)
+            slack = rounding(X, self.residual_limit_) / self.residual_limit_ + eps * level
+        self.offset_ = -(level + slack)
 
     def _warn_if_full(self, X: Any) -> None:
         """Tell the user when the subspace is the whole space."""
         n_directions = self.subspace_.transform(X[:1, :]).shape[1]
         if self.statistic == "residual" and n_directions >= self.n_features_in_:
-            warnings.warn(
+            warn(
                 f"The subspace has {n_directions} dimensions for {self.n_features_in_} features: "
                 "no residual is left and the scores are rounding noise. Use a smaller "
-                "n_components, or statistic='combined'.",
-                UserWarning,
-                stacklevel=4,
+                "n_components, or statistic='combined'."
             )

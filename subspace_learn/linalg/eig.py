@@ -49,9 +49,9 @@ def leading_eigenpairs(S: Array, n_pairs: int | None = None) -> tuple[Array, Arr
     """
     n = S.shape[0]
     n_pairs = n if n_pairs is None else min(n_pairs, n)
-    # Above a quarter of the spectrum divide-and-conquer on all of it wins; below 700 rows a switch
+    # Above a quarter of the spectrum divide-and-conquer on all of it wins; below 450 rows a switch
     # between the BLAS thread pools of NumPy and SciPy costs more than the other pairs do.
-    few = 4 * n_pairs <= n >= 700
+    few = 4 * n_pairs <= n >= 450
     special = faster("leading_eigenpairs", S) if few else None
     if special is not None:
         return special(S, n_pairs)

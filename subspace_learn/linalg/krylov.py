@@ -22,6 +22,8 @@ __all__ = [
 
 # A block that has not seen a direction yet has small residuals all the same.
 _FEWEST_STEPS = 4
+# Columns of the basis before a restart, over those kept.
+_CAPACITY = 8
 # Residuals can fall to this multiple of the rounding of one product, but rounding may not exceed
 # this share of the eigenvalue.
 _ROUNDINGS, _MOST_ROUNDING = 20.0, 1e-5
@@ -136,13 +138,13 @@ def block_krylov(
     *,
     tol: float,
     max_iter: int,
-    max_blocks: int = 8,
+    n_kept: int | None = None,
     eps: float = 2.0**-52,
 ) -> RitzPairs:
     """Leading eigenpairs of a symmetric positive semidefinite operator.
 
     Each step adds the operator's image of the newest block to an orthonormal basis and does
-    Rayleigh-Ritz on all of it; after ``max_blocks`` blocks the basis is restarted from the Ritz
+    Rayleigh-Ritz on all of it; a basis of ``8 n_kept`` columns is restarted from ``n_kept`` Ritz
     vectors (thick restart), which bounds the memory.
 
     Parameters
@@ -150,7 +152,8 @@ def block_krylov(
     operator : callable
         Maps an array (n, b) to ``A^T A`` times it, computed as two products.
     start : array of shape (n, b)
-        First block, b >= ``n_pairs``; random columns serve.
+        First block; random columns serve. Eigenvalues that are equal more than b times need more
+        columns.
     n_pairs : int
         Number of eigenpairs wanted.
     tol : float
@@ -159,8 +162,9 @@ def block_krylov(
         ``tol * lambda_k / gap``.
     max_iter : int
         Most applications of the operator to a block.
-    max_blocks : int, default=8
-        Blocks held before a restart.
+    n_kept : int, optional
+        Ritz vectors kept at a restart: at least ``n_pairs`` and b, which is the default. More of
+        them widen the gap that convergence depends on.
     eps : float, default=2**-52
         Unit of rounding of the two products. It sets how small a residual can become. With one
         above 1e-10 the iteration also ends, not converged, when it makes no progress.
@@ -172,9 +176,10 @@ def block_krylov(
 
     Notes
     -----
-    A step costs one application of the operator to b vectors and ``O(n b m)`` flops for a basis of
-    m <= b * max_blocks columns; memory ``2 n m``. Convergence depends on the square root of the
-    relative gap behind eigenvalue b, where plain subspace iteration depends on the gap itself.
+    A step costs one application of the operator to b vectors and ``O(n m^2)`` flops for a basis of
+    m <= 8 n_kept columns; memory ``2 n m``. Convergence depends on the square root of the relative
+    gap behind the Ritz vectors kept, where plain subspace iteration depends on the gap itself. The
+    number of columns multiplied in all grows with b: a block narrower than ``n_pairs`` is cheapest.
 
     A residual that is small beside the largest eigenvalue says nothing about a pair whose own
     eigenvalue is smaller than that: one column on a large scale would end the iteration at once.
@@ -185,20 +190,20 @@ def block_krylov(
     singular value decomposition", NeurIPS 2015, algorithm 2.
     """
     n, width = start.shape
-    capacity = min(width * max_blocks, n)
+    kept = max(n_pairs, width, n_kept or 0)
+    capacity = min(_CAPACITY * kept, n)
     block, space, gaps = orthonormal_against(start, None), None, []
     for n_iter in range(1, max_iter + 1):
         image = operator(block)
         space = extended(space, block, image)
         size = space.basis.shape[1]
         full = size + width > capacity
-        # Rayleigh-Ritz costs as much as a step
-        if full or n_iter == max_iter or (n_iter >= _FEWEST_STEPS and n_iter % 2 == 0):
-            values, vectors, residuals = ritz_pairs(space, min(width, size))
+        if full or n_iter == max_iter or (n_iter >= _FEWEST_STEPS and size >= n_pairs):
+            values, vectors, residuals = ritz_pairs(space, min(kept, size))
             norms = _lengths(residuals[:, :n_pairs])
             gaps.append(_distance_to_goal(norms, values[:n_pairs], tol, eps))
             converged = size == n or (gaps[-1] <= 1.0 and n_iter >= _FEWEST_STEPS)
-            stalled = eps > _COARSE and len(gaps) > 3 and gaps[-1] > 0.5 * min(gaps[:-3])
+            stalled = eps > _COARSE and len(gaps) > 4 and gaps[-1] > 0.5 * min(gaps[:-4])
             if converged or stalled or n_iter == max_iter:
                 break
         # orthonormal directions that the newest image adds to the basis

@@ -31,6 +31,11 @@ __all__ = [
 _COLUMNS = 512
 
 
+# Fewest columns of a block of the randomized solver: wide enough for the processor, and for
+# eigenvalues that are equal a few times.
+_BLOCK = 8
+
+
 class LowRankMoments(NamedTuple):
     """Second-order statistics with the scatter matrix kept to a rank: V diag(s^2) V^T."""
 
@@ -333,7 +338,7 @@ def krylov_low_rank(
     rank : int
         Directions wanted.
     n_oversamples : int
-        Extra columns of the block: they widen the gap that convergence depends on.
+        Extra directions kept at a restart: they widen the gap that convergence depends on.
     tol, max_iter : float, int
         See :func:`~subspace_learn.linalg.krylov.block_krylov`. For float32 X the tolerance is not
         taken below 20 eps of float32.
@@ -354,34 +359,43 @@ def krylov_low_rank(
     for the smallest eigenvalue wanted, the iteration goes on in float64.
     """
     xp = array_namespace(table.mean)
-    width = min(rank + n_oversamples, *table.X.shape)
+    # many narrow steps multiply fewer columns in all than few wide ones
+    width = min(max(_BLOCK, (rank + 1) // 2), *table.X.shape)
     start = xp.asarray(rng.standard_normal((table.X.shape[1], width)), device=device_of(table.mean))
     eps = float(xp.finfo(table.X.dtype).eps)
-    settings = {"tol": max(tol, 20 * eps if eps > 2.0**-52 else 0.0), "max_iter": max_iter}
-    pairs = block_krylov(_scatter_operator(table, wide=False), start, rank, eps=eps, **settings)
+    settings = {
+        "tol": max(tol, 20 * eps if eps > 2.0**-52 else 0.0),
+        "max_iter": max_iter,
+        "n_kept": min(rank + n_oversamples, *table.X.shape),
+    }
+    scatter, total = _scatter_operator(table, wide=False)
+    pairs = block_krylov(scatter, start, rank, eps=eps, **settings)
     if eps > 2.0**-52 and not pairs.converged and pairs.n_iter < max_iter:
         settings["max_iter"] -= pairs.n_iter
-        start = xp.concat([pairs.vectors, start[:, : width - rank]], axis=1)
-        finer = block_krylov(_scatter_operator(table, wide=True), start, rank, **settings)
+        finer = block_krylov(
+            _scatter_operator(table, wide=True)[0], pairs.vectors, rank, **settings
+        )
         pairs = finer._replace(n_iter=finer.n_iter + pairs.n_iter)
     values = xp.sqrt(xp.clip(pairs.values, min=0.0))
     floor = _solver_floor(table.X.shape) ** 2
     moments = LowRankMoments(
-        table.n_samples, table.weight, table.mean, values, pairs.vectors, table.total(), floor
+        table.n_samples, table.weight, table.mean, values, pairs.vectors, total, floor
     )
     return moments, pairs
 
 
-def _scatter_operator(table: CentredTable, *, wide: bool) -> Callable[[Array], Array]:
-    """Products with the scatter matrix, in the precision of X or in float64."""
+def _scatter_operator(table: CentredTable, *, wide: bool) -> tuple[Callable[[Array], Array], float]:
+    """Products with the scatter matrix, in the precision of X or in float64, and its trace."""
     if sp.issparse(table.X):
-        return table._replace(X=table.X.astype(np.float64)).scatter if wide else table.scatter
+        table = table._replace(X=table.X.astype(np.float64)) if wide else table
+        return table.scatter, table.total()
     xp = array_namespace(table.X)
     dtype = xp.float64 if wide else table.X.dtype
-    blocks = []
+    blocks, total = [], 0.0
     for rows in row_blocks(table.X):
         block = xp.astype(table.X[rows, :], xp.float64, copy=False) - table.mean
         block = block if table.root is None else table.root[rows, None] * block
+        total = total + xp.sum(block * block)
         blocks.append(xp.astype(block, dtype, copy=False))
 
     def scatter(Q: Array) -> Array:
@@ -393,7 +407,7 @@ def _scatter_operator(table: CentredTable, *, wide: bool) -> Callable[[Array], A
             image = image + xp.astype(part, xp.float64, copy=False)
         return image.T
 
-    return scatter
+    return scatter, float(total)
 
 
 def compressed(moments: Moments, rank: int) -> LowRankMoments:

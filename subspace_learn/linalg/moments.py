@@ -81,7 +81,12 @@ def row_blocks(X: Array, *, at_least: int = 256) -> Iterator[slice]:
 
 
 def table_moments(
-    X: Array, weights: Array | None = None, *, center: bool = True, wide: bool = False
+    X: Array,
+    weights: Array | None = None,
+    *,
+    center: bool = True,
+    wide: bool = False,
+    about: Array | None = None,
 ) -> Moments:
     """Weighted mean and scatter matrix of the rows of ``X``, in one pass.
 
@@ -98,6 +103,9 @@ def table_moments(
         Whether the mean is subtracted.
     wide : bool, default=False
         Whether products of float32 rows are formed in float64.
+    about : array of shape (n_features,), optional
+        A vector near the mean, subtracted before the products: the mean of earlier rows, say. It
+        changes rounding only. None looks for one among the rows.
 
     Returns
     -------
@@ -119,40 +127,48 @@ def table_moments(
     A column of equal values has its exact value as mean and exact zeros in ``scatter``, whatever
     the value, n and the weights: rows are counted from one of themselves.
     """
-    sums = _sparse_sums if sp.issparse(X) else _dense_sums
     with np.errstate(over="ignore", invalid="ignore"):  # reported below, once, as an error
-        part = sums(X, weights, center, wide)
-        if not _is_finite(part):
-            part = sums(X, weights, center, True)
-    if not sp.issparse(X) and center and _has_underflowed(part, X):
+        part = _sums(X, weights, center, wide, about)
+        trace = _trace(part)
+        if not isfinite(trace):
+            part = _sums(X, weights, center, True, None)
+            trace = _trace(part)
+    if trace == 0.0 and center and _has_underflowed(part, X):
         raise ValueError(
             "The squares of X underflow float64: its rows differ by less than about 1e-162. "
             "Rescale X, for example with sklearn.preprocessing.MaxAbsScaler."
         )
-    return _finite(part)
+    _refuse_overflow(trace)
+    return part
+
+
+def _sums(
+    X: Array, weights: Array | None, center: bool, wide: bool, about: Array | None
+) -> Moments:
+    if sp.issparse(X):
+        return _sparse_sums(X, weights, center)
+    return _dense_sums(X, weights, center, wide, about)
 
 
 def _has_underflowed(part: Moments, X: Array) -> bool:
-    """Whether rows differ and the scatter matrix does not see it."""
-    xp = array_namespace(X)
-    if float(xp.linalg.trace(part.scatter)) != 0.0 or part.n_samples < X.shape[0]:
+    """Whether rows differ and a scatter matrix of zeros does not see it."""
+    if sp.issparse(X) or part.n_samples < X.shape[0]:
         return False
-    return bool(xp.any(X != X[:1, :]))
+    return bool(array_namespace(X).any(X != X[:1, :]))
 
 
-def _finite(moments: Moments) -> Moments:
-    """Return ``moments`` or say that the squares were too large."""
-    if not _is_finite(moments):
+def _trace(moments: Moments) -> float:
+    """Finite where no square overflowed: a product of two columns is bounded by their squares."""
+    return float(array_namespace(moments.scatter).linalg.trace(moments.scatter))
+
+
+def _refuse_overflow(trace: float) -> None:
+    """Say that the squares were too large."""
+    if not isfinite(trace):
         raise ValueError(
             "The squares of X overflow float64: its largest entries exceed about 1e154. Rescale X, "
             "for example with sklearn.preprocessing.MaxAbsScaler."
         )
-    return moments
-
-
-def _is_finite(moments: Moments) -> bool:
-    """Whether no square overflowed: a product of two columns is bounded by their squares."""
-    return isfinite(float(array_namespace(moments.scatter).linalg.trace(moments.scatter)))
 
 
 def counted(weights: Array | None, n_rows: int) -> tuple[int, float]:
@@ -178,12 +194,14 @@ def counted(weights: Array | None, n_rows: int) -> tuple[int, float]:
     return int(xp.sum(xp.astype(weights > 0, xp.int64))), float(xp.sum(weights))
 
 
-def _dense_sums(X: Array, weights: Array | None, center: bool, wide: bool) -> Moments:
+def _dense_sums(
+    X: Array, weights: Array | None, center: bool, wide: bool, about: Array | None
+) -> Moments:
     """Moments of a dense table, block by block."""
     xp = array_namespace(X)
     n_samples, weight = counted(weights, X.shape[0])
     dtype = xp.float64 if wide else X.dtype
-    shift = _shift(X, weights)
+    shift = _shift(X, weights) if about is None else about
     shift = None if shift is None else xp.astype(shift, dtype, copy=False)
     scatter, total = 0.0, 0.0
     # twice as many rows as columns at least: else adding up the d x d products costs more than they
@@ -219,7 +237,7 @@ def _shift(X: Array, weights: Array | None) -> Array | None:
     return mean if bool(xp.any(mean * mean > ratio * variance)) else None
 
 
-def _sparse_sums(X: sp.csr_matrix, weights: Array | None, center: bool, wide: bool) -> Moments:
+def _sparse_sums(X: sp.csr_matrix, weights: Array | None, center: bool) -> Moments:
     """Moments of a CSR or CSC table from its stored entries alone, in float64 always."""
     from ..kernels.gram import csr_gram
 
@@ -264,7 +282,7 @@ def _moments_from_sums(
     """Moments about the mean, or about 0, from sums about ``offset``."""
     mean = total / weight
     if center:
-        scatter = scatter - weight * (mean[:, None] * mean[None, :])
+        scatter = scatter - total[:, None] * mean[None, :]
         return Moments(n_samples, weight, mean if offset is None else mean + offset, scatter)
     if offset is not None:  # what is common to all rows enters in float64
         crossed = total[:, None] * offset[None, :]
@@ -419,7 +437,7 @@ def merged_moments(a: Moments, b: Moments, *, center: bool = True) -> Moments:
         delta = b_mean - a.mean
         mean = a.mean + (b.weight / weight) * delta
         with np.errstate(over="ignore", invalid="ignore"):
-            spread = (a.weight * b.weight / weight) * (delta[:, None] * delta[None, :])
-            scatter = scatter + spread
-    eps = max(a.eps, b.eps)
-    return _finite(Moments(a.n_samples + b.n_samples, weight, mean, scatter, eps))
+            scatter = scatter + (a.weight * b.weight / weight * delta)[:, None] * delta[None, :]
+    merged = Moments(a.n_samples + b.n_samples, weight, mean, scatter, max(a.eps, b.eps))
+    _refuse_overflow(_trace(merged))
+    return merged

@@ -9,7 +9,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array
-from .._base import fit_method
+from .._base import fit_method, warn
 from .._checks.magnitude import check_magnitude
 from .._checks.table import check_samples
 from ..functional.random_matrix.analytic_shrinkage import AnalyticFit, fitted_table
@@ -52,6 +52,11 @@ class AnalyticShrinkage(CovarianceModel):
     ValueError
         If X is complex, holds NaN or infinity, has fewer than two rows (with more
         features than rows: fewer than 13), or rows that do not differ.
+
+    Warns
+    -----
+    UserWarning
+        If columns vary by less than the rounding of the strongest direction.
 
     See Also
     --------
@@ -118,6 +123,14 @@ class AnalyticShrinkage(CovarianceModel):
         check_magnitude(X, power=4, name=type(self).__name__, smallest=False, like=np.float64)
         self._fit = fitted_table(X, center=self.center)
         self._dtype = X.dtype
+        if self._fit.lost.size:
+            names = getattr(self, "feature_names_in_", np.arange(X.shape[1]))
+            warn(
+                f"{self._fit.lost.size} column(s), the first {names[self._fit.lost[0]]!r}, vary by "
+                "less than the rounding of the strongest direction, below 1e-7 of its deviation. "
+                "They get the smallest of the other variances, which is too large for them. Bring "
+                "the columns of X to one scale."
+            )
         return self
 
     @property

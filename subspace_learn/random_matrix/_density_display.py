@@ -20,7 +20,7 @@ class SpectralDensityDisplay(Display):
     Parameters
     ----------
     spectrum : HessianSpectrum
-        As :func:`~subspace_learn.functional.random_matrix.hessian_spectrum.hessian_spectrum`
+        As :func:`~subspace_learn.random_matrix.hessian_spectrum`
         returns it.
 
     Attributes
@@ -39,7 +39,7 @@ class SpectralDensityDisplay(Display):
     >>> import matplotlib
     >>> matplotlib.use("Agg")
     >>> import numpy as np
-    >>> from subspace_learn.functional.random_matrix.hessian_spectrum import hessian_spectrum
+    >>> from subspace_learn.random_matrix import hessian_spectrum
     >>> from subspace_learn.random_matrix import SpectralDensityDisplay
     >>> spectrum = hessian_spectrum(lambda v: np.arange(50.0) * v, 50, rng=0)
     >>> SpectralDensityDisplay.from_spectrum(spectrum).ax_.get_xlabel()

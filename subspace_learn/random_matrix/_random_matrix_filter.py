@@ -530,10 +530,7 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         check_is_fitted(self)
         if self._spiked is None:
             if self.n_samples_seen_ < 2:
-                raise NotFittedError(
-                    "This RandomMatrixFilter has seen one row, but needs two. Call partial_fit "
-                    "with more rows."
-                )
+                raise NotFittedError("RandomMatrixFilter has seen one row. Call partial_fit again.")
             found = fitted_sums(self._sums, self._fitted_with[0])
             self._tell(found, *self._fitted_with)
             self._spiked = found
@@ -542,10 +539,11 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
     def _tell(self, found: SpikedFit, options: FilterOptions, on_empty: str) -> None:
         """Warn, or raise, where what was found may not be what was meant."""
         if found.components.shape[0] == 0 and options.n_components != 0 and on_empty != "ignore":
+            largest = float(found.eigenvalues[0])
             message = (
-                f"No direction is kept: the largest eigenvalue {float(found.eigenvalues[0]):.4g} is "
-                f"below the edge {found.upper_edge:.4g}. transform has no columns. Raise "
-                "significance, set n_components, or say on_empty='ignore' if noise may be all."
+                f"No direction is kept: the largest eigenvalue, {largest:.4g}, is below the edge, "
+                f"{found.upper_edge:.4g}, and transform has no columns. Raise significance, set "
+                "n_components, or say on_empty='ignore' if noise is a possible answer."
             )
             if on_empty == "raise":
                 raise ValueError(message)

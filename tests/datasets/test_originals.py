@@ -17,7 +17,7 @@ import pytest
 import scipy.sparse as sp
 
 from subspace_learn import datasets
-from subspace_learn.datasets import _home, _sources
+from subspace_learn.datasets import _data_home, _sources
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_original_has_the_known_hash(source, originals):
 
 def test_every_converted_file_is_below_the_home(originals, tmp_path):
     fetch("graphs/lazega36_friend", tmp_path)
-    assert sorted(path.name for path in _home.data_home(tmp_path).rglob("*.np?")) == [
+    assert sorted(path.name for path in _data_home.data_home(tmp_path).rglob("*.np?")) == [
         "adjacency.npz",
         "attributes.npz",
         "metadata.npy",

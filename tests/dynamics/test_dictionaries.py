@@ -108,3 +108,19 @@ def test_lengths_that_are_given_in_another_unit_are_doubted(factor, rng):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             make(3 * factor).fit(X)
+
+
+@pytest.mark.parametrize(
+    "lift",
+    [
+        FourierDictionary(2),
+        FourierDictionary(2, output="complex"),
+        HermiteDictionary(3),
+        RBFDictionary(4, random_state=0),
+        RBFDictionary(4, include_state=False, random_state=0),
+    ],
+    ids=repr,
+)
+def test_there_is_a_name_for_each_observable(lift, rng):
+    Z = lift.fit_transform(rng.normal(size=(30, 2)))
+    assert len(lift.get_feature_names_out()) == Z.shape[1]

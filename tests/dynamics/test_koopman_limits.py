@@ -77,6 +77,20 @@ def test_a_trend_is_forecast_and_modes_that_cannot_hold_it_are_warned_of():
     assert np.linalg.norm((back - X)[:-1]) / size == pytest.approx(said, rel=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:Eigenvectors of the Koopman matrix:UserWarning")
+@pytest.mark.parametrize("size", [2, 3, 4])
+@pytest.mark.parametrize("upper", [False, True])
+def test_the_error_that_is_told_of_a_jordan_block_is_the_error_that_is_made(size, upper, rng):
+    block = 0.9 * np.eye(size) + np.eye(size, k=1 if upper else -1)
+    X = 300 * rng.normal(size=(100, size))
+    model = KoopmanEDMD().fit(X, X @ block)
+    spectrum = model._model.spectrum
+    told = spectrum.lost + spectrum.growth * np.finfo(float).eps
+    made = np.linalg.norm(model.inverse_transform(model.transform(X)) - X, axis=0)
+    assert (made / np.linalg.norm(X, axis=0)).max() < 3 * told
+    np.testing.assert_allclose(model.predict(X), X @ block, rtol=1e-9, atol=1e-9)
+
+
 def test_well_separated_eigenvalues_are_not_warned_of():
     X = walk() * [1.0, 300.0, 1e-4]
     with warnings.catch_warnings():

@@ -19,7 +19,7 @@ from subspace_learn._capabilities import kind_of_input
 
 ASKED = (
     *("transform", "predict", "predict_proba", "predict_log_proba", "decision_function"),
-    *("score_samples", "embed", "solve", "filter", "eigenfunctions", "squared_residual"),
+    *("score_samples", "embed", "solve", "filter", "eigenfunctions", "reconstruction_error"),
 )
 # Values that are infinite or NaN on purpose: where they stand, and what they say.
 MAY_BE_INFINITE = {

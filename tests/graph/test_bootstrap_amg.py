@@ -241,3 +241,77 @@ def test_gauss_seidel_stays_on_the_host():
     solver = BootstrapAMG(random_state=0).fit(grid(20))
     with pytest.raises(ValueError, match="smoother='chebyshev'"):
         solver.preconditioner_like(np.ones(400))
+
+
+# --- what solve promises ------------------------------------------------------------------------
+
+
+def residual(A, x, b):
+    """Relative to b, in float64, of the matrix as it was given."""
+    return np.linalg.norm(A.astype(float) @ x.astype(float) - b) / np.linalg.norm(b)
+
+
+@pytest.mark.parametrize("shift", [1e-3, 1e-4, 1e-5])
+def test_a_real_shift_of_the_diagonal_is_kept_in_float32(shift, rng):
+    A = sp.csr_array(laplacian(nx.grid_2d_graph(30, 30)) + shift * sp.eye_array(900))
+    A, b = sp.csr_array(A.astype(np.float32)), rng.normal(size=900).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        x = BootstrapAMG(random_state=0).fit(A).solve(b)
+    # x is about 1 / shift times the mean of b, .02 of its length: rounded to 6e-8, times rows of 8
+    assert residual(A, x, b) < max(1e-5, 8 * 6e-8 * 0.05 / shift)
+    assert abs(x.mean()) > 0.9 * abs(b.mean()) / shift  # not projected away
+
+
+def test_a_solution_that_float32_cannot_hold_says_how_far_it_is_off(rng):
+    A = sp.csr_array(laplacian(nx.grid_2d_graph(30, 30)) + 1e-5 * sp.eye_array(900))
+    A, b = sp.csr_array(A.astype(np.float32)), rng.normal(size=900).astype(np.float32)
+    solver = BootstrapAMG(random_state=0).fit(A)
+    with pytest.warns(ConvergenceWarning, match="as returned in float32") as told:
+        x = solver.solve(b)
+    number = float(str(told[0].message).split("up to ")[1].split(",")[0])
+    assert number == pytest.approx(residual(A, x, b), rel=0.01)
+    wide = sp.csr_array(A.astype(float))
+    x = BootstrapAMG(random_state=0).fit(wide).solve(b.astype(float))
+    assert residual(wide, x, b) < 2e-8
+
+
+def test_a_right_hand_side_out_of_reach_says_by_how_much(rng):
+    L, b = laplacian(nx.grid_2d_graph(12, 12)), rng.normal(size=144)
+    b -= b.mean()
+    solver = BootstrapAMG(random_state=0).fit(7 * L)
+    wanted = solver.solve(b)
+    share = 0.5 / np.sqrt(0.25 + b @ b / 144)
+    with pytest.warns(UserWarning, match=f"up to {share:.3g} of their length is out of reach"):
+        np.testing.assert_allclose(solver.solve(b + 0.5), wanted, atol=1e-8)
+
+
+@pytest.mark.parametrize("weight", [0.1, 1 / 3, 1e-6, 1e6])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rounded_sums_of_equal_weights_are_no_shift(weight, dtype, rng):
+    """Three times .1 is rounded up in each row alike: that is no multiple of the identity."""
+    for graph in (nx.random_regular_graph(3, 2000, seed=0), nx.star_graph(3000)):
+        W = weight * nx.to_scipy_sparse_array(graph, dtype=dtype)
+        L = sp.csr_array(sp.diags_array(np.asarray(W.sum(axis=1)).ravel()) - W).astype(dtype)
+        b = rng.normal(size=len(graph))
+        b -= b.mean()
+        x = BootstrapAMG(random_state=0).fit(L).solve(b)
+        assert abs(x.mean()) < 1e-9 * np.abs(x).max()
+        assert residual(L, x, b) < 1e-5
+
+
+def test_masked_entries_are_refused():
+    A = grid(4).toarray()
+    with pytest.raises(ValueError, match="the matrix is a masked array"):
+        BootstrapAMG().fit(np.ma.masked_equal(A, 0))
+    solver = BootstrapAMG().fit(A)
+    with pytest.raises(ValueError, match="b is a masked array"):
+        solver.solve(np.ma.masked_greater(np.arange(16.0), 3))
+
+
+@pytest.mark.parametrize("size", [1e-25, 1e25])
+def test_float32_right_hand_sides_of_any_unit_are_solved(size):
+    """Squares of them leave the range of float32, in which nothing is computed."""
+    A, b = grid(12), np.linspace(1, 2, 144)
+    x = BootstrapAMG(random_state=0).fit(A).solve((size * b).astype(np.float32))
+    np.testing.assert_allclose(A @ x / size, b, rtol=1e-6)

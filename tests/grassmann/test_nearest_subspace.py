@@ -42,7 +42,10 @@ def test_residuals_are_those_of_the_definition(table, center):
 def test_both_metrics_predict_the_same_for_the_same_subspaces(table):
     X, y = table
     X, _ = row_directions(X)
-    both = [NearestSubspaceClassifier(K, metric=m).fit(X, y) for m in ("projection", "residual")]
+    both = [
+        NearestSubspaceClassifier(K, **settings).fit(X, y)
+        for settings in ({"constant": 0}, {"metric": "residual"})
+    ]
     np.testing.assert_allclose(both[0].subspaces_, both[1].subspaces_, atol=1e-12)
     np.testing.assert_array_equal(both[0].predict(X), both[1].predict(X))
     squares = [clf.transform(X) ** 2 for clf in both]
@@ -111,3 +114,62 @@ def test_words_beside_rows_of_any_library(table, xp):
     clf = NearestSubspaceClassifier(K).fit(xp.asarray(X), words)
     assert xp.owns(clf.subspaces_)
     assert clf.score(xp.asarray(X), words) == NearestSubspaceClassifier(K).fit(X, y).score(X, y)
+
+
+@pytest.mark.parametrize("settings", [{}, {"constant": 0}, {"metric": "residual"}], ids=repr)
+def test_spectra_about_a_common_mean_are_told_apart_in_float32(rng, settings):
+    """.2 % structure: float32 holds it 3e4 times over, its cosines and small eigenvalues do not."""
+    n_features, n_rows = 60, 150
+    mean = 5 + np.abs(rng.normal(size=n_features))
+    scale = 0.002 * np.linalg.norm(mean) / np.sqrt(3)
+    bases = np.linalg.qr(rng.normal(size=(4, n_features, 3)))[0]
+    y = np.arange(4 * n_rows) % 4
+    X = mean + scale * np.einsum("nfk,nk->nf", bases[y], rng.normal(size=(len(y), 3)))
+    half = len(y) // 2
+    clf = {
+        dtype: NearestSubspaceClassifier(4, **settings).fit(X[:half].astype(dtype), y[:half])
+        for dtype in ("f4", "f8")
+    }
+    wide = clf["f8"].score(X[half:], y[half:])
+    assert wide > 0.95
+    assert clf["f4"].score(X[half:].astype("f4"), y[half:]) >= wide - 0.01
+
+
+@pytest.mark.parametrize("settings", [{}, {"metric": "residual", "center": True}], ids=repr)
+def test_rows_that_stand_for_many_are_repeated_rows_for_every_attribute(table, settings):
+    X, y = table
+    X, y = X[[0, 1, 30, 31, 60, 61, 62]], y[[0, 1, 30, 31, 60, 61, 62]]
+    w = np.array([3, 2, 4, 1, 2, 1, 5])
+    weighted = NearestSubspaceClassifier(K, **settings).fit(X, y, sample_weight=w)
+    repeated = NearestSubspaceClassifier(K, **settings).fit(np.repeat(X, w, 0), np.repeat(y, w))
+    for name, value in vars(repeated).items():
+        if name.endswith("_"):
+            np.testing.assert_allclose(getattr(weighted, name), value, atol=1e-12)
+
+
+def test_refit_with_the_other_metric_leaves_no_attribute_behind(table):
+    clf = NearestSubspaceClassifier(K).fit(*table)
+    clf.set_params(metric="residual").fit(*table)
+    assert not hasattr(clf, "mean_")
+    assert not hasattr(clf.set_params(metric="projection").fit(*table), "means_")
+
+
+def test_structure_far_below_the_common_part_is_seen_in_float32(rng):
+    """Cosines of float32 are 1 from an angle of 3e-4 down; rows hold four more digits than that."""
+    mean = 3 + np.abs(rng.normal(size=40))
+    directions = np.linalg.qr(rng.normal(size=(40, 3)))[0].T
+    y = np.arange(300) % 3
+    X = mean + 1e-3 * rng.normal(size=(300, 1)) * np.linalg.norm(mean) * directions[y]
+    right = [
+        NearestSubspaceClassifier(2).fit(X.astype(t), y).score(X.astype(t), y) for t in ("f4", "f8")
+    ]
+    assert right[1] > 0.95
+    assert right[0] >= right[1] - 0.02
+
+
+@pytest.mark.parametrize("settings", [{"constant": 0}, {"metric": "residual"}], ids=repr)
+def test_rounding_of_float32_rows_spans_nothing(rng, settings):
+    X = np.vstack([rng.normal(size=(40, 1)) @ rng.normal(size=(1, 3)) for _ in range(2)])
+    y = np.repeat([0, 1], 40)
+    clf = NearestSubspaceClassifier(2, **settings).fit(X.astype("f4"), y)
+    np.testing.assert_array_equal(clf.subspaces_[:, :, 1], 0.0)

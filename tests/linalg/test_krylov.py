@@ -13,18 +13,19 @@ def symmetric(rng, values):
     return (S + S.T) / 2, Q
 
 
-@pytest.mark.parametrize("max_blocks", [3, 20])
-def test_pairs_are_exact_with_and_without_restarts(xp, rng, max_blocks):
+@pytest.mark.parametrize("width", [2, 8])
+@pytest.mark.parametrize("n_kept", [4, 20])
+def test_pairs_are_exact_with_and_without_restarts(xp, rng, n_kept, width):
     values = 1.0 / np.arange(1, 101)
     S, Q = symmetric(rng, values)
     operator = xp.asarray(S)
     pairs = block_krylov(
         lambda block: operator @ block,
-        xp.asarray(rng.normal(size=(100, 8))),
+        xp.asarray(rng.normal(size=(100, width))),
         4,
         tol=1e-10,
-        max_iter=100,
-        max_blocks=max_blocks,
+        max_iter=200,
+        n_kept=n_kept,
     )
     assert pairs.converged
     np.testing.assert_allclose(xp.numpy(pairs.values), values[:4], atol=1e-12)

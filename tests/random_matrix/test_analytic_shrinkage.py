@@ -1,6 +1,9 @@
 """AnalyticShrinkage beside linear shrinkage, and its face."""
 
+import warnings
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import multivariate_normal
 from sklearn.covariance import LedoitWolf
@@ -37,3 +40,26 @@ def test_likelihood_and_precision_are_those_of_the_covariance(shape, center, rng
 def test_rows_that_do_not_differ_are_refused():
     with pytest.raises(ValueError, match="rows do not differ"):
         AnalyticShrinkage().fit(np.ones((20, 3)))
+
+
+def test_float32_gives_the_covariance_of_float64(rng):
+    X = (rng.standard_normal((200, 10)) * [1e4, *np.ones(8), 1e-3] + 3).astype(np.float32)
+    narrow, wide = AnalyticShrinkage().fit(X), AnalyticShrinkage().fit(X.astype(np.float64))
+    np.testing.assert_allclose(narrow.eigenvalues_, wide.eigenvalues_, rtol=1e-6)
+    assert narrow.score(X) == pytest.approx(wide.score(X.astype(np.float64)))
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e9])
+def test_columns_that_are_lost_beside_others_are_named(factor, rng):
+    frame = pd.DataFrame(rng.standard_normal((200, 5)), columns=list("abcde"))
+    frame["c"] *= factor
+    first = "c" if factor < 1 else "a"
+    with pytest.warns(UserWarning, match=f"the first '{first}'"):
+        AnalyticShrinkage().fit(frame)
+
+
+def test_constant_and_repeated_columns_are_no_loss(rng):
+    X = rng.standard_normal((200, 5))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        AnalyticShrinkage().fit(np.column_stack([X, X[:, 0], np.full(200, 0.1)]))

@@ -115,13 +115,18 @@ def partition_attributed(
         )
         bounds: dict[tuple[float, int], float] = {}
         fitted = (
-            _judged(start, adjacency, attributes, options, bounds, say=progress) for start in starts
+            _fitted_from(start, adjacency, attributes, options, bounds, say=progress)
+            for start in starts
         )
         start, mean_field = max(fitted, key=lambda fit: fit[1].bound)
-        labels, model = _refined(start.labels, mean_field, adjacency, attributes)
+        labels, model = _labels_by_beliefs(start.labels, mean_field, adjacency, attributes)
         found = start._replace(labels=labels, model=model, bounds=bounds)
     degree = np.asarray(adjacency.sum(axis=1)).ravel()
-    return _renumbered(found._replace(proposal=proposal), degree)
+    labels = canonical_labels(found.labels, degree)
+    model = found.model
+    if model is not None:
+        model = renumbered_clusters(model, found.labels, labels)
+    return found._replace(labels=labels, model=model, proposal=proposal)
 
 
 def _candidates(
@@ -183,7 +188,7 @@ def _candidates(
         )
 
 
-def _judged(
+def _fitted_from(
     start: AttributedPartition,
     adjacency: sp.csr_array,
     attributes: sp.csr_array,
@@ -201,7 +206,7 @@ def _judged(
     return start, model
 
 
-def _refined(
+def _labels_by_beliefs(
     start: np.ndarray,
     mean_field: BlockModel,
     adjacency: sp.csr_array,
@@ -277,13 +282,3 @@ def attributed_rows(
         return rows
     values = (graph.factor.T @ rows) / np.sqrt(graph.value_weight)[:, None]
     return value_block(rows, attributes, values)
-
-
-def _renumbered(found: AttributedPartition, degree: np.ndarray) -> AttributedPartition:
-    """Clusters in their final order, in labels and model alike."""
-    labels = canonical_labels(found.labels, degree)
-    if found.model is None:
-        return found._replace(labels=labels)
-    return found._replace(
-        labels=labels, model=renumbered_clusters(found.model, found.labels, labels)
-    )

@@ -260,11 +260,11 @@ def nested_eigenpairs(
             X = level.prolongation @ X
         if X.shape[1] < b:
             X = np.hstack([X, rng.standard_normal((X.shape[0], b - X.shape[1]))])
-        away = null if i == 0 else None
+        known = null if i == 0 else None
         steps = max_steps if i == 0 else _COARSE_STEPS
-        wanted = max(n_pairs - 1 - (c if i == 0 else 0), 1)
+        n_watched = max(n_pairs - 1 - (c if i == 0 else 0), 1)
         width = b - c if i == 0 else b
-        values, X, seen = _improved(levels, inverse, i, X, width, away, wanted, steps, rtol)
+        values, X, seen = _improved(levels, inverse, i, X, width, known, n_watched, steps, rtol)
         if progress is not None:
             progress(f"{level.laplacian.shape[0]} vertices: {len(seen)} steps")
         changes = seen
@@ -295,23 +295,23 @@ def _improved(
     i: int,
     X: np.ndarray,
     width: int,
-    away: np.ndarray | None,
-    wanted: int,
+    known: np.ndarray | None,
+    n_watched: int,
     steps: int,
     rtol: float,
 ) -> tuple[np.ndarray, np.ndarray, list[float]]:
-    """LOBPCG on level i, orthogonal to ``away``: values, vectors, largest changes by step."""
+    """LOBPCG on level i, orthogonal to ``known``: values, vectors, largest changes by step."""
     level = levels[i]
     if width <= 0:
         return np.zeros(0), X[:, :0], []
-    values, X, _ = _ritz(level, [_without(X, away)], width)
+    values, X, _ = _ritz(level, [_without(X, known)], width)
     previous = np.zeros((X.shape[0], 0))
     seen: list[float] = []
     for _ in range(steps):
         residual = level.apply(X) - level.weigh(X) * values
-        direction = _without(_cycle(levels, inverse, i, residual), away)
+        direction = _without(_cycle(levels, inverse, i, residual), known)
         new, X, previous = _ritz(level, [X, direction, previous], width)
-        size = min(len(new), len(values), wanted)
+        size = min(len(new), len(values), n_watched)
         floor = np.finfo(float).eps * level.radius
         drop = (values[:size] - new[:size]) / np.maximum(values[:size], floor)
         seen.append(float(np.max(np.where(values[:size] > 10 * floor, drop, 0), initial=0.0)))
@@ -321,12 +321,12 @@ def _improved(
     return values, X, seen
 
 
-def _without(X: np.ndarray, away: np.ndarray | None) -> np.ndarray:
-    """X orthogonal to ``away``; columns of which only rounding is left become 0."""
-    if away is None:
+def _without(X: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+    """X orthogonal to ``known``; columns of which only rounding is left become 0."""
+    if known is None:
         return X
-    left = X - away @ (away.T @ X)
-    left -= away @ (away.T @ left)
+    left = X - known @ (known.T @ X)
+    left -= known @ (known.T @ left)
     left[:, np.linalg.norm(left, axis=0) < _NOTHING_LEFT * np.linalg.norm(X, axis=0)] = 0
     return left
 
@@ -347,6 +347,6 @@ def _ritz(
     image = basis.T @ (Z.T @ level.apply(Z)) @ basis
     values, mix = scipy.linalg.eigh((image + image.T) / 2, check_finite=False)
     coordinates = basis @ mix[:, :width]
-    outside = coordinates.copy()
-    outside[: blocks[0].shape[1]] = 0
-    return values[:width], Z @ coordinates, Z @ outside
+    new_part = coordinates.copy()
+    new_part[: blocks[0].shape[1]] = 0
+    return values[:width], Z @ coordinates, Z @ new_part

@@ -220,9 +220,9 @@ def low_frequencies(
             f"Set n_components to at most {n // 4 - 1}: then memory grows with the number of "
             "edges instead."
         )
-    wanted = None if 4 * (d + 1) > n else (0, d)
+    index_range = None if 4 * (d + 1) > n else (0, d)
     laplacian = np.eye(n) - normalized.toarray()
-    values, vectors = scipy.linalg.eigh(laplacian, subset_by_index=wanted, check_finite=False)
+    values, vectors = scipy.linalg.eigh(laplacian, subset_by_index=index_range, check_finite=False)
     values = np.clip(values, 0, 2)
     cut = 2.0 if d == n else float(values[d])
     return LowFrequencies(values[:d], vectors[:, :d], cut, d == n)
@@ -359,7 +359,9 @@ def positional_encoding(
     normalized = normalized_adjacency(adjacency)
     out = np.empty((adjacency.shape[0], len(filters), len(STATISTICS)))
     for nodes, block in connected_blocks(normalized):
-        if block.nnz == len(nodes) and (len(nodes) == 1 or _is_diagonal(block)):
+        if block.nnz == len(nodes) and (
+            len(nodes) == 1 or np.array_equal(block.indices, np.arange(len(nodes)))
+        ):
             # single nodes: the only eigenvalue is 0, its vector 1
             at_zero = np.array([float(phi(np.zeros(1))[0]) for phi in filters.values()])
             out[nodes] = np.stack([at_zero, at_zero, at_zero**2], axis=1)
@@ -368,7 +370,3 @@ def positional_encoding(
         weights = filter_weights(frequencies, filters, taper=taper)
         out[nodes] = node_statistics(block, frequencies.vectors, weights)
     return out.reshape(len(out), -1)
-
-
-def _is_diagonal(block: sp.csr_array) -> bool:
-    return bool(np.array_equal(block.indices, np.arange(block.shape[0])))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
 
+from ..._warnings import warn
 from .block_model import edge_information
 from .filtered_subspace import filtered_eigenpairs
 from .graph_components import Piece, component_indicators
@@ -34,7 +37,7 @@ _FILLS_IN = 2.5  # growth of the mean degree by one aggregation: beyond it, a fi
 _RTOL_ROUGH, _RTOL_FINE = 0.1, 0.01
 _ATOL = 1e-10  # of residuals, where there are more components than vectors
 _GROWTH = 12.0
-_DIGITS = 9  # rows that agree so far are one
+_DIGITS = 6  # rows that agree so far are one
 _ROUNDS = 200
 _DENSE_BYTES = 4 * 2**30
 
@@ -149,23 +152,8 @@ def low_vectors(
     alone = HierarchySummary((n,), (operator.edges.nnz,))
     rates: list[float] = []
     if strategy == "dense" or 3 * n_components > n:
-        if 16 * n**2 > _DENSE_BYTES:
-            raise ValueError(
-                f"{n_components} vectors of a graph of {n} vertices are more than a third of them, "
-                f"and need dense matrices of {16 * n**2 / 2**30:.1f} GiB. Ask for fewer clusters, "
-                "or set n_components."
-            )
-        # the driver for a range of eigenvalues gives up on graphs with many equal ones
-        values, vectors = scipy.linalg.eigh(operator.toarray(), driver="evd", check_finite=False)
-        kept = slice(None, -1 - min(n_components, n), -1)
-        return LowVectors(
-            np.clip(values[kept], -1, 1),
-            oriented(vectors[:, kept]),
-            "dense",
-            np.zeros(0),
-            alone,
-            growth,
-        )
+        values, vectors = _dense_pairs(operator, min(n_components, n))
+        return LowVectors(values, oriented(vectors), "dense", np.zeros(0), alone, growth)
     if progress is not None:
         progress(f"{n_components} vectors of {n} vertices by strategy {strategy!r}")
     if strategy == "filter":
@@ -197,6 +185,19 @@ def low_vectors(
     values = np.clip(1 - found.values, -1, 1)
     changes = np.array(found.changes)
     return LowVectors(values, oriented(found.vectors), "block", changes, summary, growth)
+
+
+def _dense_pairs(operator: WalkOperator, k: int) -> tuple[np.ndarray, np.ndarray]:
+    n = operator.shape[0]
+    if 16 * n**2 > _DENSE_BYTES:
+        raise ValueError(
+            f"{k} vectors of a graph of {n} vertices are more than a third of them, and need dense "
+            f"matrices of {16 * n**2 / 2**30:.1f} GiB. Ask for fewer clusters, or set n_components."
+        )
+    # the driver for a range of eigenvalues gives up on graphs with many equal ones
+    values, vectors = scipy.linalg.eigh(operator.toarray(), driver="evd", check_finite=False)
+    kept = slice(None, -1 - k, -1)
+    return np.clip(values[kept], -1, 1), vectors[:, kept]
 
 
 def _all_but_the_last(values: np.ndarray) -> np.ndarray:
@@ -279,6 +280,11 @@ def cluster_rows(
     labels : ndarray of int, shape (n,)
         In [0, n_clusters).
 
+    Warns
+    -----
+    ConvergenceWarning
+        If so many rows are equal that there are fewer clusters.
+
     References
     ----------
     A. Damle, V. Minden, L. Ying, "Simple, direct and efficient multi-way spectral clustering",
@@ -293,7 +299,17 @@ def cluster_rows(
     # in an order of the rows' own, lest the starts depend on how vertices are numbered
     order = np.argsort(rows @ np.sqrt(np.arange(2.0, rows.shape[1] + 2)), kind="stable")
     labels = np.empty(len(rows), dtype=np.int64)
-    labels[order] = KMeans(n_clusters, n_init=n_init, random_state=seed).fit(rows[order]).labels_
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # said below, in words
+        model = KMeans(n_clusters, n_init=n_init, random_state=seed).fit(rows[order])
+    labels[order] = model.labels_
+    found = len(np.unique(labels))
+    if found < n_clusters:
+        warn(
+            f"{found} clusters were found, not {n_clusters}: the {rows.shape[1]} vectors give the "
+            f"vertices only {found} different rows. Raise n_components, or ask for fewer clusters.",
+            ConvergenceWarning,
+        )
     return labels
 
 
@@ -349,7 +365,10 @@ def labels_by_piece(
         gains[j] = -np.inf
         if count <= len(np.unique(np.round(own, _DIGITS), axis=0)):  # else nothing to tell apart
             seed = int(rng.integers(2**31))
-            next_labels[j] = cluster_rows(own, count, method=method, n_init=n_init, seed=seed)
+            with warnings.catch_warnings():
+                # rows that differ by rounding alone: the division then gains nothing
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                next_labels[j] = cluster_rows(own, count, method=method, n_init=n_init, seed=seed)
             before, after = (
                 edge_information(pieces[j].adjacency, labels)
                 for labels in (found[j], next_labels[j])

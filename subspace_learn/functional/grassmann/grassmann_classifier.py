@@ -22,20 +22,23 @@ import numpy as np
 
 from ..._array import Array, array_namespace, device_of, move_like
 from ...linalg.grassmann import exponential, tangent_projection
-from ...linalg.moments import row_blocks
-from .nearest_subspace import coordinates, projection_norms
+from .nearest_subspace import projection_norms
 
 __all__ = [
     "Labelled",
+    "Objective",
     "hessian_product",
     "labelled_rows",
     "log_probabilities",
     "logits",
-    "loss_and_gradient",
+    "objective",
     "probabilities",
     "rsgd_epoch",
     "rsgd_step",
 ]
+
+# Numbers of a block of rows: 2 MiB, small enough for the caches, large enough for BLAS.
+_BLOCK = 1 << 18
 
 
 class Labelled(NamedTuple):
@@ -51,6 +54,17 @@ class Labelled(NamedTuple):
     """Scale of the logits."""
     alpha: float
     """Weight of the energy outside the own subspace."""
+
+
+class Objective(NamedTuple):
+    """The objective at a stack of subspaces."""
+
+    loss: Array
+    """Weighted mean f(S), ()."""
+    gradient: Array
+    """Euclidean gradient of it, (n_classes, n_features, n_components)."""
+    accuracy: Array
+    """Weighted share of rows whose own class has the largest logit, ()."""
 
 
 def labelled_rows(data: Labelled, rows: Array) -> Labelled:
@@ -83,7 +97,7 @@ def logits(X: Array, S: Array, gamma: float) -> Array:
     ----------
     X : array of shape (n_samples, n_features)
         Rows of length 1.
-    S : array of shape (n_classes, n_features, subspace_dim)
+    S : array of shape (n_classes, n_features, n_components)
         Orthonormal columns.
     gamma : float
         Scale, positive.
@@ -134,7 +148,9 @@ class _Forward(NamedTuple):
     """What the objective and its derivatives share for a block of rows; samples stand last."""
 
     Z: Array
-    """Coordinates, (n_classes, subspace_dim, n_samples)."""
+    """Coordinates, (n_classes, n_components, n_samples)."""
+    norms: Array
+    """\\|z\\|, (n_classes, n_samples)."""
     inverse_norms: Array
     """1 / \\|z\\|, and 0 where z = 0, (n_classes, n_samples)."""
     P: Array
@@ -145,9 +161,15 @@ class _Forward(NamedTuple):
     """Objective of each row, (n_samples,)."""
 
 
-def _forward(S: Array, part: Labelled) -> _Forward:
-    xp = array_namespace(S)
-    Z = coordinates(part.X, S)
+def _coordinates(xp: Any, X: Array, U: Array) -> Array:
+    """``U_c^T x_i``, (n_classes, n_components, n_samples): one product of 2 n d C k flops."""
+    n_classes, n_features, k = U.shape
+    stacked = xp.reshape(xp.matrix_transpose(U), (n_classes * k, n_features))
+    return xp.reshape(stacked @ X.T, (n_classes, k, X.shape[0]))
+
+
+def _forward(xp: Any, S: Array, part: Labelled) -> _Forward:
+    Z = _coordinates(xp, part.X, S)
     norms = xp.sqrt(xp.sum(Z * Z, axis=1))
     shifted = part.gamma * norms
     shifted = shifted - xp.max(shifted, axis=0)
@@ -160,32 +182,28 @@ def _forward(S: Array, part: Labelled) -> _Forward:
         losses = losses + (part.alpha / 2) * (1 - xp.sum(own * norms * norms, axis=0))
     positive = norms > 0
     inverse = xp.where(positive, 1 / xp.where(positive, norms, xp.ones_like(norms)), norms)
-    return _Forward(Z, inverse, powers / total, own, losses)
+    return _Forward(Z, norms, inverse, powers / total, own, losses)
 
 
-def _backward(V: Array, X: Array) -> Array:
+def _backward(xp: Any, V: Array, X: Array) -> Array:
     """Stack of matrices ``sum_i x_i v_ci^T`` for V of shape (C, k, n): one product."""
-    xp = array_namespace(V)
     n_classes, k, n = V.shape
     flat = xp.reshape(V, (n_classes * k, n)) @ X
     return xp.matrix_transpose(xp.reshape(flat, (n_classes, k, X.shape[1])))
 
 
-def _sums(S: Array, part: Labelled) -> tuple[Array, Array]:
-    """Sum over rows of w_i times the objective, and its Euclidean gradient."""
-    at = _forward(S, part)
-    xp = array_namespace(S)
+def _gradient_sum(xp: Any, at: _Forward, part: Labelled) -> Array:
+    """Sum over rows of w_i times the Euclidean gradient."""
     factor = (at.P - at.own) * (part.gamma * part.weights) * at.inverse_norms
     if part.alpha:
         factor = factor - at.own * (part.alpha * part.weights)
-    return xp.sum(part.weights * at.losses), _backward(factor[:, None, :] * at.Z, part.X)
+    return _backward(xp, factor[:, None, :] * at.Z, part.X)
 
 
-def _hessian_sum(S: Array, H: Array, part: Labelled) -> Array:
-    at = _forward(S, part)
-    xp = array_namespace(S)
+def _hessian_sum(xp: Any, S: Array, H: Array, part: Labelled) -> Array:
+    at = _forward(xp, S, part)
     unit = at.Z * at.inverse_norms[:, None, :]
-    dZ = coordinates(part.X, H)
+    dZ = _coordinates(xp, part.X, H)
     along = xp.sum(unit * dZ, axis=1)  # derivative of |z|
     slope = part.gamma * along
     dP = at.P * (slope - xp.sum(at.P * slope, axis=0))
@@ -193,16 +211,19 @@ def _hessian_sum(S: Array, H: Array, part: Labelled) -> Array:
     scaled = error * at.inverse_norms
     V = (part.gamma * dP - scaled * along)[:, None, :] * unit + scaled[:, None, :] * dZ
     V = V - (part.alpha * at.own)[:, None, :] * dZ
-    return _backward(part.weights * V, part.X)
+    return _backward(xp, part.weights * V, part.X)
 
 
 def _in_blocks(data: Labelled) -> Iterator[Labelled]:
-    for rows in row_blocks(data.X):
+    n_rows, n_features = data.X.shape
+    step = max(256, _BLOCK // n_features)
+    for start in range(0, n_rows, step):
+        rows = slice(start, min(start + step, n_rows))
         yield data._replace(X=data.X[rows, :], codes=data.codes[rows], weights=data.weights[rows])
 
 
-def loss_and_gradient(S: Array, data: Labelled) -> tuple[Array, Array]:
-    r"""Objective f and its Euclidean gradient at a stack of subspaces.
+def objective(S: Array, data: Labelled) -> Objective:
+    r"""Objective f with its Euclidean gradient, and the accuracy, at a stack of subspaces.
 
     Gradient for class c: :math:`D_c = \sum_i w_i x_i z_{ic}^T [(p_{ic} - 1[y_i = c])
     \gamma / |z_{ic}| - \alpha 1[y_i = c]] / \sum_i w_i`. Where z = 0 the norm has no derivative; 0
@@ -210,25 +231,27 @@ def loss_and_gradient(S: Array, data: Labelled) -> tuple[Array, Array]:
 
     Parameters
     ----------
-    S : array of shape (n_classes, n_features, subspace_dim)
+    S : array of shape (n_classes, n_features, n_components)
         Orthonormal columns. The formulas hold for any matrices.
     data : Labelled
         Rows, classes, weights, gamma, alpha.
 
     Returns
     -------
-    loss : array of shape ()
-        The weighted mean f(S).
-    gradient : array of shape (n_classes, n_features, subspace_dim)
-        ``4 n d C k`` flops for both, in blocks of rows that fit the caches.
+    objective : Objective
+        Loss, gradient, accuracy: ``4 n d C k`` flops, in blocks of rows that fit the caches.
     """
     xp = array_namespace(S)
-    loss, gradient = xp.zeros((), dtype=S.dtype, device=device_of(S)), xp.zeros_like(S)
+    zero = xp.zeros((), dtype=S.dtype, device=device_of(S))
+    loss, gradient, hits = zero, xp.zeros_like(S), zero
     for part in _in_blocks(data):
-        block_loss, block_gradient = _sums(S, part)
-        loss, gradient = loss + block_loss, gradient + block_gradient
+        at = _forward(xp, S, part)
+        loss = loss + xp.sum(part.weights * at.losses)
+        gradient = gradient + _gradient_sum(xp, at, part)
+        right = xp.argmax(at.norms, axis=0) == part.codes
+        hits = hits + xp.sum(xp.where(right, part.weights, xp.zeros_like(part.weights)))
     weight = xp.sum(data.weights)
-    return loss / weight, gradient / weight
+    return Objective(loss / weight, gradient / weight, hits / weight)
 
 
 def hessian_product(S: Array, H: Array, data: Labelled) -> Array:
@@ -236,22 +259,22 @@ def hessian_product(S: Array, H: Array, data: Labelled) -> Array:
 
     Parameters
     ----------
-    S : array of shape (n_classes, n_features, subspace_dim)
+    S : array of shape (n_classes, n_features, n_components)
         Where.
-    H : array of shape (n_classes, n_features, subspace_dim)
+    H : array of shape (n_classes, n_features, n_components)
         Along what.
     data : Labelled
         Rows, classes, weights, gamma, alpha.
 
     Returns
     -------
-    derivative : array of shape (n_classes, n_features, subspace_dim)
+    derivative : array of shape (n_classes, n_features, n_components)
         The Euclidean Hessian applied to H; ``6 n d C k`` flops.
     """
     xp = array_namespace(S)
     total = xp.zeros_like(S)
     for part in _in_blocks(data):
-        total = total + _hessian_sum(S, H, part)
+        total = total + _hessian_sum(xp, S, H, part)
     return total / xp.sum(data.weights)
 
 
@@ -265,11 +288,11 @@ def rsgd_step(
 
     Parameters
     ----------
-    S : array of shape (n_classes, n_features, subspace_dim)
+    S : array of shape (n_classes, n_features, n_components)
         Orthonormal columns.
-    velocity : array of shape (n_classes, n_features, subspace_dim)
+    velocity : array of shape (n_classes, n_features, n_components)
         B, the velocity that the last step returned; zeros at first.
-    gradient : array of shape (n_classes, n_features, subspace_dim)
+    gradient : array of shape (n_classes, n_features, n_components)
         D, the Euclidean gradient at S.
     learning_rate : float
         Positive.
@@ -278,9 +301,9 @@ def rsgd_step(
 
     Returns
     -------
-    S : array of shape (n_classes, n_features, subspace_dim)
+    S : array of shape (n_classes, n_features, n_components)
         Orthonormal columns.
-    velocity : array of shape (n_classes, n_features, subspace_dim)
+    velocity : array of shape (n_classes, n_features, n_components)
         B', tangent at the old S.
 
     Notes
@@ -312,7 +335,7 @@ def rsgd_epoch(
 
     Parameters
     ----------
-    S, velocity : array of shape (n_classes, n_features, subspace_dim)
+    S, velocity : array of shape (n_classes, n_features, n_components)
         Subspaces and velocity so far.
     data : Labelled
         Rows, classes, weights, gamma, alpha.
@@ -325,7 +348,7 @@ def rsgd_epoch(
 
     Returns
     -------
-    S, velocity : array of shape (n_classes, n_features, subspace_dim)
+    S, velocity : array of shape (n_classes, n_features, n_components)
         After the last step.
     loss : float
         Weighted mean of the objective, each row seen before the step of its batch.
@@ -341,10 +364,10 @@ def rsgd_epoch(
     share = xp.sum(data.weights) / n_rows
     total: Any = 0.0
     for part in _batches(data, batch_size, rng):
-        loss, gradient = _sums(S, part)
-        gradient = gradient / (share * part.X.shape[0])
+        at = _forward(xp, S, part)
+        total = total + xp.sum(part.weights * at.losses)
+        gradient = _gradient_sum(xp, at, part) / (share * part.X.shape[0])
         S, velocity = rsgd_step(S, velocity, gradient, learning_rate, momentum)
-        total = total + loss
     return S, velocity, float(total / (share * n_rows))
 
 

@@ -6,12 +6,12 @@ matrices does not have this property: it changes with any ``U_i Q_i``, and may e
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
 from ..._array import Array, array_namespace, device_of
+from ..._warnings import warn
 from ...linalg.grassmann import exponential, logarithm
 
 __all__ = ["chordal_mean", "karcher_mean"]
@@ -150,12 +150,11 @@ def karcher_mean(
         # The one number a step sends to the host; the SVD in the logarithm waits there anyway.
         if bool(gradient <= tol):
             return U
-    warnings.warn(
+    warn(
         f"The Karcher mean did not converge in max_iter={max_iter} steps: the mean logarithm has "
         f"norm {float(gradient):.1e}, above tol={tol:.1e}. Raise max_iter or tol; if the norm does "
         "not fall, the subspaces are too far apart for a unique mean: use chordal_mean.",
         ConvergenceWarning,
-        stacklevel=2,
     )
     return U
 

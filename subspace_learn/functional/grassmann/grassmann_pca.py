@@ -48,8 +48,6 @@ SecondMoments = Moments | LowRankMoments
 EXACT_FEATURES = 2048
 # An eigenvalue below this multiple of what rounding may add is found again, more precisely.
 _DOUBTFUL = 100.0
-# Steps after which "auto" takes the exact solver: twice what it is chosen for.
-_AUTO_STEPS = 30
 # Most rows (or columns) of a square matrix that "auto" forms when the randomized solver fails.
 _LARGEST_SQUARE = 20_000
 
@@ -68,7 +66,7 @@ class PCASettings(NamedTuple):
     max_iter: int = 200
     """Most steps of "randomized"."""
     n_oversamples: int = 10
-    """Extra columns of the randomized block; extra directions that low-rank moments keep."""
+    """Extra directions that "randomized" keeps at a restart, and that low-rank moments keep."""
     seed: np.random.SeedSequence | int | None = None
     """Start of "randomized"."""
 
@@ -141,7 +139,7 @@ class PrincipalSubspace(NamedTuple):
         return self.left_out / self.n_left_out / self.degrees_of_freedom
 
 
-def resolved_solver(X: Array, settings: PCASettings) -> str:
+def resolved_solver(X: Array, settings: PCASettings) -> tuple[str, int]:
     """Turn ``solver="auto"`` into a solver by counting flops; check the others against the input.
 
     Parameters
@@ -155,6 +153,8 @@ def resolved_solver(X: Array, settings: PCASettings) -> str:
     -------
     solver : str
         Anything but "auto".
+    max_iter : int
+        Most steps of "randomized". If "auto" chose it: as many as cost what "covariance" costs.
 
     Raises
     ------
@@ -175,20 +175,24 @@ def resolved_solver(X: Array, settings: PCASettings) -> str:
             "solver='covariance', 'randomized' or 'auto'."
         )
     if solver != "auto":
-        return solver
+        return solver, settings.max_iter
     short, long = min(X.shape), max(X.shape)
     if not isinstance(k, int) or 8 * k > short:
-        return "covariance"
-    # In units of a multiply-add of a large product. Half of an eigensolver runs at the speed of
-    # memory, thin products at a third of the speed of square ones.
+        return "covariance", settings.max_iter
+    # In units of a multiply-add of a large product, as measured: an eigensolver spends half of its
+    # time at the speed of memory, products with 8 columns reach a quarter of the speed of square
+    # ones, and a step orthogonalises against a basis of some 5 (k + n_oversamples) columns.
     stored = X.nnz / (short * long) if sp.issparse(X) else 1.0
+    kept = settings.rank()
     exact = short**2 * long * stored**2 + 4 * short**3
-    block = settings.rank()
-    step = 12 * short * long * stored * block
-    if 4 * step > exact:
-        return "covariance"
-    steps = _krylov_steps(X, k, block, settings.tol)
-    return "randomized" if steps * (step + 4 * steps * short * block**2) < exact else "covariance"
+    step = 8 * short * long * stored * max(8, k // 2) + 160 * X.shape[1] * kept**2
+    affordable = min(int(exact / step), settings.max_iter)
+    if short > _LARGEST_SQUARE:  # the exact solver would need too much memory
+        return "randomized", settings.max_iter
+    # twice what is likely: a run that fails costs as much as the exact solver once more
+    if affordable < 10 or 2 * _krylov_steps(X, k, kept, settings.tol) > affordable:
+        return "covariance", settings.max_iter
+    return "randomized", affordable
 
 
 def _krylov_steps(X: Array, k: int, block: int, tol: float) -> float:
@@ -244,7 +248,7 @@ def fitted_subspace(
     values. "auto" also gives up on "randomized" where it does not converge in the time that it was
     chosen for.
     """
-    auto, solver = settings.solver == "auto", resolved_solver(X, settings)
+    auto, (solver, max_iter) = settings.solver == "auto", resolved_solver(X, settings)
     eps = float(array_namespace(X).finfo(X.dtype).eps)
     if solver == "randomized":
         has_other = auto and min(X.shape) <= _LARGEST_SQUARE
@@ -253,7 +257,7 @@ def fitted_subspace(
             settings.count(),
             n_oversamples=settings.n_oversamples,
             tol=settings.tol,
-            max_iter=min(settings.max_iter, _AUTO_STEPS if has_other else settings.max_iter),
+            max_iter=max_iter,
             rng=np.random.default_rng(settings.seed),
         )
         found = principal_subspace(moments, settings, eps=eps)
@@ -313,7 +317,9 @@ def is_resolved(found: PrincipalSubspace, moments: SecondMoments, settings: PCAS
     return found.left_out > 0 or settings.n_components >= rank
 
 
-def batch_moments(X: Array, weights: Array | None, settings: PCASettings) -> SecondMoments:
+def batch_moments(
+    X: Array, weights: Array | None, settings: PCASettings, *, about: Array | None = None
+) -> SecondMoments:
     """Second moments of one batch: exact up to ``EXACT_FEATURES`` columns, of low rank above.
 
     Parameters
@@ -324,6 +330,8 @@ def batch_moments(X: Array, weights: Array | None, settings: PCASettings) -> Sec
         Frequencies.
     settings : PCASettings
         What is wanted.
+    about : array of shape (n_features,), optional
+        Mean of the batches before: spares a look for one.
 
     Returns
     -------
@@ -336,7 +344,7 @@ def batch_moments(X: Array, weights: Array | None, settings: PCASettings) -> Sec
         If the table is too wide for exact moments and ``n_components`` is not an integer.
     """
     if X.shape[1] <= EXACT_FEATURES:
-        return table_moments(X, weights, center=settings.center)
+        return table_moments(X, weights, center=settings.center, about=about)
     rank = settings.rank()
     step = max(512, rank)  # rows at a time: the cost of a batch stays linear in its rows
     parts = []

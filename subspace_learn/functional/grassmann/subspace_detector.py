@@ -2,47 +2,99 @@
 
 from __future__ import annotations
 
-from ..._array import Array, array_namespace
+from collections.abc import Iterator
+from math import floor
 
-__all__ = ["combined_index", "hotelling_statistic", "weighted_quantile"]
+import numpy as np
+from scipy.sparse import issparse
+
+from ..._array import Array, array_namespace, move_like, to_numpy
+
+__all__ = ["combined_index", "held_out_weights", "hotelling_statistic", "predictive_quantile"]
 
 
-def weighted_quantile(values: Array, quantile: float, weights: Array | None = None) -> float:
-    """Smallest value whose cumulative weight reaches a share ``quantile`` of all weight.
+def predictive_quantile(values: Array, quantile: float, weights: Array | None = None) -> float:
+    """Value below which the next one like these lies with probability ``quantile``.
 
-    The inverse of the empirical distribution function: always one of ``values``, and the same
-    whether a row has weight 2 or stands there twice.
+    One more value falls into each of the n + 1 gaps between n values with the same probability. The
+    quantile stands at position ``quantile (n + 1)`` of the sorted values, between two of them by
+    linear interpolation.
 
     Parameters
     ----------
     values : array of shape (n_samples,)
         Finite.
     quantile : float
-        Share in [0, 1].
+        In (0, 1).
     weights : array of shape (n_samples,), optional
-        Nonnegative, not all zero; None means 1 each.
+        Frequencies, not all zero: a value of weight 2 counts as two. None means 1 each.
 
     Returns
     -------
     value : float
-        Costs one sort.
+        The largest of ``values`` where ``quantile`` is above ``n / (n + 1)``. Costs one sort.
 
     Examples
     --------
     >>> import numpy as np
-    >>> weighted_quantile(np.array([3.0, 1.0, 2.0, 4.0]), 0.5)
+    >>> predictive_quantile(np.array([3.0, 1.0, 2.0]), 0.5)
     2.0
     """
     xp = array_namespace(values)
     order = xp.argsort(values)
     ordered = xp.take(values, order)
-    if weights is None:
-        share = xp.astype(xp.cumulative_sum(xp.ones_like(values, dtype=xp.float64)), xp.float64)
-    else:
-        share = xp.cumulative_sum(xp.take(weights, order))
-    below = share < quantile * share[-1]
-    index = int(xp.sum(xp.astype(below, xp.int64)))
-    return float(ordered[min(index, values.shape[0] - 1)])
+    ones = xp.ones_like(values, dtype=xp.float64)
+    reached = xp.cumulative_sum(ones if weights is None else xp.take(weights, order))
+    position = quantile * (float(reached[-1]) + 1)
+    lower = floor(position)
+
+    def at(place: int) -> float:
+        before = int(xp.sum(xp.astype(reached < place, xp.int64)))
+        return float(ordered[min(before, values.shape[0] - 1)])
+
+    return at(lower) + (position - lower) * (at(lower + 1) - at(lower))
+
+
+def held_out_weights(
+    X: Array, n_folds: int, weights: Array | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Cut rows into folds, the same for the same rows in any order.
+
+    Rows are sorted along a fixed direction and dealt out in turn. A row of weight 2 is dealt out
+    as two rows are, so that parts of its weight lie in two folds.
+
+    Parameters
+    ----------
+    X : array or sparse matrix of shape (n_samples, n_features)
+        Rows.
+    n_folds : int
+        At least 2.
+    weights : array of shape (n_samples,), optional
+        Frequencies; None means 1 each.
+
+    Yields
+    ------
+    held : ndarray of shape (n_samples,)
+        Weight of each row that lies in the fold.
+    kept : ndarray of shape (n_samples,)
+        Weight of each row that lies in the others.
+    """
+    direction = np.random.default_rng(0).normal(size=X.shape[1])
+    if not issparse(X):
+        direction = array_namespace(X).astype(move_like(direction, X), X.dtype)
+    order = np.argsort(to_numpy(X @ direction), kind="stable")
+    weight = np.ones(X.shape[0]) if weights is None else to_numpy(weights).astype(np.float64)
+    ends = np.cumsum(weight[order])
+    for fold in range(n_folds):
+        # how much of [0, end) lies in the unit intervals number fold, fold + n_folds, ...
+        rounds = np.floor(ends / n_folds)
+        within = rounds + np.clip(ends - n_folds * rounds - fold, 0, 1)
+        held = np.empty_like(weight)
+        held[order] = np.diff(within, prepend=0.0)
+        kept = weight - held
+        kept[kept < 1e-9 * weight] = 0.0  # rounding of the ends
+        held[held < 1e-9 * weight] = 0.0
+        yield held, kept
 
 
 def hotelling_statistic(scores: Array, variances: Array) -> Array:
@@ -83,7 +135,7 @@ def combined_index(
     statistic : array of shape (n_samples,)
         Hotelling's T^2 within it.
     residual_limit, statistic_limit : float
-        Their training quantiles, positive.
+        What normal rows rarely exceed, positive.
 
     Returns
     -------

@@ -32,6 +32,8 @@ class AnalyticFit(NamedTuple):
     """The covariance that is estimated."""
     eigenvalues: Array
     """All of it, in the order of the sample's, which descend, (n_features,)."""
+    lost: np.ndarray
+    """Columns that vary, by less than the rounding of the largest eigenvalue."""
 
 
 def fitted_table(X: Array, *, center: bool) -> AnalyticFit:
@@ -62,7 +64,7 @@ def fitted_table(X: Array, *, center: bool) -> AnalyticFit:
     values = array_namespace(components).asarray(shrunk.copy(), device=device_of(components))
     rest = float(shrunk[-1]) if n_kept < n_features else 0.0
     gaussian = GaussianModel(spectrum.mean, None, components, values[:n_kept], rest)
-    return AnalyticFit(gaussian, values)
+    return AnalyticFit(gaussian, values, spectrum.lost)
 
 
 def analytic_eigenvalues(eigenvalues: np.ndarray, n_samples: float) -> np.ndarray:

@@ -1,7 +1,7 @@
 r"""Hessian-vector products of scikit-learn's logistic regression and multi-layer perceptron.
 
 Each is a function from (n_parameters,) to (n_parameters,), for
-:func:`~subspace_learn.functional.random_matrix.hessian_spectrum.hessian_spectrum`. The loss is the
+:func:`~subspace_learn.random_matrix.hessian_spectrum`. The loss is the
 mean cross-entropy over the rows given, and half of ``alpha`` times the squared weights (intercepts
 without).
 """

@@ -92,7 +92,7 @@ def pooled_eigenvalues(W: Array, window: tuple[int, int], n_windows: tuple[int, 
     Returns
     -------
     eigenvalues : ndarray of shape (n_windows[0] * n_windows[1] * min(window),)
-        Ascending, float64, on the host.
+        Ascending, float64, on the host; 0 where a window of low rank leaves rounding only.
 
     Notes
     -----
@@ -102,6 +102,7 @@ def pooled_eigenvalues(W: Array, window: tuple[int, int], n_windows: tuple[int, 
     """
     xp = array_namespace(W)
     matrices = [W] if W.ndim == 2 else [W[i, :, :] for i in range(W.shape[0])]
+    eps = float(xp.finfo(W.dtype).eps)  # singular values of that size may be rounding of W
     per_batch = max(1, _STACK_BYTES // (8 * window[0] * window[1]))
     found = []
     for matrix in matrices:
@@ -111,7 +112,10 @@ def pooled_eigenvalues(W: Array, window: tuple[int, int], n_windows: tuple[int, 
             part = xp.astype(stack[start:stop, :, :], xp.float64, copy=False)
             other = xp.matrix_transpose(part)
             gram = part @ other if window[0] <= window[1] else other @ part
-            found.append(np.ravel(to_numpy(stacked_eigenvalues(gram))))
+            values = to_numpy(stacked_eigenvalues(gram))
+            rounding = 4 * max(window) * max(eps**2, float(np.finfo(np.float64).eps))
+            values = np.where(values > rounding * values[:, -1:], values, 0.0)
+            found.append(np.ravel(values))
     return np.sort(np.clip(np.concatenate(found), 0.0, None))
 
 

@@ -170,7 +170,7 @@ def hessian_spectrum(
     Examples
     --------
     >>> import numpy as np
-    >>> from subspace_learn.functional.random_matrix.hessian_spectrum import hessian_spectrum
+    >>> from subspace_learn.random_matrix import hessian_spectrum
     >>> H = np.diag(np.r_[np.zeros(95), 0.1, 0.2, 5.0, 6.0, 7.0])
     >>> hessian_spectrum(lambda v: H @ v, 100, rng=0).outliers.round(6)
     array([7., 6., 5.])

@@ -546,7 +546,7 @@ def edge_quantile(significance: float, law: EdgeLaw) -> float:
 @lru_cache(maxsize=1)
 def _hermite() -> tuple[np.ndarray, np.ndarray]:
     """Quadrature for averages over a standard normal number."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(24)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(16)
     return nodes, weights / weights.sum()
 
 
@@ -636,7 +636,8 @@ def bulk_density(size: TableSize) -> tuple[np.ndarray, np.ndarray]:
         x = np.linspace(*marchenko_pastur_edges(gamma), 400)
         return x, marchenko_pastur_density(x, gamma) * max(1.0, gamma)
     points, below = _weighted_bulk(size.row_weights, gamma)
-    x = np.linspace(*np.interp([1e-4, 1 - 1e-4], below, points), 401)
+    low, high = np.interp([1e-4, 1 - 1e-4], below, points)
+    x = np.linspace(float(low), float(high), 401)
     return (x[1:] + x[:-1]) / 2, np.diff(np.interp(x, points, below)) / np.diff(x)
 
 

@@ -246,6 +246,7 @@ def _fitted(spectrum: Spectrum, options: FilterOptions, null: np.ndarray | None)
     modelled = leading_directions(spectrum, shrunk.leading.shape[0])
     xp, place = array_namespace(modelled), {"device": device_of(modelled)}
     vectors = (values, noise.p_values, spikes.eigenvalues, spikes.squared_cosines**0.5)
+    eigenvalues, p_values, spiked, cosines = (xp.asarray(v.copy(), **place) for v in vectors)
     mean, scale = spectrum.mean, spectrum.scale
     fit = SpikedFit(
         GaussianModel(
@@ -255,14 +256,17 @@ def _fitted(spectrum: Spectrum, options: FilterOptions, null: np.ndarray | None)
             xp.asarray(shrunk.leading.copy(), dtype=modelled.dtype, **place),
             shrunk.rest,
         ),
-        modelled[: noise.n_components, :],
-        noise.variance,
-        noise.edge,
-        bulk_distance(values, size, noise),
-        *(xp.asarray(vector.copy(), **place) for vector in vectors),
-        size,
-        (),
-        size.n_samples + (1.0 if options.center else 0.0),
+        components=modelled[: noise.n_components, :],
+        noise_variance=noise.variance,
+        upper_edge=noise.edge,
+        bulk_distance=bulk_distance(values, size, noise),
+        eigenvalues=eigenvalues,
+        p_values=p_values,
+        spikes=spiked,
+        cosines=cosines,
+        size=size,
+        departures=(),
+        n_samples_effective=size.n_samples + (1.0 if options.center else 0.0),
     )
     return fit._replace(departures=_departures_of(spectrum, fit, options))
 

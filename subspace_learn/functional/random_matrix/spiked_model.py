@@ -354,7 +354,9 @@ def noise_model(
 
     The level is measured on what is not signal, and signal is what exceeds an edge set by the
     level. From the median of all eigenvalues on, both are repeated twice: enough for a few spikes,
-    and no more, since on a spectrum without a bulk each round would take some more of it away.
+    and no more, since on a spectrum without a bulk each round would take some more of it away. With
+    "mle", the weakest spikes are then tested once more without themselves, so that two tests do not
+    add their errors.
 
     Parameters
     ----------
@@ -377,16 +379,27 @@ def noise_model(
     taken = 0 if rule.n_components is None else min(rule.n_components, limit)
     start: str | float = "median" if isinstance(rule.noise, str) else rule.noise
     rounds = (start, rule.noise, rule.noise) if rule.n_components is None else (rule.noise,)
+
+    def measured(r: int, noise: str | float) -> tuple[float, float, EdgeLaw, float]:
+        """Variance, level, law and edge when r directions are signal."""
+        variance, rest = noise_variance(eigenvalues, size, r, noise), size.without(r)
+        level, law = variance * rest.unit, edge_law(rest, noise)
+        edge = level * _edge(rest, law, rule) if null is None else _permuted_edge(null, rule)
+        return variance, level, law, edge
+
     before = None
     for noise in rounds:
         if (noise, taken) == before:  # nothing would change
             break
         before = (noise, taken)
-        variance = noise_variance(eigenvalues, size, taken, noise)
-        rest = size.without(taken)
-        level, law = variance * rest.unit, edge_law(rest, noise)
-        edge = level * _edge(rest, law, rule) if null is None else _permuted_edge(null, rule)
+        variance, level, law, edge = measured(taken, noise)
         taken = min(int(np.sum(eigenvalues > edge)), limit)
+    # what the median took for signal must be signal beside the trace that it leaves
+    while rule.noise == "mle" and rule.n_components is None and taken > 0:
+        before_it = measured(taken - 1, "mle")
+        if eigenvalues[taken - 1] > before_it[3]:
+            break
+        taken, (variance, level, law, edge) = taken - 1, before_it
     if null is not None:
         exceeding = np.sum(null[None, :] >= eigenvalues[:, None], axis=1)
         p_values = (1 + exceeding) / (1 + null.shape[0])

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from ..._array import Array, array_namespace, device_of, double, move_like, to_numpy
 from ...linalg.eig import leading_eigenpairs, with_fixed_signs, without_rounding
 from ...linalg.lowrank import CentredTable, centred_table, dual_basis, row_gram
-from ...linalg.moments import Moments, merged_moments, table_moments
+from ...linalg.moments import Moments, deviations, merged_moments, table_moments
 from .gaussian_model import divided, squared_lengths
 from .noise_laws import TableSize
 
@@ -108,6 +108,8 @@ class Spectrum(NamedTuple):
     """Divided and weighted rows; None for a stream."""
     dual: bool = False
     """Whether the vectors are those of the Gram matrix of the rows."""
+    lost: np.ndarray = np.empty(0, dtype=int)
+    """Columns that vary, by less than the rounding of the largest eigenvalue."""
 
 
 def column_sums(X: Array, weights: Array | None, *, center: bool) -> ColumnSums:
@@ -157,15 +159,11 @@ def _weights_of_observations(X: Array, weights: Array | None) -> RowWeights:
     cost less than a tenth of the rows change nothing.
     """
     given = _row_weights(weights, X.shape[0])
-    # two rows have one product with a random vector only if they are one row
-    probe, xp = np.random.default_rng(0).standard_normal(X.shape[1]), array_namespace(X)
-    place = {} if sp.issparse(X) else {"device": device_of(X)}
-    products = to_numpy(X @ xp.asarray(probe, **place))
-    order = np.argsort(products, kind="stable")
-    rounding = 64 * _EPS * np.max(np.abs(products))
-    groups = np.empty(order.size, dtype=int)
-    groups[order] = np.cumsum(np.diff(products[order], prepend=products[order[0]]) > rounding)
-    host = np.ones(order.size) if weights is None else to_numpy(weights)
+    few = _groups_of_equal_rows(X[:, : min(X.shape[1], 8)])  # equal rows are equal there
+    if 10 * np.max(few, initial=0) >= 9 * few.size:
+        return given
+    groups = _groups_of_equal_rows(X)
+    host = np.ones(groups.size) if weights is None else to_numpy(weights)
     together = np.bincount(groups, weights=host)
     together = together[together > 0]
     if np.sum(together**2) < float(np.sum(host**2)) / 0.9:
@@ -180,6 +178,19 @@ def _weights_of_observations(X: Array, weights: Array | None) -> RowWeights:
     return _row_weights(together, together.size) if continuous else given
 
 
+def _groups_of_equal_rows(X: Array) -> np.ndarray:
+    """For each row the number of the group of equal ones that it belongs to, from 0."""
+    # two rows have one product with a random vector only if they are one row
+    probe, xp = np.random.default_rng(0).standard_normal(X.shape[1]), array_namespace(X)
+    place = {} if sp.issparse(X) else {"device": device_of(X)}
+    products = to_numpy(X @ xp.asarray(probe, **place))
+    order = np.argsort(products, kind="stable")
+    rounding = 64 * _EPS * np.max(np.abs(products))
+    groups = np.empty(order.size, dtype=int)
+    groups[order] = np.cumsum(np.diff(products[order], prepend=products[order[0]]) > rounding)
+    return groups
+
+
 def _varying_columns(X: Array, weights: Array | None) -> tuple[Array, Array]:
     """One row that counts, and which columns differ from it, by more than rounding, in another."""
     if weights is not None and not bool(array_namespace(weights).all(weights > 0)):
@@ -187,9 +198,13 @@ def _varying_columns(X: Array, weights: Array | None) -> tuple[Array, Array]:
     if sp.issparse(X):
         low, high = (ends.toarray().reshape(-1) for ends in (X.min(axis=0), X.max(axis=0)))
         return low, high - low > _RESIDUE * np.finfo(X.dtype).eps * abs(low)
-    xp = array_namespace(X)
-    first, tolerance = X[0, :], _RESIDUE * float(xp.finfo(X.dtype).eps)
-    return first, xp.max(xp.abs(X - first), axis=0) > tolerance * xp.abs(first)
+    xp, first = array_namespace(X), X[0, :]
+    tolerance = _RESIDUE * float(xp.finfo(X.dtype).eps) * xp.abs(first)
+    for rows in (X[: min(X.shape[0], 16), :], X):  # a few rows settle it nearly always
+        varies = xp.max(xp.abs(rows - first), axis=0) > tolerance
+        if bool(xp.all(varies)):
+            break
+    return first, varies
 
 
 def merged_column_sums(a: ColumnSums, b: ColumnSums, *, center: bool) -> ColumnSums:
@@ -241,7 +256,8 @@ def column_scales(sums: ColumnSums, *, center: bool) -> Array:
     """
     xp = array_namespace(sums.first)
     squares = xp.linalg.diagonal(sums.moments.scatter)
-    scale = (xp.abs(squares) / _freedom(sums.moments, center)) ** 0.5
+    variances = xp.abs(squares) / _freedom(sums.moments, center)
+    scale = deviations(variances, sums.moments.mean, _EPS)
     return xp.where(sums.varies & (scale > 0), scale, xp.ones_like(scale))
 
 
@@ -294,7 +310,8 @@ def table_spectrum(
         table = equal._replace(weight=table.weight)
     if gram:
         return _gram_spectrum(table, observations, scale, varies, center=center), None
-    sums = column_sums(table.X, table.root**2, center=center)
+    row_weights = None if table.root is None else table.root**2
+    sums = column_sums(table.X, row_weights, center=center)
     sums = sums._replace(
         moments=sums.moments._replace(weight=table.weight),
         varies=varies,
@@ -359,7 +376,11 @@ def covariance_spectrum(sums: ColumnSums, *, divide: bool, center: bool) -> Spec
     size = sums.row_weights.table_size(int(xp.sum(xp.astype(sums.varies, xp.int64))), center=center)
     spectrum = Spectrum(np.empty(0), size, mean, scale, vectors, None)
     n_rows = int(np.sum(sums.row_weights.counts)) - center
-    return _with_values(spectrum, values, (n_rows, covariance.shape[0]), float(xp.sum(cancelled)))
+    off = float(xp.sum(cancelled))
+    spectrum = _with_values(spectrum, values, (n_rows, covariance.shape[0]), off)
+    rounding = 4 * covariance.shape[0] ** 0.5 * _EPS * (float(values[0]) + off)
+    lost = sums.varies & (xp.linalg.diagonal(covariance) <= rounding)
+    return spectrum._replace(lost=np.flatnonzero(to_numpy(lost)))
 
 
 def _gram_spectrum(
@@ -446,6 +467,8 @@ def permuted_edges(
     A. Buja, N. Eyuboglu, "Remarks on parallel analysis", Multivariate Behavioral Research 27
     (1992), section 2 (permutations).
     """
+    if spectrum.table is None:
+        raise ValueError("The spectrum holds no table, whose columns could be permuted.")
     rows = spectrum.table.rows()
     xp = array_namespace(rows)
     order = np.tile(np.arange(rows.shape[0])[:, None], (1, rows.shape[1]))

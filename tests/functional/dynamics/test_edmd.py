@@ -8,6 +8,7 @@ from subspace_learn.functional.dynamics.edmd import (
     explained_variance,
     koopman_eigenpairs,
     koopman_fit,
+    mode_errors,
     modes,
 )
 from subspace_learn.functional.dynamics.pair_factors import merged_factors, pair_factors
@@ -174,6 +175,15 @@ def test_modes_of_a_defective_matrix_stay_small_and_say_what_they_lose():
     found = modes(vectors, states)
     assert np.abs(found).max() < 10
     np.testing.assert_allclose(vectors @ found, [[3.0], [0.0]], atol=1e-12)
+
+
+@pytest.mark.parametrize("gap", [1e-4, 1e-11, 1e-13])
+def test_eigenvectors_that_nearly_coincide_are_still_solved_with(gap):
+    vectors = np.array([[1.0, 1.0], [0.0, gap]], dtype=complex)
+    states = np.array([[3.0], [400.0]])
+    lost, rounding = mode_errors(vectors, modes(vectors, states), states)
+    assert lost < 1e-2  # a cut would lose the second row, .99 of the states
+    assert rounding == pytest.approx(2.0**-52 * 2 / gap, rel=0.1)
 
 
 def test_a_spread_of_rounding_is_no_variance():

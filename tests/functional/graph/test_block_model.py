@@ -145,3 +145,28 @@ def test_renumbered_clusters_are_the_same_model():
     direct = fit_block_model(A, X, names[truth], 3)
     for given, wanted in zip(other[:5], direct[:5], strict=True):
         np.testing.assert_allclose(given, wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_shares_of_clusters_are_counts_plus_one():
+    """Memberships of the start are .9 and .1 / K, so that the shares are known."""
+    A, X, _ = planted()
+    start = np.repeat([0, 1, 2], [20, 40, 60])
+    model = fit_block_model(A, X, start, 3, max_iter=1)
+    counts = 0.9 * np.array([20, 40, 60]) + 0.1 / 3 * 120
+    np.testing.assert_allclose(model.prior, (counts + 1) / 123, rtol=1e-12)
+    assert model.prior.sum() == pytest.approx(1, rel=1e-12)
+
+
+def test_sweeps_end_after_the_warm_up_once_the_bound_stands_still():
+    A, X, truth = planted(seed=6)
+    rng = np.random.default_rng(0)
+    start = np.where(rng.random(120) < 0.6, rng.integers(0, 3, 120), truth)
+    at_once = fit_block_model(A, X, start, 3, tol=1e9)
+    np.testing.assert_array_equal(
+        at_once.memberships, fit_block_model(A, X, start, 3, max_iter=6, tol=0).memberships
+    )
+    bounds = [fit_block_model(A, X, start, 3, max_iter=k, tol=0).bound for k in range(6, 100)]
+    stopped = fit_block_model(A, X, start, 3, tol=1e-6).bound
+    still = np.flatnonzero(np.abs(np.diff(bounds)) <= 1e-6 * np.abs(bounds[1:]))[0]
+    assert stopped == bounds[still + 1]
+    assert bounds[-1] != bounds[still + 1]  # tol = 0 goes on

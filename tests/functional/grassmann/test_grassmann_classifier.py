@@ -10,7 +10,7 @@ from subspace_learn.functional.grassmann.grassmann_classifier import (
     labelled_rows,
     log_probabilities,
     logits,
-    loss_and_gradient,
+    objective,
     probabilities,
     rsgd_epoch,
     rsgd_step,
@@ -41,7 +41,7 @@ def moved(data, xp):
 
 
 def value(S, data):
-    return float(loss_and_gradient(S, data)[0])
+    return float(objective(S, data)[0])
 
 
 def orthogonal(rng, size, *, shape=()):
@@ -57,7 +57,7 @@ def test_objective_is_the_formula(case, xp):
     rows = np.arange(N)
     own = lengths[rows, data.codes]
     losses = -log_softmax(GAMMA * lengths, axis=1)[rows, data.codes] + 0.4 * (1 - own**2)
-    found = loss_and_gradient(xp.asarray(S), moved(data, xp))[0]
+    found = objective(xp.asarray(S), moved(data, xp))[0]
     assert float(found) == pytest.approx(np.average(losses, weights=data.weights), rel=1e-13)
 
 
@@ -75,7 +75,7 @@ def test_whole_space_is_chance_level(case, rng):
     S = orthogonal(rng, D, shape=(C,))
     np.testing.assert_allclose(logits(data.X, S, GAMMA), GAMMA, rtol=1e-13)
     data = data._replace(alpha=0.0)
-    loss, gradient = loss_and_gradient(S, data)
+    loss, gradient, _ = objective(S, data)
     assert float(loss) == pytest.approx(np.log(C))
     np.testing.assert_allclose(tangent_projection(S, gradient), 0, atol=1e-12)
 
@@ -92,8 +92,8 @@ def test_rotating_rows_and_subspaces_together_changes_nothing(case, rng):
     R = orthogonal(rng, D)
     rotated = data._replace(X=data.X @ R.T)
     assert value(R @ S, rotated) == pytest.approx(value(S, data), rel=1e-13)
-    gradient = loss_and_gradient(S, data)[1]
-    np.testing.assert_allclose(loss_and_gradient(R @ S, rotated)[1], R @ gradient, atol=1e-13)
+    gradient = objective(S, data)[1]
+    np.testing.assert_allclose(objective(R @ S, rotated)[1], R @ gradient, atol=1e-13)
 
 
 def test_signs_and_lengths_of_rows_do_not_matter(case, rng):
@@ -123,7 +123,7 @@ def test_gradient_agrees_with_central_differences(case, rng, xp):
     S, data = case
     H = rng.normal(size=S.shape)
     slope = (value(S + 1e-5 * H, data) - value(S - 1e-5 * H, data)) / 2e-5
-    gradient = xp.numpy(loss_and_gradient(xp.asarray(S), moved(data, xp))[1])
+    gradient = xp.numpy(objective(xp.asarray(S), moved(data, xp))[1])
     # the difference is off by the third derivative times 1e-10, and eps / 1e-5
     assert np.sum(gradient * H) == pytest.approx(slope, rel=1e-7)
 
@@ -132,7 +132,7 @@ def test_gradient_along_a_geodesic_agrees_with_central_differences(case, rng):
     S, data = case
     H = tangent_projection(S, rng.normal(size=S.shape))
     ends = [value(exponential(S, t * H), data) for t in (1e-5, -1e-5)]
-    gradient = tangent_projection(S, loss_and_gradient(S, data)[1])
+    gradient = tangent_projection(S, objective(S, data)[1])
     assert np.sum(gradient * H) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-7)
     np.testing.assert_allclose(np.swapaxes(S, 1, 2) @ gradient, 0, atol=1e-14)
 
@@ -140,7 +140,7 @@ def test_gradient_along_a_geodesic_agrees_with_central_differences(case, rng):
 def test_hessian_agrees_with_differences_of_the_gradient_and_is_symmetric(case, rng, xp):
     S, data = case
     H, G = rng.normal(size=(2, *S.shape))
-    forward, backward = (loss_and_gradient(S + t * H, data)[1] for t in (1e-5, -1e-5))
+    forward, backward = (objective(S + t * H, data)[1] for t in (1e-5, -1e-5))
     found = xp.numpy(hessian_product(*map(xp.asarray, (S, H)), moved(data, xp)))
     np.testing.assert_allclose(found, (forward - backward) / 2e-5, rtol=1e-6, atol=1e-8)
     other = hessian_product(S, G, data)
@@ -151,7 +151,7 @@ def test_row_orthogonal_to_a_subspace_has_finite_derivatives(xp):
     S = np.eye(3)[None, :, :1] * np.ones((2, 1, 1))
     X = np.array([[0.0, 1.0, 0.0], [0.6, 0.8, 0.0]])
     data = moved(Labelled(X, np.array([0, 1]), np.ones(2), GAMMA, 0.0), xp)
-    loss, gradient = loss_and_gradient(xp.asarray(S), data)
+    loss, gradient, _ = objective(xp.asarray(S), data)
     product = hessian_product(xp.asarray(S), xp.asarray(S), data)
     assert np.isfinite([float(loss), *xp.numpy(gradient).ravel(), *xp.numpy(product).ravel()]).all()
 
@@ -159,11 +159,18 @@ def test_row_orthogonal_to_a_subspace_has_finite_derivatives(xp):
 def test_weight_is_repetition(case):
     S, data = case
     counts = np.arange(N) % 3
-    weighted = loss_and_gradient(S, data._replace(weights=counts.astype(float)))
+    weighted = objective(S, data._replace(weights=counts.astype(float)))
     repeated = labelled_rows(data, np.repeat(np.arange(N), counts))
-    repeated = loss_and_gradient(S, repeated._replace(weights=np.ones(counts.sum())))
+    repeated = objective(S, repeated._replace(weights=np.ones(counts.sum())))
     for a, b in zip(weighted, repeated, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-14)
+
+
+def test_accuracy_is_the_weighted_share_of_rows_with_the_largest_own_logit(case, xp):
+    S, data = case
+    right = np.argmax(logits(data.X, S, GAMMA), axis=1) == data.codes
+    found = objective(xp.asarray(S), moved(data, xp)).accuracy
+    assert float(found) == pytest.approx(np.average(right, weights=data.weights), rel=1e-14)
 
 
 def test_float32_stays(case, xp):
@@ -175,9 +182,9 @@ def test_float32_stays(case, xp):
         GAMMA,
         0.8,
     )
-    loss, gradient = loss_and_gradient(xp.asarray(S.astype(np.float32)), moved(narrow, xp))
+    loss, gradient, _ = objective(xp.asarray(S.astype(np.float32)), moved(narrow, xp))
     assert loss.dtype == gradient.dtype == xp.namespace.float32
-    np.testing.assert_allclose(xp.numpy(gradient), loss_and_gradient(S, data)[1], atol=1e-5)
+    np.testing.assert_allclose(xp.numpy(gradient), objective(S, data)[1], atol=1e-5)
 
 
 # --- separated classes ----------------------------------------------------------------------------
@@ -195,7 +202,7 @@ def test_orthogonal_classes_are_told_apart_and_class_pca_is_stationary(rng):
     norms = []
     for gamma in (5.0, 50.0):
         data = Labelled(X, codes, np.ones(60), gamma, 0.0)
-        gradient = tangent_projection(S, loss_and_gradient(S, data)[1])
+        gradient = tangent_projection(S, objective(S, data)[1])
         norms.append(np.linalg.norm(gradient))
     assert norms[1] < 1e-12
 
@@ -205,8 +212,7 @@ def test_penalty_alone_is_least_at_class_pca(rng):
     codes = np.arange(N) % C
     S, _ = class_subspaces(X, [np.flatnonzero(codes == c) for c in range(C)], K)
     gradients = [
-        loss_and_gradient(S, Labelled(X, codes, np.ones(N), GAMMA, alpha))[1]
-        for alpha in (0.0, 1.0)
+        objective(S, Labelled(X, codes, np.ones(N), GAMMA, alpha))[1] for alpha in (0.0, 1.0)
     ]
     penalty = tangent_projection(S, gradients[1] - gradients[0])
     np.testing.assert_allclose(penalty, 0, atol=1e-14)
@@ -217,7 +223,7 @@ def test_penalty_alone_is_least_at_class_pca(rng):
 
 def test_step_stays_on_the_manifold_and_goes_down(case, xp):
     S, data = case
-    gradient = loss_and_gradient(S, data)[1]
+    gradient = objective(S, data)[1]
     found, velocity = rsgd_step(
         *map(xp.asarray, (S, np.zeros_like(S), gradient)), learning_rate=0.01, momentum=0.9
     )
@@ -231,7 +237,7 @@ def test_step_stays_on_the_manifold_and_goes_down(case, xp):
 
 def test_step_is_the_published_geodesic(case):
     S, data = case
-    G = tangent_projection(S, loss_and_gradient(S, data)[1])
+    G = tangent_projection(S, objective(S, data)[1])
     found, _ = rsgd_step(S, np.zeros_like(S), G, 0.3, 0.0)
     U, s, Vt = np.linalg.svd(G, full_matrices=False)
     V = np.swapaxes(Vt, 1, 2)
@@ -241,7 +247,7 @@ def test_step_is_the_published_geodesic(case):
 
 def test_step_back_along_the_transported_velocity_returns(case):
     S, data = case
-    G = tangent_projection(S, loss_and_gradient(S, data)[1])
+    G = tangent_projection(S, objective(S, data)[1])
     there, velocity = rsgd_step(S, np.zeros_like(S), G, 0.5, 0.0)
     back = parallel_transport(S, -0.5 * velocity, velocity)
     again, _ = rsgd_step(there, np.zeros_like(S), back, -0.5, 0.0)
@@ -258,7 +264,7 @@ def test_a_turn_by_pi_comes_back(rng):
 
 def test_epoch_of_one_batch_is_one_step_of_the_mean_gradient(case, rng, xp):
     S, data = case
-    loss, gradient = loss_and_gradient(S, data)
+    loss, gradient, _ = objective(S, data)
     wanted, _ = rsgd_step(S, np.zeros_like(S), gradient, 0.05, 0.9)
     found, _, mean = rsgd_epoch(
         xp.asarray(S),

@@ -5,12 +5,14 @@ import pytest
 
 from subspace_learn.functional.grassmann.grassmann_classifier import (
     Labelled,
+    Objective,
     labelled_rows,
-    loss_and_gradient,
+    objective,
 )
 from subspace_learn.functional.grassmann.grassmann_training import (
     Plan,
     Stream,
+    _Choice,
     absorbed,
     class_starts,
     stratified_split,
@@ -38,7 +40,7 @@ def case(rng):
 def test_training_lowers_the_objective_and_records_it(case, rng, solver):
     start, data = case
     result = trained(start, data, PLAN._replace(solver=solver, max_iter=50), rng)
-    first, last = (float(loss_and_gradient(S, data)[0]) for S in (start, result.subspaces))
+    first, last = (float(objective(S, data).loss) for S in (start, result.subspaces))
     assert last < 0.5 * first
     assert result.validation_scores is None
     assert result.best_iter == result.n_iter
@@ -69,7 +71,7 @@ def test_returned_iterate_is_never_worse_on_the_validation_rows_than_the_start(c
     assert len(result.validation_scores) <= result.n_iter + 1
     again = trained(result.subspaces, parts[0], plan._replace(max_iter=0), rng, validation=parts[1])
     assert again.validation_scores == [result.validation_scores[result.best_iter]]
-    losses = [float(loss_and_gradient(S, parts[1])[0]) for S in (start, result.subspaces)]
+    losses = [float(objective(S, parts[1])[0]) for S in (start, result.subspaces)]
     assert losses[1] <= losses[0]
 
 
@@ -88,6 +90,28 @@ def test_rsgd_tells_when_it_has_not_converged(case, rng):
     result = trained(*case, PLAN._replace(max_iter=2, tol=0.0), rng)
     assert not result.converged
     assert result.n_iter == 2
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_no_iterate_below_the_start_is_returned(case, rng, solver):
+    """Steps much too long, and an objective that ranks the rows otherwise than accuracy does."""
+    start, data = case
+    noise = data._replace(codes=rng.permutation(data.codes), gamma=200.0)
+    for rows in (data, noise):
+        plan = PLAN._replace(solver=solver, learning_rate=30.0, max_iter=8)
+        result = trained(start, rows, plan, rng)
+        before, after = objective(start, rows), objective(result.subspaces, rows)
+        assert after.loss <= before.loss
+        assert after.accuracy >= before.accuracy
+
+
+def test_accuracy_decides_between_iterates_of_falling_loss(case):
+    """Of three iterates the last has the lowest loss, and fewer rows right than the start."""
+    start, _ = case
+    choice = _Choice(None)
+    for i, (loss, accuracy) in enumerate([(3.0, 0.8), (2.0, 0.9), (1.0, 0.7)]):
+        choice.look(start + i, i, Objective(loss, None, accuracy))
+    assert choice.result(2, True, []).best_iter == 1
 
 
 def test_every_iteration_is_reported(case, rng):
@@ -116,8 +140,8 @@ def test_streamed_batches_are_epochs(case, xp):
 def test_class_without_enough_rows_starts_where_it_is_told(case):
     start, data = case
     rows = [np.flatnonzero(data.codes == 0), np.array([1]), np.array([2, 2, 2])]
-    found, without = class_starts(data, rows, start)
-    assert without == [1, 2]  # too few rows; enough, but one direction
+    found, ranks = class_starts(data, rows, start)
+    assert ranks == [2, 1, 1]  # too few rows; enough, but one direction
     np.testing.assert_array_equal(found[1:], start[1:])
     assert not np.allclose(found[0], start[0])
 

@@ -38,6 +38,23 @@ def test_ks_takes_the_best_of_all_beginnings(rng):
     assert (fit.alpha, fit.goodness) == pytest.approx(best)
 
 
+def test_ks_looks_at_every_beginning_up_to_the_last_five_numbers():
+    """The five largest are a power law, what is before them is none: the tail begins there."""
+    tail = 1e6 * (1 - np.arange(5) / 5) ** (-1 / 1.5)
+    values = np.concatenate([np.full(8, 3.0), np.linspace(4, 5, 9), tail])
+    fit = hill_exponent(values, "ks")
+    assert (fit.n_tail, fit.xmin) == (5, 1e6)
+    assert fit.alpha == pytest.approx(hill_exponent_from(values, 17)[0])
+
+
+def test_ks_begins_before_equal_numbers_at_the_top():
+    values = np.array([1.0, 2.0, 3.0, 4.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0])
+    fit = hill_exponent(values, "ks")  # beginnings among the nines have no tail
+    best = min((hill_exponent_from(values, start) for start in range(4)), key=lambda pair: pair[1])
+    assert (fit.alpha, fit.goodness) == pytest.approx(best)
+    assert fit.n_tail > 6
+
+
 def hill_exponent_from(values, start):
     tail = values[start:]
     alpha = 1 + tail.size / np.log(tail / tail[0]).sum()
@@ -65,6 +82,15 @@ def test_stack_of_matrices_pools_all_of_them(rng):
     pooled = pooled_eigenvalues(W, (5, 5), (2, 2))
     each = np.concatenate([pooled_eigenvalues(part, (5, 5), (2, 2)) for part in W])
     np.testing.assert_allclose(pooled, np.sort(each))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_rounding_of_a_matrix_of_low_rank_is_no_eigenvalue(dtype, rng):
+    W = (1e3 * rng.normal(size=(40, 6)) @ rng.normal(size=(6, 40))).astype(dtype)
+    pooled = pooled_eigenvalues(W, (20, 20), (2, 2))
+    assert np.sum(pooled > 0) == 4 * 6
+    with pytest.raises(ValueError, match="too few"):
+        hill_exponent(pooled_eigenvalues(np.full((40, 40), 0.1, dtype), (20, 20), (2, 2)))
 
 
 def test_wrong_windows_and_tails_are_refused():

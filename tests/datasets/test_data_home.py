@@ -10,7 +10,7 @@ import tempfile
 import numpy as np
 import pytest
 
-from subspace_learn.datasets import DatasetUnavailableError, _home, _sources, data_home
+from subspace_learn.datasets import DatasetUnavailableError, _data_home, _sources, data_home
 from subspace_learn.datasets import fetch_attributed_graph as fetch
 
 GML = b"""graph
@@ -35,7 +35,7 @@ def assert_clean(folder):
     assert not list(folder.glob(".part-*"))
 
 
-def test_home_is_argument_then_variable_then_cache(monkeypatch, tmp_path):
+def test_data_home_is_argument_then_variable_then_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.delenv("SUBSPACE_LEARN_DATA", raising=False)
@@ -151,7 +151,7 @@ def test_download_not_allowed_asks_nobody_and_creates_nothing(server, set_source
     assert not home.exists()
 
 
-def test_home_that_cannot_be_created_is_told_before_the_download(server, set_source, tmp_path):
+def test_data_home_that_cannot_be_created_is_told_before_the_download(server, set_source, tmp_path):
     set_source(SOURCE, server.offer("polbooks.gml", GML))
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DatasetUnavailableError, match="cannot be written"):
@@ -191,7 +191,7 @@ def test_read_only_home_with_the_files_is_enough(server, set_source, tmp_path, m
     def refuse(*args, **kwargs):
         raise AssertionError("nothing is missing, so nothing may be written")
 
-    monkeypatch.setattr(_home, "_scratch_folder", refuse)
+    monkeypatch.setattr(_data_home, "_scratch_folder", refuse)
     assert fetch("polbooks", data_home=tmp_path).adjacency.shape == (3, 3)
 
 
@@ -222,7 +222,7 @@ def test_truncated_cached_file_is_named(server, set_source, tmp_path, name, kept
 def test_cached_file_of_other_content_is_named(tmp_path):
     np.savez(tmp_path / "other.npz", X=np.ones(3))
     with pytest.raises(DatasetUnavailableError, match=r"other\.npz.*'y is not"):
-        _home.read_npz(tmp_path / "other.npz", ["X", "y"])
+        _data_home.read_npz(tmp_path / "other.npz", ["X", "y"])
 
 
 def test_cached_pickle_is_not_loaded(tmp_path):
@@ -230,9 +230,9 @@ def test_cached_pickle_is_not_loaded(tmp_path):
     np.save(tmp_path / "objects.npy", objects)
     np.savez(tmp_path / "objects.npz", X=objects)
     with pytest.raises(DatasetUnavailableError, match=r"objects\.npy"):
-        _home.read_npy(tmp_path / "objects.npy")
+        _data_home.read_npy(tmp_path / "objects.npy")
     with pytest.raises(DatasetUnavailableError, match=r"objects\.npz"):
-        _home.read_npz(tmp_path / "objects.npz", ["X"])
+        _data_home.read_npz(tmp_path / "objects.npz", ["X"])
 
 
 @pytest.mark.parametrize("module", ["pooch", "tqdm"])

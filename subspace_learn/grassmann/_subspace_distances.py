@@ -1,0 +1,111 @@
+"""A subspace that a detector fitted, and the distances of rows to it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+
+from .._array import Array, array_namespace, is_array, is_numpy, move_like
+from .._checks.table import rows_of
+from ..functional.grassmann.subspace_detector import hotelling_statistic
+from ..linalg.moments import row_blocks, table_moments
+
+__all__ = [
+    "DistancesOfRows",
+    "NormalModel",
+    "distances",
+    "fitted_model",
+    "metadata_of",
+    "rounding",
+    "rows_at",
+]
+
+
+class NormalModel(NamedTuple):
+    """A fitted subspace, with the moments of its coordinates if their spread is measured."""
+
+    subspace: Any
+    mean: Array | None = None
+    variance: Array | None = None
+
+
+class DistancesOfRows(NamedTuple):
+    """Distances of rows to a subspace, with their frequencies."""
+
+    residuals: Array
+    hotelling: Array | None
+    weights: Array | None
+
+
+def fitted_model(
+    subspace: Any, X: Any, weights: Array | None, params: dict, statistic: str
+) -> NormalModel:
+    """Fit the subspace; "combined" also needs the spread of the coordinates."""
+    subspace = subspace.fit(X, None, **params)
+    if statistic == "residual":
+        return NormalModel(subspace)
+    scores = array_of(subspace.transform(X))
+    moments = table_moments(scores, weights)
+    xp = array_namespace(scores)
+    variances = xp.linalg.diagonal(moments.scatter) / moments.weight
+    return NormalModel(subspace, *(xp.astype(a, scores.dtype) for a in (moments.mean, variances)))
+
+
+def distances(model: NormalModel, X: Any) -> tuple[Array, Array | None]:
+    """Squared residual of each row, and its Hotelling statistic if the model knows moments."""
+    subspace, mean, variance = model
+    if hasattr(subspace, "reconstruction_error"):
+        residuals = subspace.reconstruction_error(X)
+    else:
+        residuals = _squared_gaps(subspace, X)
+    if mean is None:
+        return residuals, None
+    scores = array_of(subspace.transform(X))
+    return residuals, hotelling_statistic(scores - mean, variance) / max(scores.shape[1], 1)
+
+
+def _squared_gaps(subspace: Any, X: Any) -> Array:
+    """Squared distance of each row to its reconstruction, block by block."""
+    parts = []
+    for rows in row_blocks(X):
+        block = X[rows, :]
+        back = array_of(subspace.inverse_transform(array_of(subspace.transform(block))))
+        gap = (block.toarray() if issparse(block) else block) - back
+        parts.append(array_namespace(gap).sum(gap * gap, axis=1))
+    return array_namespace(parts[0]).concat(parts)
+
+
+def rounding(X: Any, residual: float) -> float:
+    """Rounding error of a squared residual of this size.
+
+    A residual is a difference of vectors of length |x|, so its square carries an error of about
+    ``eps |x| r`` for dense rows and ``eps |x|^2`` for sparse ones.
+    """
+    xp = array_namespace(X)
+    energy = float(X.power(2).sum() if issparse(X) else xp.sum(X * X)) / X.shape[0]
+    eps = 64 * float(xp.finfo(X.dtype).eps)
+    return eps * energy if issparse(X) else eps * (residual * energy) ** 0.5 + eps**2 * energy
+
+
+def array_of(table: Any) -> Any:
+    """Out of the DataFrame that ``set_output`` may have asked the subspace for."""
+    return table if is_array(table) else np.asarray(table)
+
+
+def rows_at(X: Any, index: np.ndarray) -> Any:
+    if is_numpy(X):
+        return rows_of(X, index)
+    return array_namespace(X).take(X, move_like(index, X), axis=0)
+
+
+def metadata_of(value: Any, index: np.ndarray, n_samples: int) -> Any:
+    """These rows of metadata that have one entry for each row, and other metadata as they are."""
+    try:
+        per_row = not isinstance(value, str) and len(value) == n_samples
+    except TypeError:
+        return value
+    if not per_row:
+        return value
+    return rows_at(value, index) if is_array(value) else rows_of(value, index)
