@@ -100,9 +100,9 @@ class WrappedPredictor(MetaEstimatorMixin, SubspaceEstimator):
         score : float
             Accuracy or R^2, as the estimator defines it.
         """
-        check_is_fitted(self)
         given = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return float(self.estimator_.score(X, y, **given))
+        rows = self._rows(X, "score")
+        return float(self.estimator_.score(rows, y, **given))
 
     @property
     def classes_(self) -> np.ndarray:
@@ -120,8 +120,13 @@ class WrappedPredictor(MetaEstimatorMixin, SubspaceEstimator):
         return self._default_estimator() if self.estimator is None else clone(self.estimator)
 
     def _answer(self, method: str, X: Any) -> np.ndarray:
-        """What a method of ``estimator_`` says of checked rows; DataFrames go through as such."""
+        """What a method of ``estimator_`` says of rows."""
+        rows = self._rows(X, method)
+        return getattr(self.estimator_, method)(rows)
+
+    def _rows(self, X: Any, method: str) -> Any:
+        """Checked rows; DataFrames go through as such, since `fit` handed on their names."""
         check_is_fitted(self)
         host = np.empty(0)  # the estimators of scikit-learn that are wrapped compute there
         checked = check_samples(self, X, reset=False, like=host, method=method, accept_sparse="csr")
-        return getattr(self.estimator_, method)(X if hasattr(X, "iloc") else checked)
+        return X if hasattr(X, "columns") else checked

@@ -64,6 +64,12 @@ def test_no_measured_number_is_typed_into_readme_or_benchmarks():
     assert not found, f"typed by hand: {found}. Give them a name in asv_benches/figures.toml."
 
 
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+def test_no_speed_is_typed_into_the_guide(page):
+    text = ASKED_FOR.sub("", measurements.IN_TEXT[0].sub("", page.read_text("utf-8")))
+    assert not re.findall(r"\b[\d.]+\s+times\s+(?:faster|slower|as long)", text)
+
+
 def test_every_table_has_a_writer_and_a_stamp():
     written = {path.stem for path in measurements.FOLDER.glob("*.json")}
     assert {path.name for path in measurements.FOLDER.iterdir()} == {f"{n}.json" for n in written}

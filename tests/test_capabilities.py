@@ -16,6 +16,9 @@ from subspace_learn._discovery import estimators
 from tests.common_checks.data import example
 from tests.common_checks.instances import instances
 
+# Examples are small tables, of which a tenth of the rows is a poor sample.
+pytestmark = pytest.mark.filterwarnings(r"ignore:\d+ draws cannot keep:UserWarning")
+
 # The first setting of each: solvers that cannot do all that the estimator can say so when asked.
 INSTANCES = {type(e).__name__: e for e in reversed(instances())}
 PAGES = Path(__file__).resolve().parents[1] / "doc" / "_ext" / "capability_page.py"

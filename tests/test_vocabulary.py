@@ -34,7 +34,7 @@ MEANING = {
     "n_centers": "centres of radial functions",
     "n_clusters": "groups to find",
     "n_coefficients": "numbers that stand for a series",
-    "n_components": "dimension of a subspace shared by all rows",
+    "n_components": "dimension of a subspace, rank of what is kept or added",
     "n_delays": "past states stacked below the present one",
     "n_frequencies": "largest frequency",
     "n_init": "starts of K-means",
@@ -54,9 +54,8 @@ MEANING = {
     "lag": "samples between copies",
     "lags": "lags to choose from",
     "local_steps": "steps of a client in a round",
-    "rank": "rank of a correction to a matrix (the name in its papers)",
     "resolution": "points of a grid along each axis",
-    "subspace_dim": "dimension of the subspace of one class, or of trained parameters",
+    "subspace_dim": "dimension of the subspace of one class",
     "window": "length of the stretch that is looked at",
     # numbers that weigh
     "alpha": "penalty",
@@ -204,7 +203,8 @@ DEFAULTS_DIFFER = {
     "method": "each has problems of its own",
     "metric": "of matrices, or of rows and subspaces",
     "momentum": "of steps, or of running statistics",
-    "n_components": "a federated model has no spectrum to choose from",
+    "n_components": "a federated model has no spectrum to choose from; trained parameters and "
+    "corrections of layers are counted otherwise than directions of rows",
     "optimizer": "each network has one that suits it",
     "order": "one chooses, one is told",
     "output": "waves or images",
@@ -213,7 +213,6 @@ DEFAULTS_DIFFER = {
     "sampler": "a law's algorithm, or an estimator",
     "scale": "known, or found from rows",
     "solver": "each has solvers of its own",
-    "subspace_dim": "of classes, or of trained parameters",
     "tol": "each solver measures its own error",
     "validation_fraction": "None sets none aside; where early stopping is a method, a tenth",
     "hidden_layer_sizes": "perceptrons of the compression and of the deep family",
@@ -262,6 +261,7 @@ def test_no_reason_is_left_over():
         assert set(DEFAULTS_DIFFER) == several
 
 
+@pytest.mark.filterwarnings(r"ignore:\d+ draws cannot keep:UserWarning")
 @pytest.mark.parametrize("name", sorted(INSTANCES))
 def test_fitted_attributes_are_those_of_the_docstring(name):
     estimator = clone(INSTANCES[name])

@@ -45,7 +45,7 @@ class Compensated(Quality):
         net, rank, X, X_test, y, y_test = data
 
         def accuracy(method, epochs=0):
-            small = compensated(net, X, rank=rank, method=method)
+            small = compensated(net, X, n_components=rank, method=method)
             for _ in range(epochs):
                 small.partial_fit(X, y)
             return small.score(X_test, y_test)

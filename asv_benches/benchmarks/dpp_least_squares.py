@@ -12,7 +12,8 @@ from subspace_learn import DPPLeastSquares
 from subspace_learn.functional.sampling.dpp_least_squares import (
     design_rows,
     feature_space,
-    fit_from_indices,
+    phi_at,
+    weighted_fit,
 )
 from subspace_learn.functional.sampling.product_bases import basis_values, multi_indices
 
@@ -60,7 +61,7 @@ class Designs(Quality):
         def excess(scheme):
             design = design_rows(space, n, np.random.default_rng(seed), scheme=scheme)
             i = design.indices
-            found = fit_from_indices(space, y[i], i, design.weights).orthonormal
+            found = weighted_fit(space, phi_at(space, i), y[i], design.weights).orthonormal
             return np.mean((y - phi @ found) ** 2) / best
 
         return {scheme: lambda scheme=scheme: excess(scheme) for scheme in SCHEMES}

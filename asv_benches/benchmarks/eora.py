@@ -73,7 +73,7 @@ class Digits(Quality):
 
     case_name = "compressed to, rank"
     cases = {
-        f"{name}, {rank}": {"rank": rank, **parameters}
+        f"{name}, {rank}": {"n_components": rank, **parameters}
         for name, parameters in (
             ("2 bits", {"bits": 2}),
             ("3 bits", {"bits": 3}),
@@ -96,7 +96,7 @@ class Digits(Quality):
         return {
             "eora": lambda: accuracy(method="eora"),
             "full": lambda: model.score(X_test, y_test),
-            "compressed": lambda: accuracy(rank=0, method="svd"),
+            "compressed": lambda: accuracy(n_components=0, method="svd"),
             "svd": lambda: accuracy(method="svd"),
             "act": lambda: accuracy(method="act"),
         }

@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 
 import numpy as np
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
-from sklearn.preprocessing import Normalizer
+from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import SVC
 
 from subspace_learn import GrassmannClassifier, NearestSubspaceClassifier
@@ -262,6 +262,36 @@ class EarlyStopping(Quality):
             "its start": score(GrassmannClassifier(k, max_iter=0, **early)),
             "no stopping, all rows": score(GrassmannClassifier(k, **DIRECTIONS)),
             "CLAFIC, all rows": score(NearestSubspaceClassifier(k, constant=0.0)),
+        }
+
+
+class Defaults(Quality):
+    """Small tables, raw and standardised, all parameters at their defaults; five folds"""
+
+    case_name = "table"
+    cases = {
+        f"{load.__name__.removeprefix('load_')}, {how}": (load, how == "standardised")
+        for load in (load_iris, load_wine, load_breast_cancer, load_digits)
+        for how in ("raw", "standardised")
+    }
+
+    def make_data(self, case, fold):
+        load, standardised = case
+        X, y = load(return_X_y=True)
+        X = StandardScaler().fit_transform(X) if standardised else X
+        splits = StratifiedKFold(5, shuffle=True, random_state=0).split(X, y)
+        return X, y, *list(splits)[fold]
+
+    def methods(self, data):
+        X, y, train, test = data
+        models = {
+            "GrassmannClassifier": GrassmannClassifier(),
+            "NearestSubspaceClassifier": NearestSubspaceClassifier(),
+            "logistic regression": LogisticRegression(max_iter=10_000),
+        }
+        return {
+            name: lambda model=model: model.fit(X[train], y[train]).score(X[test], y[test])
+            for name, model in models.items()
         }
 
 

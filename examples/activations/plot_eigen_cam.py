@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.datasets import load_digits
 
-from subspace_learn.functional.activations.eigen_cam import eigen_cam, mean_activation_map
+from subspace_learn.activations import eigen_cam, mean_activation_map
 
 digits = load_digits().images / 16
 rng = np.random.default_rng(0)

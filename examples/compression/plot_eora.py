@@ -30,7 +30,9 @@ for seed in range(4):
     network = FrozenEstimator(network.fit(X_train, y_train))
     full.append(network.score(X_test, y_test))
     for method, rows in accuracy.items():
-        models = [EoRACompensator(network, rank=r, method=method).fit(X_train) for r in ranks]
+        models = [
+            EoRACompensator(network, n_components=r, method=method).fit(X_train) for r in ranks
+        ]
         rows.append([model.score(X_test, y_test) for model in models])
 
 print(f"32 bits: {np.mean(full):.3f}, 2 bits: {np.mean(accuracy['svd'], axis=0)[0]:.3f}")
@@ -43,11 +45,11 @@ for method, rows in accuracy.items():
 # A layer of 128 x 128 at rank 4 holds 4 (128 + 128) numbers more: at 16 bits each that is one bit a
 # weight. Rounded to 8 levels instead, the same networks have:
 
-three_bits = EoRACompensator(network, rank=0, bits=3).fit(X_train).score(X_test, y_test)
+three_bits = EoRACompensator(network, n_components=0, bits=3).fit(X_train).score(X_test, y_test)
 print(f"3 bits, no correction, last seed: {three_bits:.3f}")
 
-errors = EoRACompensator(network, rank=4).fit(X_train).errors_
-plain = EoRACompensator(network, rank=4, method="svd").fit(X_train).errors_
+errors = EoRACompensator(network, n_components=4).fit(X_train).errors_
+plain = EoRACompensator(network, n_components=4, method="svd").fit(X_train).errors_
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 styles = {"svd": ("#d55e00", "s--", "SVD"), "eora": ("#0072b2", "o-", "EoRA")}

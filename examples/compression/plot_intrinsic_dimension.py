@@ -46,7 +46,7 @@ rows = rng.permutation(len(y))[:300]
 by_heart = {}
 for name, labels in (("labels", y[rows]), ("shuffled labels", rng.permutation(y[rows]))):
     by_heart[name] = [
-        RandomSubspaceClassifier((32,), subspace_dim=d, max_iter=150, random_state=0)
+        RandomSubspaceClassifier((32,), n_components=d, max_iter=150, random_state=0)
         .fit(X[rows], labels)
         .score(X[rows], labels)
         for d in dims

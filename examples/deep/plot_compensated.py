@@ -31,7 +31,7 @@ for seed in SEEDS:
         curve.append([])
     for rank in RANKS:
         for method in ("svd", "eora"):
-            small = compensated(net, X_train, rank=rank, method=method)
+            small = compensated(net, X_train, n_components=rank, method=method)
             accuracy[method][-1].append(small.score(X_test, y_test))
         for _ in range(5):  # from the corrections of EoRA
             small.partial_fit(X_train, y_train)
@@ -45,7 +45,7 @@ for name, scores in accuracy.items():
 # %%
 # The change of the outputs of each layer on the training rows is kept with it.
 
-small = compensated(net, X_train, rank=4)
+small = compensated(net, X_train, n_components=4)
 for name, part in small.module_.named_modules():
     if isinstance(part, CompensatedLinear):
         before, after = part.errors

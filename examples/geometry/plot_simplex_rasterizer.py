@@ -17,8 +17,7 @@ from matplotlib.path import Path
 from sklearn.model_selection import cross_val_score
 from sklearn.svm import SVC
 
-from subspace_learn.functional.geometry.simplex_nuft import cone
-from subspace_learn.geometry import SimplexRasterizer
+from subspace_learn.geometry import SimplexRasterizer, cone
 
 
 def polygon(n_sides, rng):

@@ -16,12 +16,7 @@ import numpy as np
 import scipy.fft
 
 from subspace_learn import HiPPOTransformer
-from subspace_learn.functional.sequence.hippo import normal_part
-from subspace_learn.functional.sequence.state_space import (
-    diagonal_init,
-    ptd_legs,
-    transfer_function,
-)
+from subspace_learn.sequence import diagonal_init, normal_part, ptd_legs, transfer_function
 
 # %%
 # What 25 numbers remember of 1,000 samples

@@ -40,7 +40,7 @@ class EoRACompensator(WrappedPredictor):
     estimator : MLPClassifier or MLPRegressor, default=None
         Cloned and fitted first; inside a ``sklearn.frozen.FrozenEstimator`` a fitted one is used as
         it is. None means ``MLPClassifier()``.
-    rank : int, default=4
+    n_components : int, default=4
         Rank r of each correction; a layer with a smaller side gets that. 0 compresses only.
     compressor : {"quantize", "prune_2_4"} or callable, default="quantize"
         "quantize" rounds each row of W to 2^bits levels, "prune_2_4" zeroes the smaller two of each
@@ -66,8 +66,8 @@ class EoRACompensator(WrappedPredictor):
     factors_ : list of (B, A)
         Shapes (n_out, r) and (r, n_in).
     errors_ : ndarray of shape (n_layers, 2)
-        Root mean square change of the outputs of each layer on its inputs, by compression and
-        after the correction.
+        Root mean square change of the outputs of each layer on its inputs, by compression alone
+        and after the correction, that of the bias included.
     classes_ : ndarray of shape (n_classes,)
         Classes, of a classifier.
     n_features_in_ : int
@@ -84,7 +84,7 @@ class EoRACompensator(WrappedPredictor):
 
     See Also
     --------
-    subspace_learn.functional.compression.eora.eora_factors : The factors for a weight of any model.
+    eora_factors : The factors for a weight of any model.
 
     Notes
     -----
@@ -92,9 +92,9 @@ class EoRACompensator(WrappedPredictor):
     :math:`\hat W + B A`; to save memory, store ``compressed_`` with its few levels and
     ``factors_``.
 
-    Where it fails: compare with ``rank=0`` and ``method="svd"``; where the inputs of a layer vary
-    alike in all directions, EoRA is the plain SVD. It fits the inputs it was shown: few rows of
-    calibration data leave directions unseen, which get no correction.
+    Where it fails: compare with ``n_components=0`` and ``method="svd"``; where the inputs of a
+    layer vary alike in all directions, EoRA is the plain SVD. It fits the inputs it was shown: few
+    rows of calibration data leave directions unseen, which get no correction.
 
     References
     ----------
@@ -108,7 +108,7 @@ class EoRACompensator(WrappedPredictor):
     >>> from subspace_learn.compression import EoRACompensator
     >>> X, y = load_digits(return_X_y=True)
     >>> network = MLPClassifier((64,), random_state=0, max_iter=500, tol=0.01)
-    >>> model = EoRACompensator(network, rank=8).fit(X / 16, y)
+    >>> model = EoRACompensator(network, n_components=8).fit(X / 16, y)
     >>> bool((model.errors_[:, 1] < model.errors_[:, 0]).all())
     True
     >>> [(B.shape, A.shape) for B, A in model.factors_]
@@ -117,7 +117,7 @@ class EoRACompensator(WrappedPredictor):
 
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "predict"]), None],
-        "rank": [Interval(Integral, 0, None, closed="left")],
+        "n_components": [Interval(Integral, 0, None, closed="left")],
         "compressor": [StrOptions({"quantize", "prune_2_4"}), callable],
         "bits": [Interval(Integral, 1, 16, closed="both")],
         "method": [StrOptions(set(METHODS))],
@@ -129,7 +129,7 @@ class EoRACompensator(WrappedPredictor):
         self,
         estimator=None,
         *,
-        rank=4,
+        n_components=4,
         compressor="quantize",
         bits=2,
         method="eora",
@@ -137,7 +137,7 @@ class EoRACompensator(WrappedPredictor):
         update_bias=False,
     ):
         self.estimator = estimator
-        self.rank = rank
+        self.n_components = n_components
         self.compressor = compressor
         self.bits = bits
         self.method = method
@@ -162,12 +162,12 @@ class EoRACompensator(WrappedPredictor):
         """
         check_on_host(self, X)
         checked = check_samples(self, X, reset=True, accept_sparse="csr")
-        fitted = self._unfitted().fit(X if hasattr(X, "iloc") else checked, y)
+        fitted = self._unfitted().fit(X if hasattr(X, "columns") else checked, y)
         fitted = fitted.estimator if isinstance(fitted, FrozenEstimator) else fitted
         if not (hasattr(fitted, "coefs_") and hasattr(fitted, "intercepts_")):
             raise TypeError(
                 f"{type(fitted).__name__} has no coefs_ and intercepts_. EoRACompensator takes "
-                "MLPClassifier and MLPRegressor; for other models use functional.eora."
+                "MLPClassifier and MLPRegressor; for weights of other models use eora_factors."
             )
         self.estimator_ = deepcopy(fitted)
         self._compress(fitted, checked)
@@ -193,7 +193,11 @@ class EoRACompensator(WrappedPredictor):
                 bias = bias + (W - corrected) @ inputs.mean(axis=0)
             self.compressed_.append(W_hat)
             self.factors_.append((B, A))
-            errors.append([activation_error(W, V, inputs) for V in (W_hat, corrected)])
+            # the change of the bias takes the mean change of the outputs away
+            seen = inputs - inputs.mean(axis=0) if self.update_bias else inputs
+            errors.append(
+                [activation_error(W, W_hat, inputs), activation_error(W, corrected, seen)]
+            )
             weights.append(np.ascontiguousarray(corrected.T))
             biases.append(bias)
             original = self.calibration == "original"
@@ -205,9 +209,9 @@ class EoRACompensator(WrappedPredictor):
     def _correction(
         self, W: np.ndarray, W_hat: np.ndarray, inputs: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        rank = min(self.rank, *W.shape)
-        if rank == 0:
+        n_components = min(self.n_components, *W.shape)
+        if n_components == 0:
             return np.zeros((len(W), 0), W.dtype), np.zeros((0, W.shape[1]), W.dtype)
         if self.update_bias and self.method == "eora":
             inputs = inputs - inputs.mean(axis=0)
-        return eora_factors(W, W_hat, inputs, rank, method=self.method)
+        return eora_factors(W, W_hat, inputs, n_components, method=self.method)

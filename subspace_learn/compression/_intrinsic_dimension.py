@@ -35,7 +35,7 @@ def intrinsic_dimension(
     Parameters
     ----------
     estimator : estimator
-        With parameters ``subspace_dim``, of which None means all parameters, and ``random_state``,
+        With parameters ``n_components``, of which None means all parameters, and ``random_state``,
         such as `RandomSubspaceClassifier`.
     X : array of shape (n_samples, n_features)
         Rows.
@@ -67,7 +67,7 @@ def intrinsic_dimension(
     Raises
     ------
     ValueError
-        If the estimator has no ``subspace_dim``, the threshold is out of range, ``dims`` is empty,
+        If the estimator has no ``n_components``, the threshold is out of range, ``dims`` is empty,
         or "auto" and the fitted estimator has no ``n_parameters_``.
 
     Notes
@@ -96,13 +96,14 @@ def intrinsic_dimension(
     rng = random_generator(random_state)
     seeds = [int(seed) for seed in rng.integers(2**31, size=n_repeats)]
     if cv is None:
-        split = StratifiedShuffleSplit if _is_classifier(estimator) else ShuffleSplit
+        classes = get_tags(estimator).estimator_type == "classifier"
+        split = StratifiedShuffleSplit if classes else ShuffleSplit
         cv = split(1, test_size=0.3, random_state=int(rng.integers(2**31)))
     scores: dict[int | None, np.ndarray] = {}
 
     def median_score(dim: int | None) -> float:
         if dim not in scores:
-            models = [clone(estimator).set_params(subspace_dim=dim, random_state=s) for s in seeds]
+            models = [clone(estimator).set_params(n_components=dim, random_state=s) for s in seeds]
             scores[dim] = np.array(
                 [cross_val_score(m, X, y, cv=cv, scoring=scoring).mean() for m in models]
             )
@@ -113,7 +114,7 @@ def intrinsic_dimension(
 
     target = threshold * median_score(None)
     if isinstance(dims, str):
-        largest = clone(estimator).set_params(subspace_dim=None, random_state=seeds[0]).fit(X, y)
+        largest = clone(estimator).set_params(n_components=None, random_state=seeds[0]).fit(X, y)
         if not hasattr(largest, "n_parameters_"):
             raise ValueError(
                 f"{type(estimator).__name__} does not say how many parameters it has (no "
@@ -139,9 +140,9 @@ def intrinsic_dimension(
 
 
 def _check_question(estimator: Any, dims: str | Sequence[int], threshold: float) -> None:
-    if "subspace_dim" not in estimator.get_params():
+    if "n_components" not in estimator.get_params():
         raise ValueError(
-            f"{type(estimator).__name__} has no parameter subspace_dim. Give an estimator that is "
+            f"{type(estimator).__name__} has no parameter n_components. Give an estimator that is "
             "trained in a subspace, such as RandomSubspaceClassifier."
         )
     if isinstance(dims, str) and dims != "auto":
@@ -161,7 +162,3 @@ def _searched(median_score: Any, target: float, largest: int) -> int | None:
         middle = (low + high) // 2
         low, high = (low, middle) if median_score(middle) >= target else (middle, high)
     return high
-
-
-def _is_classifier(estimator: Any) -> bool:
-    return get_tags(estimator).estimator_type == "classifier"

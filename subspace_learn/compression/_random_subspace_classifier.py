@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from itertools import count
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import scipy.optimize
+import scipy.sparse as sp
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -16,12 +16,14 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import (
+    RANDOM_STATE,
     Interval,
     StrOptions,
     SubspaceEstimator,
     fit_method,
     progress,
     random_seed,
+    warn,
 )
 from .._checks.table import check_labels, check_on_host, check_sample_weight, check_samples
 from ..functional.compression.random_subspace import (
@@ -34,6 +36,9 @@ from ..functional.compression.random_subspace import (
 )
 
 __all__ = ["RandomSubspaceClassifier"]
+
+# Ratio of the root mean squares of columns beyond which a network does not see the smaller one.
+_FAR_APART = 1e3
 
 
 class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
@@ -48,7 +53,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
     ----------
     hidden_layer_sizes : tuple of int, default=(32,)
         Units of each hidden layer. () is softmax regression.
-    subspace_dim : int or None, default=100
+    n_components : int or None, default=100
         Numbers d that are trained. None trains all parameters, from the same start.
     projection : {"dense", "sparse", "fastfood"}, default="dense"
         P: Gaussian; few signs; or Hadamard products, which are not stored.
@@ -67,12 +72,15 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
 
     Attributes
     ----------
-    coordinates_ : ndarray of shape (subspace_dim,)
-        z: with `seed_` the whole model. None if all parameters were trained.
+    coordinates_ : ndarray of shape (n_components,)
+        z: with `seed_` and `scale_` the whole model. None if all parameters were trained.
+    scale_ : float
+        Root mean square of the entries of X, by which they are divided: their common unit decides
+        nothing.
     seed_ : int
         Of start and projection.
     coefs_ : list of ndarray of shape (n_in, n_out)
-        Weights of each layer.
+        Weights of each layer; those of the first are divided by ``scale_``.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of each layer.
     n_parameters_ : int
@@ -91,12 +99,14 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
     Raises
     ------
     ValueError
-        If ``subspace_dim`` exceeds the number of parameters, there is one class, or X holds NaN.
+        If ``n_components`` exceeds the number of parameters, there is one class, or X holds NaN.
 
     Warns
     -----
     ConvergenceWarning
         If ``max_iter`` was reached.
+    UserWarning
+        If the columns of X are of sizes far apart: their units decide then.
 
     See Also
     --------
@@ -123,7 +133,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
     >>> from sklearn.preprocessing import scale
     >>> from subspace_learn.compression import RandomSubspaceClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = RandomSubspaceClassifier((16,), subspace_dim=20, random_state=0).fit(scale(X), y)
+    >>> model = RandomSubspaceClassifier((16,), n_components=20, random_state=0).fit(scale(X), y)
     >>> len(model.coordinates_), model.n_parameters_
     (20, 131)
     >>> bool(model.score(scale(X), y) > 0.9)
@@ -132,13 +142,13 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
 
     _parameter_constraints: dict = {
         "hidden_layer_sizes": [tuple],
-        "subspace_dim": [Interval(Integral, 1, None, closed="left"), None],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "projection": [StrOptions(set(PROJECTIONS))],
         "activation": [StrOptions({"relu", "tanh"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "random_state": ["random_state", np.random.Generator],
+        "random_state": RANDOM_STATE,
         "verbose": ["verbose"],
     }
 
@@ -146,7 +156,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         self,
         hidden_layer_sizes=(32,),
         *,
-        subspace_dim=100,
+        n_components=100,
         projection="dense",
         activation="relu",
         alpha=1e-4,
@@ -156,7 +166,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         verbose=0,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
-        self.subspace_dim = subspace_dim
+        self.n_components = n_components
         self.projection = projection
         self.activation = activation
         self.alpha = alpha
@@ -189,6 +199,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         weights = check_sample_weight(sample_weight, X)
         if weights is not None:
             X, y, weights = X[weights > 0], y[weights > 0], weights[weights > 0]
+        _warn_of_units(X, getattr(self, "feature_names_in_", None))
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -198,13 +209,16 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         shape = self._shape(X.shape[1])
         self.n_parameters_ = shape.n_parameters
         self.seed_ = random_seed(self.random_state)
-        theta, P = subspace(shape, self.subspace_dim, self.projection, self.seed_)
-        table = (X.astype(np.float64), labels, weights)
+        theta, P = subspace(shape, self.n_components, self.projection, self.seed_)
+        X = X.astype(np.float64)
+        self.scale_ = _size(X, weights)
+        table = (X / self.scale_, labels, weights)
         found = self._minimum(theta, P, shape, *table)
         self.loss_, self.n_iter_ = float(found.fun), int(found.nit)
         self.coordinates_ = None if P is None else found.x
         layers = shape.layers(found.x if P is None else theta + P @ found.x)
         self.coefs_ = [weights for weights, _ in layers]
+        self.coefs_[0] = self.coefs_[0] / self.scale_
         self.intercepts_ = [bias for _, bias in layers]
         return self
 
@@ -289,11 +303,10 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
             options={"maxiter": self.max_iter, "maxfun": 20 * self.max_iter, "gtol": self.tol},
         )
         if found.nit >= self.max_iter:
-            warnings.warn(
+            warn(
                 f"L-BFGS reached max_iter={self.max_iter} with a largest gradient of "
                 f"{np.abs(found.jac).max():.1e}. Raise max_iter or tol, or scale the features.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
         return found
 
@@ -301,6 +314,31 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _warn_of_units(X: Any, names: np.ndarray | None) -> None:
+    """Say which columns are too large or too small for a network to see the others, or them."""
+    squares = X.power(2).mean(axis=0) if sp.issparse(X) else np.einsum("ij,ij->j", X, X) / len(X)
+    sizes = np.sqrt(np.asarray(squares, dtype=np.float64)).reshape(-1)
+    present = np.flatnonzero(sizes)
+    if not len(present):
+        return
+    low, high = present[sizes[present].argmin()], present[sizes[present].argmax()]
+    if sizes[high] <= _FAR_APART * sizes[low]:
+        return
+    low_name, high_name = (i if names is None else repr(names[i]) for i in (low, high))
+    warn(
+        f"The root mean squares of the columns of X run from {sizes[low]:.2g} (column {low_name}) "
+        f"to {sizes[high]:.2g} (column {high_name}). A network does not see the small ones beside "
+        "the large: put StandardScaler before it."
+    )
+
+
+def _size(X: Any, weights: np.ndarray | None) -> float:
+    """Root mean square of the entries of X; 1 if all are 0."""
+    squares = (X.multiply(X) if sp.issparse(X) else X * X).sum(axis=1)
+    mean = np.average(np.asarray(squares).reshape(-1), weights=weights) / X.shape[1]
+    return float(np.sqrt(mean)) or 1.0
 
 
 def subspace(

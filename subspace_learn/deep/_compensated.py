@@ -29,9 +29,9 @@ class CompensatedLinear(torch.nn.Module):
     ----------
     compressed : torch.Tensor of shape (out_features, in_features)
         :math:`\hat W`.
-    left : torch.Tensor of shape (out_features, rank)
+    left : torch.Tensor of shape (out_features, n_components)
         B.
-    right : torch.Tensor of shape (rank, in_features)
+    right : torch.Tensor of shape (n_components, in_features)
         A.
     bias : torch.Tensor of shape (out_features,), default=None
         b; None adds nothing.
@@ -101,7 +101,7 @@ class CompensatedLinear(torch.nn.Module):
         """
         n_out, n_in = self.compressed.shape
         return (
-            f"in_features={n_in}, out_features={n_out}, rank={len(self.right)}, "
+            f"in_features={n_in}, out_features={n_out}, n_components={len(self.right)}, "
             f"bias={self.bias is not None}"
         )
 
@@ -110,7 +110,7 @@ def compensated(
     net: Net,
     X: Any,
     *,
-    rank: int = 4,
+    n_components: int = 4,
     compressor: str | Callable[[Any], Any] = "quantize",
     bits: int = 2,
     method: str = "eora",
@@ -132,7 +132,7 @@ def compensated(
         Not changed.
     X : array or tensor of shape (n_samples, ...)
         Calibration rows, as the net takes them; tensors of whole numbers (tokens) are not cast.
-    rank : int, default=4
+    n_components : int, default=4
         Rank r of each correction; a layer with a smaller side gets that. 0 compresses only.
     compressor : {"quantize", "prune_2_4"} or callable, default="quantize"
         "quantize" rounds each row of W to 2^bits levels, "prune_2_4" zeroes the smaller two of each
@@ -173,7 +173,7 @@ def compensated(
     See Also
     --------
     subspace_learn.compression.EoRACompensator : The same for perceptrons of scikit-learn.
-    subspace_learn.functional.compression.eora.eora_factors : The factors of one layer.
+    subspace_learn.compression.eora_factors : The factors of one layer.
 
     Notes
     -----
@@ -182,7 +182,7 @@ def compensated(
     W: what is saved by its few levels has to be packed by the format that the model is stored in.
 
     Where it fails: as :class:`~subspace_learn.compression.EoRACompensator` does; compare with
-    ``rank=0`` and ``method="svd"``. Convolutions are not touched.
+    ``n_components=0`` and ``method="svd"``. Convolutions are not touched.
 
     References
     ----------
@@ -196,14 +196,14 @@ def compensated(
     >>> _ = torch.manual_seed(0)
     >>> net = torch.nn.Sequential(torch.nn.Linear(16, 32), torch.nn.ReLU(), torch.nn.Linear(32, 4))
     >>> X = torch.randn(200, 16) * torch.linspace(0, 3, 16)
-    >>> small = compensated(net, X, rank=2)
+    >>> small = compensated(net, X, n_components=2)
     >>> small[0]
-    CompensatedLinear(in_features=16, out_features=32, rank=2, bias=True)
+    CompensatedLinear(in_features=16, out_features=32, n_components=2, bias=True)
     >>> before, after = small[0].errors
     >>> after < before
     True
     """
-    _check_options(rank, method, calibration, batch_size)
+    _check_options(n_components, method, calibration, batch_size)
     net = copy.deepcopy(net)
     module = trained_module(net, where="compensated()")
     X = rows_for(net, X, method="compensated")
@@ -226,7 +226,7 @@ def compensated(
         weight = parts[name].weight.detach()
         cheaper = compressed(weight, compressor, bits=bits)
         replacement = _replacement(
-            parts[name], cheaper, moments.pop(name), rank, method, update_bias
+            parts[name], cheaper, moments.pop(name), n_components, method, update_bias
         )
         module = _replaced(module, parts[name], replacement)
     return _with_module(net, module)
@@ -281,29 +281,29 @@ def _replacement(
     linear: torch.nn.Module,
     cheaper: torch.Tensor,
     moments: _Moments,
-    rank: int,
+    n_components: int,
     method: str,
     update_bias: bool,
 ) -> CompensatedLinear:
     """A compressed layer, corrected."""
     weight = linear.weight.detach()
-    rank = min(rank, *weight.shape)
+    n_components = min(n_components, *weight.shape)
     gram, mean = moments.gram / moments.n, moments.sum / moments.n
-    if update_bias:
-        gram = gram - torch.outer(mean, mean)
+    # the change of the bias takes the mean change of the outputs away
+    seen = gram - torch.outer(mean, mean) if update_bias else gram
     B, A = weight.new_zeros(len(weight), 0), weight.new_zeros(0, weight.shape[1])
-    if rank and method == "svd":
-        B, A = eora_factors(weight, cheaper, rank=rank, method="svd")
-    elif rank:
-        weighting = gram if method == "eora" else torch.diag(moments.sizes / moments.n) ** 2
-        B, A = eora_factors(weight, cheaper, rank=rank, gram=weighting)
+    if n_components and method == "svd":
+        B, A = eora_factors(weight, cheaper, n_components=n_components, method="svd")
+    elif n_components:
+        weighting = seen if method == "eora" else torch.diag(moments.sizes / moments.n) ** 2
+        B, A = eora_factors(weight, cheaper, n_components=n_components, gram=weighting)
     missing = weight.double() - cheaper.double()
     rest = missing - B.double() @ A.double()
     bias = linear.bias
     if update_bias:
         bias = (rest @ mean).to(weight) + (0 if bias is None else bias.detach())
     layer = CompensatedLinear(cheaper, B, A, bias)
-    changes = [(D @ gram * D).sum().clamp(min=0).sqrt() for D in (missing, rest)]
+    changes = [(D @ H * D).sum().clamp(min=0).sqrt() for D, H in ((missing, gram), (rest, seen))]
     layer.errors = tuple(map(float, changes))
     return layer.train(linear.training)
 
@@ -353,10 +353,11 @@ def _with_module(net: Any, module: torch.nn.Module) -> Any:
     return net
 
 
-def _check_options(rank: int, method: str, calibration: str, batch_size: int) -> None:
-    if rank < 0 or batch_size < 1:
+def _check_options(n_components: int, method: str, calibration: str, batch_size: int) -> None:
+    if n_components < 0 or batch_size < 1:
         raise ValueError(
-            f"rank={rank} must be 0 (no correction) or more, batch_size={batch_size} 1 or more."
+            f"n_components={n_components} must be 0 (no correction) or more, "
+            f"batch_size={batch_size} 1 or more."
         )
     if method not in METHODS:
         raise ValueError(f"method={method!r} is not known here. Use one of {METHODS}.")

@@ -75,14 +75,14 @@ class EigenCAM(TransformerMixin, SubspaceEstimator):
     See Also
     --------
     EigenCAMDisplay : Draws a map over its image.
-    subspace_learn.functional.activations.eigen_cam.eigen_cam : The map of given activations.
+    subspace_learn.activations.eigen_cam : The map of given activations.
 
     Notes
     -----
     The net is run in evaluation mode without gradients; hooks are removed and modes put back, also
     after an error. Costs a forward pass, and for each image a product and an eigenproblem of size
     min(C, P), in double precision. The sign of v is chosen so that the map is positive where the
-    activations are strong; see :func:`~subspace_learn.functional.activations.eigen_cam.eigen_cam`.
+    activations are strong; see :func:`~subspace_learn.activations.eigen_cam`.
 
     Where it fails: it shows what is strong in the layer, not what decides. A net whose last layer
     is replaced by a random one has the same maps. Where a layer has filters for what is of no

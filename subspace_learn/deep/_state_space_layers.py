@@ -95,7 +95,7 @@ class S4DLayer(torch.nn.Module):
     --------
     S5Layer : One system for all channels.
     SSMClassifier : Stacks these layers.
-    subspace_learn.functional.sequence.state_space.s4d_kernel : The kernel, without torch.
+    subspace_learn.sequence.s4d_kernel : The kernel, without torch.
 
     Notes
     -----

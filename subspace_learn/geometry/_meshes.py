@@ -83,7 +83,7 @@ def _checked(mesh: Any, name: str, signed: bool) -> Mesh:
     if signed and corners != d + 1:
         raise ValueError(
             f"{name}: signed=True needs simplices of {d + 1} vertices in {d}D, but these have "
-            f"{corners}. functional.simplex_nuft.cone makes them from a closed outline."
+            f"{corners}. subspace_learn.geometry.cone makes them from a closed outline."
         )
     densities = np.ones((len(simplices), 1), vertices.dtype)
     if len(mesh) == 3 and mesh[2] is not None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
@@ -46,7 +47,7 @@ class SimplexRasterizer(TransformerMixin, SubspaceEstimator):
         volume of the box, which do not depend on the resolution.
     signed : bool, default=False
         Count simplices of negative orientation negatively; with
-        :func:`subspace_learn.functional.geometry.simplex_nuft.cone` this fills closed outlines.
+        :func:`~subspace_learn.geometry.cone` this fills closed outlines.
     flatten : bool, default=True
         Return a table. If False, an array with one axis for each axis of the grid.
 
@@ -67,7 +68,7 @@ class SimplexRasterizer(TransformerMixin, SubspaceEstimator):
 
     See Also
     --------
-    subspace_learn.functional.geometry.simplex_nuft.simplex_nuft : The coefficients alone.
+    simplex_nuft : The coefficients alone.
 
     Notes
     -----
@@ -165,12 +166,12 @@ class SimplexRasterizer(TransformerMixin, SubspaceEstimator):
         """
         check_is_fitted(self)
         meshes = self._checked(X, "transform")
-        wanted = (self.bounds_.shape[1], self.n_channels_)
+        in_fit = (self.bounds_.shape[1], self.n_channels_)
         given = (meshes[0].vertices.shape[1], meshes[0].densities.shape[1])
-        if given != wanted:
+        if given != in_fit:
             raise ValueError(
                 f"X holds meshes in {given[0]}D with {given[1]} channels, but "
-                f"{type(self).__name__} was fitted in {wanted[0]}D with {wanted[1]}."
+                f"{type(self).__name__} was fitted in {in_fit[0]}D with {in_fit[1]}."
             )
         dtype = np.result_type(*(mesh.vertices.dtype for mesh in meshes))
         with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
@@ -181,8 +182,10 @@ class SimplexRasterizer(TransformerMixin, SubspaceEstimator):
             return images.reshape(len(meshes), -1)
         return images[:, 0] if self.n_channels_ == 1 else images
 
+    # images have no columns; without this method scikit-learn makes no DataFrame of them
+    @available_if(lambda self: self.flatten)
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the columns of the flat table.
+        """Names of the columns of the flat table; with ``flatten=False`` there is no such method.
 
         Parameters
         ----------

@@ -19,17 +19,17 @@ def accept_proposals(rows, norms, proposals, uniforms, basis, chosen, n_chosen):
     Serial: a draw is m^3 log m flops, less than starting a thread costs.
     """
     n_directions = rows.shape[1]
-    wanted = chosen.size
+    n_places = chosen.size
     inner = np.empty(n_directions)
-    left = np.empty(n_directions)
+    remainder = np.empty(n_directions)
     for used in range(proposals.size):
-        if n_chosen == wanted:
+        if n_chosen == n_places:
             return n_chosen, used
         j = proposals[used]
-        taken = False
+        is_chosen = False
         for t in range(n_chosen):
-            taken = taken or chosen[t] == j
-        if taken:
+            is_chosen = is_chosen or chosen[t] == j
+        if is_chosen:
             continue
         seen = 0.0
         for t in range(n_chosen):
@@ -41,23 +41,23 @@ def accept_proposals(rows, norms, proposals, uniforms, basis, chosen, n_chosen):
         if uniforms[used] * norms[j] >= norms[j] - seen:
             continue
         for a in range(n_directions):
-            left[a] = rows[j, a]
+            remainder[a] = rows[j, a]
         for repeat in range(2):  # once loses orthogonality when little of the row is left
             for t in range(n_chosen):
                 if repeat == 1:
                     product = 0.0
                     for a in range(n_directions):
-                        product += basis[t, a] * left[a]
+                        product += basis[t, a] * remainder[a]
                     inner[t] = product
             for t in range(n_chosen):
                 for a in range(n_directions):
-                    left[a] -= inner[t] * basis[t, a]
+                    remainder[a] -= inner[t] * basis[t, a]
         length = 0.0
         for a in range(n_directions):
-            length += left[a] * left[a]
+            length += remainder[a] * remainder[a]
         length = np.sqrt(length)
         for a in range(n_directions):
-            basis[n_chosen, a] = left[a] / length
+            basis[n_chosen, a] = remainder[a] / length
         chosen[n_chosen] = j
         n_chosen += 1
     return n_chosen, proposals.size

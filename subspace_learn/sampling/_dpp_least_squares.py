@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._base import HasMethods, Interval, StrOptions, fit_method, random_generator
-from .._checks.table import check_on_host, check_sample_weight, check_samples
+from .._base import (
+    RANDOM_STATE,
+    HasMethods,
+    Interval,
+    StrOptions,
+    SubspaceEstimator,
+    fit_method,
+    progress,
+    random_generator,
+    warn,
+)
+from .._checks.table import (
+    check_on_host,
+    check_sample_weight,
+    check_samples,
+    check_table,
+    rows_of,
+)
 from ..functional.sampling.continuous_design import (
     CONTINUOUS_SCHEMES,
     BasisLaw,
@@ -21,17 +37,24 @@ from ..functional.sampling.continuous_design import (
 )
 from ..functional.sampling.dpp_least_squares import (
     SCHEMES,
-    LinearFit,
+    Design,
+    FeatureSpace,
+    design_rows,
+    feature_space,
+    phi_at,
     weighted_fit,
 )
 from ..functional.sampling.product_bases import KINDS, multi_indices
-from ._label_design import LabelDesign
-from ._labels import asked, chosen_targets
+from ._checks import numbers
+from ._feature_maps import basis_on_domain, fitted_feature_map
+from ._labels import bought_labels, checked_labels
+from ._plan import Plan
+from ._product_basis import ProductBasis
 
 __all__ = ["DPPLeastSquares"]
 
 
-class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
+class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
     r"""Least squares from few labels: says which rows to label, and with which weights to fit.
 
     Rows are drawn so that their features spread out, and the fit is
@@ -44,7 +67,8 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
     ----------
     feature_map : transformer or {"legendre", "chebyshev", "hermite", "fourier"}, default=None
         Features of a row: None means the columns of X; any scikit-learn transformer (fitted on X
-        alone); a name means `ProductBasis` of degree 3 on the range of X.
+        alone, which it gets as it was given: a DataFrame with text, say); a name means
+        `ProductBasis` of degree 3 on the range of X.
     n_points : int, default=None
         Number n of draws, at least m (the rank of the features, the constant included). None means
         2 m, and m for "dpp". Rows drawn twice need one label.
@@ -69,8 +93,8 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
     fit_intercept : bool, default=True
         Whether the constant joins the features.
     rcond : float, default=None
-        Features nearer to the span of others than this, relative to their length, are left out.
-        None means rounding.
+        Features nearer to the span of others than this, relative to their length (less the
+        mean), are left out. None means what rounding of the features leaves, in their float width.
     verbose : int, default=0
         Whether to print how many features are left out.
     random_state : int, RandomState, Generator or None, default=None
@@ -83,7 +107,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
     sample_weight_ : ndarray of shape (n_points,)
         Weights of these draws in the fit.
     gram_condition_ : float
-        Condition number of G.
+        Condition number of G; infinite if the rows drawn do not determine all coefficients.
     n_proposals_ : int
         Rows that the rejection sampler looked at.
     n_redraws_ : int
@@ -158,9 +182,9 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
         "fit_intercept": ["boolean"],
         "rcond": [Interval(Real, 0, 1, closed="left"), None],
         "verbose": ["verbose"],
-        # scikit-learn's "random_state" constraint does not know numpy's Generator
-        "random_state": "no_validation",
+        "random_state": RANDOM_STATE,
     }
+    _not_finite = {"gram_condition_": "infinite: the rows drawn do not determine the fit"}
 
     def __init__(
         self,
@@ -208,11 +232,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
         sample_weight : ndarray of shape (n_points,)
             Their weights, also ``sample_weight_``. `fit` on the same X uses both.
         """
-        check_on_host(self, X)
-        checked = check_samples(self, X, reset=True)
-        weights = check_sample_weight(sample_weight, checked)
-        self._make_design(X, checked, weights)
-        self._planned = (checked.shape, checked[self.indices_], weights)
+        self._make_design(X, self._checked(X, reset=True), sample_weight)
         return self.indices_, self.sample_weight_
 
     @fit_method
@@ -240,7 +260,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
         ValueError
             If the feature map is not a product basis with the constant, or no domain is known.
         """
-        basis = self._basis_on(domain)
+        basis = basis_on_domain(self.feature_map, domain, self.fit_intercept)
         if self.sampling not in CONTINUOUS_SCHEMES or self.reference_measure is not None:
             raise ValueError(
                 f"sampling={self.sampling!r} with reference_measure={self.reference_measure!r} "
@@ -249,7 +269,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
         indices = multi_indices(
             len(basis.domain_), basis.degree, basis.index_set, include_bias=True
         )
-        size = self._n_points(len(indices), None, n)
+        size = self._n_draws(len(indices), None, n)
         drawn = design_points(
             BasisLaw(basis.kind, indices),
             size,
@@ -259,14 +279,13 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
             max_redraws=self.max_redraws,
         )
         points = basis._from_standard(drawn.indices)
-        n_raw = len(indices) - self.fit_intercept
         self.feature_map_ = basis
         self.n_features_in_ = len(basis.domain_)
-        space = orthonormal_space(n_raw, intercept=self.fit_intercept)
-        phi = space.features(basis.transform(points))
-        self._store_design(space, drawn._replace(indices=np.arange(size)), phi)
+        space = orthonormal_space(len(indices) - self.fit_intercept, intercept=self.fit_intercept)
+        phi = space.features(self._features(points))
+        self._store_design(space, drawn._replace(indices=np.arange(size)))
         self.points_ = points
-        self._planned = (points.shape, points, None)
+        self._plan = Plan(space, phi, size, points, None)
         return self.points_, self.sample_weight_
 
     @fit_method
@@ -288,23 +307,28 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
         self : DPPLeastSquares
             Fitted.
         """
-        check_on_host(self, X)
-        checked = check_samples(self, X, reset=True)
-        weights = check_sample_weight(sample_weight, checked)
-        planned = self._was_planned(checked, weights)
+        table = self._checked(X, reset=True)
+        plan = getattr(self, "_plan", None)
+        planned = plan is not None and plan.was_made_for(table, self.indices_, sample_weight)
         if not callable(y):  # before a design is made: bad labels need none
-            table, flat = chosen_targets(
-                self, y, checked.shape[0], self.indices_ if planned else None
-            )
+            n_rows = table.shape[0] if hasattr(table, "shape") else len(table)
+            rows_to_label = self.indices_ if planned else None
+            labels, flat = checked_labels(self, y, n_rows, rows_to_label)
         if not planned:
-            self._planned = None
-            self._make_design(X, checked, weights)
+            self._make_design(X, table, sample_weight)
         if callable(y):
-            targets = asked(y, X, self.indices_, self.sample_weight_)
+            targets = bought_labels(y, X, self.indices_, self.sample_weight_)
             flat = targets.shape[1] == 1
         else:
-            targets = table[self.indices_]
-        self._store_fit(self._solved(targets), flat)
+            targets = labels[self.indices_]
+        fit = weighted_fit(self._plan.space, self._plan.phi, targets, self.sample_weight_)
+        if fit.rank < fit.orthonormal.shape[0]:
+            warn(
+                f"The rows drawn determine {fit.rank} of {fit.orthonormal.shape[0]} coefficients; "
+                "the fit of least norm is taken. Raise n_points, or use sampling='repeated_dpp'."
+            )
+        self.coef_ = fit.coef[:, 0] if flat else fit.coef.T
+        self.intercept_ = float(fit.intercept[0]) if flat else fit.intercept
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -321,8 +345,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
             Predictions.
         """
         check_is_fitted(self, "coef_")
-        checked = check_samples(self, X, reset=False, like=self.sample_weight_, method="predict")
-        F = checked if self.feature_map_ is None else self._mapped(X, checked)
+        F = self._features(self._checked(X, reset=False, method="predict"))
         return F @ self.coef_.T + self.intercept_
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -333,17 +356,104 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, LabelDesign):
         tags.regressor_tags.poor_score = self.sampling == "dpp"  # it interpolates noise
         return tags
 
-    def _solved(self, targets: np.ndarray) -> LinearFit:
-        fit = weighted_fit(self._space, self._phi, targets, self.sample_weight_)
-        if fit.rank < fit.orthonormal.shape[0]:
-            warnings.warn(
-                f"The rows drawn determine {fit.rank} of {fit.orthonormal.shape[0]} coefficients; "
-                "the fit of least norm is taken. Raise n_points, or use sampling='repeated_dpp'.",
-                UserWarning,
-                stacklevel=4,
-            )
-        return fit
+    def _checked(self, X: Any, *, reset: bool, method: str = "fit") -> Any:
+        """Numbers; or X as it was given, for a transformer of the user's own."""
+        feature_map = self.feature_map if reset else self.feature_map_
+        if feature_map is None or isinstance(feature_map, str | ProductBasis):
+            if reset:
+                check_on_host(self, X)
+            like = None if reset else self.sample_weight_
+            return check_samples(self, X, reset=reset, like=like, method=method)
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        return X
 
-    def _store_fit(self, fit: LinearFit, flat: bool) -> None:
-        self.coef_ = fit.coef[:, 0] if flat else fit.coef.T
-        self.intercept_ = float(fit.intercept[0]) if flat else fit.intercept
+    def _features(self, table: Any) -> np.ndarray:
+        """Features of checked rows."""
+        if self.feature_map_ is None:
+            return table
+        mapped = self.feature_map_.transform(table)
+        return check_table(mapped, estimator=self, input_name="features")
+
+    def _christoffel(self, X: Any) -> np.ndarray:
+        """Christoffel function of the features of the design at any rows."""
+        table = self._checked(X, reset=False, method="from_estimator")
+        phi = self._plan.space.features(self._features(table))
+        with np.errstate(divide="ignore"):
+            return 1.0 / np.einsum("ij,ij->i", phi, phi)
+
+    def _make_design(self, X: Any, table: Any, sample_weight: Any) -> None:
+        """Orthonormalise and draw."""
+        self.feature_map_ = None
+        if self.feature_map is not None:
+            self.feature_map_ = fitted_feature_map(self.feature_map, table, self.fit_intercept)
+        F = self._features(table)
+        measure = check_sample_weight(sample_weight, F)
+        space = feature_space(F, measure, intercept=self.fit_intercept, rcond=self.rcond)
+        n_left_out = F.shape[1] - len(space.kept)
+        if n_left_out:
+            progress(
+                self,
+                f"{n_left_out} of {F.shape[1]} features are constant or depend on the others and "
+                "are left out (see kept_features_)",
+            )
+        n_rows = np.count_nonzero(space.measure)
+        drawn = design_rows(
+            space,
+            self._n_draws(space.law.basis.shape[1], n_rows),
+            random_generator(self.random_state),
+            scheme=self.sampling,
+            reference=None if self.reference_measure is None else self._reference(X, space),
+            condition=self.condition,
+            max_redraws=self.max_redraws,
+            method=self.sampler,
+        )
+        self._store_design(space, drawn)
+        phi = phi_at(space, drawn.indices)
+        rows = rows_of(table, drawn.indices)
+        self._plan = Plan(space.without_rows(), phi, len(F), rows, measure)
+
+    def _n_draws(self, m: int, n_rows: int | None, given: int | None = None) -> int:
+        """Number of draws for m features."""
+        given = self.n_points if given is None else given
+        if given is None:
+            if self.sampling == "dpp":
+                return m
+            without = self.sampling == "volume_without_replacement" and n_rows is not None
+            return min(2 * m, n_rows) if without else 2 * m
+        if given < m or (self.sampling == "dpp" and given != m):
+            needed = f"exactly {m}" if self.sampling == "dpp" else f"at least {m}"
+            raise ValueError(
+                f"n_points={given}, but the features have rank {m} (with the constant, if "
+                f"fit_intercept) and sampling={self.sampling!r} needs {needed}. Raise n_points or "
+                "use fewer features."
+            )
+        return int(given)
+
+    def _reference(self, X: Any, space: FeatureSpace) -> np.ndarray:
+        if self.sampling != "volume":
+            raise ValueError(
+                f"reference_measure goes with sampling='volume', not with {self.sampling!r}. Leave "
+                "it out; the measure mu of the rows is sample_weight."
+            )
+        if isinstance(self.reference_measure, str):
+            return space.measure
+        given = self.reference_measure
+        given = numbers(given(X) if callable(given) else given, input_name="reference_measure")
+        return np.asarray(given, dtype=np.float64).reshape(-1)
+
+    def _store_design(self, space: FeatureSpace, drawn: Design) -> None:
+        """Keep the design; an earlier fit goes."""
+        if not drawn.condition_met:
+            warn(
+                f"None of {drawn.n_redraws + 1} designs met condition={self.condition}; the best "
+                "one is used. Raise n_points, condition or max_redraws.",
+                ConvergenceWarning,
+            )
+        for name in ("coef_", "intercept_", "points_"):
+            vars(self).pop(name, None)
+        self.indices_ = drawn.indices
+        self.sample_weight_ = drawn.weights
+        self.gram_condition_ = drawn.gram_condition
+        self.n_proposals_ = drawn.n_proposals
+        self.n_redraws_ = drawn.n_redraws
+        self.kept_features_ = space.kept

@@ -10,7 +10,7 @@ import numpy as np
 from .._checks.table import rows_of
 from ._checks import check_targets
 
-__all__ = ["OracleError", "asked", "chosen_targets"]
+__all__ = ["OracleError", "bought_labels", "checked_labels"]
 
 
 class OracleError(RuntimeError):
@@ -58,7 +58,7 @@ class OracleError(RuntimeError):
         self.labels = labels
 
 
-def asked(
+def bought_labels(
     oracle: Callable[[Any], Any], X: Any, indices: np.ndarray, sample_weight: np.ndarray
 ) -> np.ndarray:
     """Ask for the label of each different row of a design once, one row per call.
@@ -98,7 +98,7 @@ def asked(
     return np.array(bought)[places]
 
 
-def chosen_targets(
+def checked_labels(
     estimator: Any, y: Any, n_samples: int, indices: np.ndarray | None
 ) -> tuple[np.ndarray, bool]:
     """Check y, (n_samples,) or (n_samples, n_targets), and return it 2-D and whether it was 1-D.

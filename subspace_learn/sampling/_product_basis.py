@@ -18,8 +18,9 @@ from ..functional.sampling.product_bases import KINDS, basis_values, multi_indic
 __all__ = ["ProductBasis"]
 
 _MOST_PRODUCTS = 100_000
-# An interval narrower than this is rounding of one number, or has no inverse in floats.
-_ROUNDING = 4 * np.finfo(np.float64).eps
+# An interval narrower than so many roundings of its numbers is that of a constant; below the
+# second number a width has no inverse in floats.
+_ROUNDINGS = 4
 _NO_WIDTH = np.finfo(np.float64).tiny / np.finfo(np.float64).eps
 
 
@@ -42,7 +43,8 @@ class ProductBasis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
         degree at most k.
     domain : array-like of shape (2,) or (n_features, 2), default=None
         Lowest and highest value of each input; for "hermite" mean and standard deviation. None
-        takes them from the rows of `fit`.
+        takes them from the rows of `fit`. An input that is constant there, to the rounding of its
+        float width, has its own size for a width (1 if it is 0).
     include_bias : bool, default=True
         Whether the constant function is among the features.
 
@@ -168,13 +170,14 @@ class ProductBasis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
     def _domain(self, X: np.ndarray) -> np.ndarray:
         n_inputs = X.shape[1]
         if self.domain is None:
-            if self.kind == "hermite":
-                low, width = X.mean(axis=0, dtype=np.float64), X.std(axis=0, dtype=np.float64)
-                return np.column_stack([low, np.where(width > 0, width, 1.0)])
             low, high = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
-            # a constant input is put in the middle of an interval of width 2 or more
-            flat = high - low <= np.maximum(_ROUNDING * np.abs(low), _NO_WIDTH)
-            half = np.maximum(1.0, np.abs(low))  # 1 is lost beside a constant of 1e16
+            size = np.maximum(np.abs(low), np.abs(high))
+            flat = high - low <= np.maximum(_ROUNDINGS * np.finfo(X.dtype).eps * size, _NO_WIDTH)
+            half = np.where(size > _NO_WIDTH, size, 1.0)  # the unit decides nothing
+            if self.kind == "hermite":
+                mean, width = X.mean(axis=0, dtype=np.float64), X.std(axis=0, dtype=np.float64)
+                return np.column_stack([np.where(flat, low, mean), np.where(flat, half, width)])
+            # a constant input is put in the middle of an interval
             return np.column_stack(
                 [np.where(flat, low - half, low), np.where(flat, high + half, high)]
             )

@@ -2,24 +2,57 @@
 
 from __future__ import annotations
 
-import copy
+import sys
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from .._base import Interval, StrOptions, fit_method, random_generator
-from .._checks.table import rows_of
-from ..functional.sampling.row_sampling import SCORES
-from ..functional.sampling.row_stream import absorbed, joined, shifted
-from ._weighted_blocks import WeightedBlocks, taken
+from .._base import (
+    RANDOM_STATE,
+    Interval,
+    StrOptions,
+    SubspaceEstimator,
+    fit_method,
+    random_generator,
+    warn,
+)
+from .._checks.merging import check_mergeable
+from .._checks.table import check_on_host, check_sample_weight, check_samples, rows_of
+from ..functional.sampling.row_sampling import SCORES, RowSample
+from ..functional.sampling.row_stream import (
+    Coreset,
+    RowStream,
+    SamplingRule,
+    drawn_from,
+    whole_stream,
+)
+from ._checks import check_targets
 
 __all__ = ["SensitivitySampler"]
 
+# Rows for each column below which a stream that keeps a share of its rows reduces nothing.
+_ROWS_PER_COLUMN = 20
 
-class SensitivitySampler(WeightedBlocks):
+
+class _NoTransform:
+    """Stands where `transform` would, and says what to use instead."""
+
+    def __get__(self, sampler: Any, owner: type) -> Any:
+        text = (
+            f"{owner.__name__!r} object has no attribute 'transform': it changes the number of "
+            "rows, which a step of a Pipeline cannot. Use fit_resample, or "
+            "SubsampledEstimator(estimator, sampler) as the last step."
+        )
+        # a Pipeline would replace an AttributeError by a text of its own, which names no way out
+        by_pipeline = sys._getframe(1).f_code.co_name == "_validate_steps"
+        raise TypeError(text) if by_pipeline else AttributeError(text)
+
+
+class SensitivitySampler(SubspaceEstimator):
     r"""Weighted sample of rows on which p-norm regression gives nearly the same answer.
 
     .. math:: (1 - \varepsilon) |Ax|_p^p \le \sum_{i \in S} w_i |a_i^T x|^p
@@ -31,7 +64,7 @@ class SensitivitySampler(WeightedBlocks):
     ----------
     n_samples : int or float, default=0.1
         Number of draws (expected number of rows for "bernoulli"), or in (0, 1] as a share of the
-        rows; in a stream, of the rows of the first batch.
+        rows; in a stream, of all rows seen so far, and at least 20 rows for each column.
     p : float, default=2.0
         Exponent, at least 1: 2 for least squares, 1 for least absolute deviations.
     row_score : str, default="lewis"
@@ -91,6 +124,11 @@ class SensitivitySampler(WeightedBlocks):
         If ``n_samples`` exceeds the number of rows, all rows are zero, y is not numeric and
         ``append_target`` is set, or method and score do not go together.
 
+    Warns
+    -----
+    UserWarning
+        If there are fewer draws than columns: no sample so small keeps all norms.
+
     See Also
     --------
     SubsampledEstimator : An estimator fitted on such a sample, for Pipelines.
@@ -142,8 +180,7 @@ class SensitivitySampler(WeightedBlocks):
         "merge_repeats": ["boolean"],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        # scikit-learn's "random_state" constraint does not know numpy's Generator
-        "random_state": "no_validation",
+        "random_state": RANDOM_STATE,
     }
 
     def __init__(
@@ -191,7 +228,7 @@ class SensitivitySampler(WeightedBlocks):
         self : SensitivitySampler
             Fitted.
         """
-        block = self._block(X, y, sample_weight, reset=True)
+        block = self._checked_block(X, y, sample_weight, reset=True)
         n = block.rows.shape[0]
         size = self._size(n)
         if size > n:
@@ -199,14 +236,20 @@ class SensitivitySampler(WeightedBlocks):
                 f"n_samples={self.n_samples} draws were asked for, but X has {n} sample(s). Choose "
                 "fewer, or a share in (0, 1]."
             )
-        rng = random_generator(self.random_state)
-        self.scores_, sample = self._drawn(block, size, rng)
+        rng, rule = random_generator(self.random_state), self._rule()
+        self.scores_, sample = drawn_from(block, size, rng, rule)
         self.total_ = float(self.scores_.sum())
         self.probabilities_ = sample.probabilities
-        self._stream, self._stream_size, self._rng = [taken(block, sample)], size, rng
+        n_columns = rule.columns(block.rows[:1], None if y is None else block.targets[:1]).shape[1]
+        if rule.row_score in ("lewis", "leverage"):  # they sum to the rank
+            n_columns = min(n_columns, round(self.total_))
+        if size < n_columns:
+            warn(
+                f"{size} draws cannot keep the norms of columns of rank {n_columns}: what lies in "
+                f"other directions is lost. Raise n_samples, to {10 * n_columns} or more."
+            )
+        self._store(RowStream(rule, [block.chosen(sample)], n, rng))
         self.error_ = None
-        self.n_samples_seen_ = n
-        self._store()
         return self
 
     @fit_method
@@ -228,17 +271,14 @@ class SensitivitySampler(WeightedBlocks):
             Updated; ``error_`` tells what the reductions have cost so far.
         """
         first = not hasattr(self, "indices_")
-        block = self._block(X, y, sample_weight, reset=first)
-        if first:
-            self._stream, self.n_samples_seen_ = [], 0
-            self._stream_size = self._size(block.rows.shape[0])
-            self._rng = random_generator(self.random_state)
-        self._check_like_stream(block)
-        self._rng = copy.deepcopy(self._rng)  # a batch that fails draws nothing
-        block = shifted(block, self.n_samples_seen_)
-        self._stream = absorbed(self._stream, block, self._reduced)
-        self.n_samples_seen_ = self.n_samples_seen_ + block.rows.shape[0]
-        self._after_stream()
+        block = self._checked_block(X, y, sample_weight, reset=first)
+        n_rows = block.rows.shape[0]
+        present = block.weights > 0
+        if not present.all():  # rows that do not count take no place
+            block = block.chosen(
+                RowSample(np.flatnonzero(present), np.ones(present.sum()), present)
+            )
+        self._extend(None if first else self._stream, [block], n_rows)
         return self
 
     @fit_method
@@ -248,7 +288,8 @@ class SensitivitySampler(WeightedBlocks):
         Parameters
         ----------
         other : SensitivitySampler
-            Fitted on other rows of the same columns, with the same p. Not changed.
+            Fitted on other rows of the same columns, with the same p and the same columns
+            appended. Not changed.
 
         Returns
         -------
@@ -260,25 +301,13 @@ class SensitivitySampler(WeightedBlocks):
         TypeError
             If ``other`` is not a SensitivitySampler.
         ValueError
-            If the two differ in columns, in p, or in having targets.
+            If the two differ in columns, their names or their order, in p, in what is appended, or
+            in having targets.
         """
-        if not isinstance(other, SensitivitySampler):
-            raise TypeError(f"merge needs a SensitivitySampler, but was given {type(other)}.")
-        check_is_fitted(self)
-        check_is_fitted(other)
-        if (other.n_features_in_, other.p) != (self.n_features_in_, self.p):
-            raise ValueError(
-                f"Cannot merge samples of {self.n_features_in_} and {other.n_features_in_} columns "
-                f"with p={self.p} and p={other.p}: both must agree."
-            )
-        self._rng = copy.deepcopy(self._rng)
-        for part in other._stream:
-            self._check_like_stream(part)
-            self._stream = absorbed(
-                self._stream, shifted(part, self.n_samples_seen_), self._reduced
-            )
-        self.n_samples_seen_ = self.n_samples_seen_ + other.n_samples_seen_
-        self._after_stream()
+        check_mergeable(self, other)
+        _check_norms(self._stream.rule, other._stream.rule)
+        stream = other._stream
+        self._extend(self._stream, stream.coresets, stream.n_seen)
         return self
 
     def fit_resample(
@@ -334,6 +363,8 @@ class SensitivitySampler(WeightedBlocks):
         mask[self.indices_] = True
         return mask
 
+    transform = _NoTransform()
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "indices_")
 
@@ -342,18 +373,82 @@ class SensitivitySampler(WeightedBlocks):
         tags.input_tags.sparse = True
         return tags
 
+    def _rule(self) -> SamplingRule:
+        return SamplingRule(**{name: getattr(self, name) for name in SamplingRule._fields})
+
     def _size(self, n_rows: int) -> int:
         if isinstance(self.n_samples, Integral):
             return int(self.n_samples)
         return max(1, round(float(self.n_samples) * n_rows))
 
-    def _after_stream(self) -> None:
+    def _checked_block(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Coreset:
+        """Checked rows as a coreset that stands for itself."""
+        check_on_host(self, X)
+        X = check_samples(self, X, reset=reset, accept_sparse="csr")
+        n = X.shape[0]
+        if y is not None and self.append_target:
+            y = self._numeric_targets(y, n)
+        elif y is not None:
+            y = np.asarray(y)
+            if len(y) != n:
+                raise ValueError(f"y has {len(y)} rows, but X has {n}. Give one target per row.")
+        ones = sample_weight is None
+        weights = np.ones(n) if ones else check_sample_weight(sample_weight, X)
+        return Coreset(X, y, weights, np.arange(n))
+
+    def _numeric_targets(self, y: Any, n: int) -> np.ndarray:
+        try:
+            return check_targets(self, y, n)
+        except ValueError as error:
+            if np.asarray(y).dtype.kind not in "OUS" or "is missing" in str(error):
+                raise
+            raise ValueError(
+                f"{error} Text cannot be a column beside X: set append_target=False for class "
+                "labels."
+            ) from error
+
+    def _extend(self, stream: RowStream | None, blocks: list[Coreset], n_rows: int) -> None:
+        """Add blocks that stand for ``n_rows`` rows to a stream, or begin one."""
+        rule = self._rule()
+        if stream is None:
+            stream = RowStream(rule, [], 0, random_generator(self.random_state))
+        _check_norms(stream.rule, rule)
+        for block in blocks:
+            _check_alike([*stream.coresets, block])
+        size = self._size(stream.n_seen + n_rows)
+        if not isinstance(self.n_samples, Integral):
+            size = max(size, _ROWS_PER_COLUMN * self.n_features_in_)
+        self._store(stream._replace(rule=rule).extended(blocks, n_rows, size))
         for name in ("scores_", "total_", "probabilities_"):
             vars(self).pop(name, None)
-        self.error_ = max(part.error for part in self._stream)
-        self._store()
+        self.error_ = max(part.error for part in self._stream.coresets)
 
-    def _store(self) -> None:
-        whole = joined(self._stream)
+    def _store(self, stream: RowStream) -> None:
+        self._stream, self.n_samples_seen_ = stream, stream.n_seen
+        whole = whole_stream(stream.coresets)
         self.indices_, self.weights_ = whole.indices, whole.weights
         self.rows_, self.targets_ = whole.rows, whole.targets
+
+
+def _check_norms(ours: SamplingRule, theirs: SamplingRule) -> None:
+    """Raise ValueError unless two samples keep the same norms."""
+    for name in ("p", "append_target", "append_constant"):
+        first, second = getattr(ours, name), getattr(theirs, name)
+        if first != second:
+            raise ValueError(
+                f"Rows sampled with {name}={first} and rows sampled with {name}={second} keep "
+                f"different norms and cannot be added. Use one {name} for all."
+            )
+
+
+def _check_alike(parts: list[Coreset]) -> None:
+    """Raise ValueError unless all parts are dense or all sparse, with targets of one shape."""
+    kinds = {
+        (None if part.targets is None else part.targets.shape[1:], sp.issparse(part.rows))
+        for part in parts
+    }
+    if len(kinds) > 1:
+        raise ValueError(
+            "A batch differs from those before: all must be dense or all sparse, and y must have "
+            "the same columns in all batches or be left out in all."
+        )

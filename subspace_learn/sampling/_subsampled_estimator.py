@@ -118,7 +118,9 @@ class SubsampledEstimator(WrappedPredictor):
         classifier = is_classifier(estimator)
         check = check_labels if classifier else check_targets
         targets = check(self, y, checked.shape[0])
-        self.sampler_ = self._sampler().fit(checked, None if classifier else targets)
+        default = SensitivitySampler(append_constant=True, random_state=0)
+        sampler = default if self.sampler is None else clone(self.sampler)
+        self.sampler_ = sampler.fit(checked, None if classifier else targets)
         self.indices_, self.weights_ = self.sampler_.indices_, self.sampler_.weights_
         if classifier:
             missing = np.setdiff1d(targets, targets[self.indices_])
@@ -127,14 +129,9 @@ class SubsampledEstimator(WrappedPredictor):
                     f"{len(missing)} class(es) have no row in the sample of {len(self.indices_)} "
                     f"rows, such as {missing[0]!r}. Raise n_samples of the sampler."
                 )
-        rows = rows_of(X if hasattr(X, "iloc") else checked, self.indices_)
+        rows = rows_of(X if hasattr(X, "columns") else checked, self.indices_)
         self.estimator_ = estimator.fit(rows, targets[self.indices_], sample_weight=self.weights_)
         return self
 
     def _default_estimator(self) -> LinearRegression:
         return LinearRegression()
-
-    def _sampler(self) -> Any:
-        if self.sampler is None:
-            return SensitivitySampler(append_constant=True, random_state=0)
-        return clone(self.sampler)

@@ -10,7 +10,7 @@ from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from .._array import Array, array_namespace, move_like, to_numpy
+from .._array import Array, array_namespace, double, move_like, to_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
 from .._checks.stack import check_epochs
 from .._checks.table import check_like, check_scores
@@ -63,9 +63,8 @@ class HiPPOTransformer(TransformerMixin, SubspaceEstimator):
 
     See Also
     --------
-    subspace_learn.functional.sequence.state_space.ptd_legs : The same memory as independent complex
-    modes. sklearn.decomposition.PCA : The best linear projection of series that resemble those of
-    fit.
+    ptd_legs : The same memory as independent complex modes.
+    sklearn.decomposition.PCA : The best linear projection of series that resemble those of fit.
 
     Notes
     -----
@@ -148,8 +147,9 @@ class HiPPOTransformer(TransformerMixin, SubspaceEstimator):
         """
         X = self._checked(X, "transform")
         forward = self.operator_ if X.shape[2] == self.n_times_ else self._matrices(X)[0]
-        forward = array_namespace(X).astype(forward, X.dtype)
-        return array_namespace(X).reshape(X @ forward, (X.shape[0], -1))
+        # float64: a level far above the changes of a float32 series would drown its coefficients
+        coefficients = array_namespace(X).astype(double(X) @ forward, X.dtype)
+        return array_namespace(X).reshape(coefficients, (X.shape[0], -1))
 
     def trajectory(self, X: Any) -> Array:
         """Coefficients after each sample: the memory as it is kept online.
@@ -195,9 +195,8 @@ class HiPPOTransformer(TransformerMixin, SubspaceEstimator):
         )
         xp = array_namespace(coefficients)
         shape = (coefficients.shape[0], self.n_channels_, self.n_coefficients)
-        series = xp.reshape(coefficients, shape) @ xp.astype(
-            self.reconstruction_, coefficients.dtype
-        )
+        series = double(xp.reshape(coefficients, shape)) @ self.reconstruction_
+        series = xp.astype(series, coefficients.dtype)
         return series[:, 0, :] if self._is_table else series
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

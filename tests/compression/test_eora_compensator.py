@@ -10,7 +10,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from subspace_learn.compression import EoRACompensator, RandomSubspaceClassifier
+from subspace_learn.compression import (
+    EoRACompensator,
+    RandomSubspaceClassifier,
+    eora_factors,
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +36,9 @@ def test_two_bits_of_digits(digits, network):
     accuracy = {
         name: EoRACompensator(network, **parameters).fit(X, y).score(X_test, y_test)
         for name, parameters in {
-            "none": {"rank": 0},
-            "svd": {"rank": 4, "method": "svd"},
-            "eora": {"rank": 4},
+            "none": {"n_components": 0},
+            "svd": {"n_components": 4, "method": "svd"},
+            "eora": {"n_components": 4},
         }.items()
     }
     full = network.estimator.score(X_test, y_test)
@@ -60,7 +64,8 @@ def test_an_updated_bias_leaves_no_mean_change(digits, network):
     """Of the first layer, whose inputs compression does not touch."""
     X = digits[0]
     plain, updated = (
-        EoRACompensator(network, rank=2, update_bias=update).fit(X) for update in (False, True)
+        EoRACompensator(network, n_components=2, update_bias=update).fit(X)
+        for update in (False, True)
     )
     first = network.estimator
     wanted = X @ first.coefs_[0] + first.intercepts_[0]
@@ -72,9 +77,36 @@ def test_an_updated_bias_leaves_no_mean_change(digits, network):
     assert np.linalg.norm(changes[1]) < np.linalg.norm(changes[0])
 
 
+@pytest.mark.parametrize("update_bias", [False, True])
+@pytest.mark.parametrize("method", ["eora", "act", "svd"])
+def test_errors_are_the_changes_of_the_outputs_of_each_layer(digits, network, update_bias, method):
+    X = 300 * digits[0] + 7.0  # a scale that is not 1, and a mean that a bias can take away
+    model = EoRACompensator(network, n_components=3, update_bias=update_bias, method=method).fit(X)
+    before, after, inputs = network.estimator, model.estimator_, X
+    for layer, W_hat in enumerate(model.compressed_):
+        W, b = before.coefs_[layer], before.intercepts_[layer]
+        changes = [
+            inputs @ (W_hat.T - W),
+            inputs @ (after.coefs_[layer] - W) + after.intercepts_[layer] - b,
+        ]
+        wanted = [np.sqrt(np.mean(np.sum(change**2, axis=1))) for change in changes]
+        np.testing.assert_allclose(model.errors_[layer], wanted, rtol=1e-9)
+        inputs = np.maximum(inputs @ W + b, 0)
+
+
+def test_defaults_are_four_components_at_two_bits(digits, network):
+    X = digits[0]
+    model = EoRACompensator(network).fit(X)
+    W = network.estimator.coefs_[0].T
+    assert all(len(np.unique(row)) <= 4 for row in model.compressed_[0])
+    B, A = eora_factors(W, model.compressed_[0], X, 4)
+    np.testing.assert_allclose(np.matmul(*model.factors_[0]), B @ A, atol=1e-12)
+    np.testing.assert_array_equal(model.estimator_.intercepts_[0], network.estimator.intercepts_[0])
+
+
 def test_rank_of_all_gives_the_network_back(digits, network):
     X, X_test = digits[:2]
-    model = EoRACompensator(network, rank=1000, compressor="prune_2_4").fit(X)
+    model = EoRACompensator(network, n_components=1000, compressor="prune_2_4").fit(X)
     np.testing.assert_allclose(
         model.predict_proba(X_test), network.predict_proba(X_test), rtol=0, atol=1e-6
     )
@@ -97,7 +129,7 @@ def test_every_activation_is_followed(activation, rng):
         hidden_layer_sizes=(6, 4), activation=activation, solver="lbfgs", tol=1.0, random_state=0
     )
     network = FrozenEstimator(network.fit(X, X[:, :2]))
-    model = EoRACompensator(network, rank=2, bits=3).fit(X)
+    model = EoRACompensator(network, n_components=2, bits=3).fit(X)
     hidden = X
     for W_hat, (B, A), coefs, bias in zip(
         model.compressed_,
@@ -119,7 +151,7 @@ def test_every_activation_is_followed(activation, rng):
 
 
 def test_a_compressor_of_one_s_own(digits, network):
-    model = EoRACompensator(network, rank=1, compressor=np.round).fit(digits[0])
+    model = EoRACompensator(network, n_components=1, compressor=np.round).fit(digits[0])
     assert all((W == np.round(W)).all() for W in model.compressed_)
     with pytest.raises(ValueError, match=r"shape \(128, 64\), but gave shape \(1, 64\)"):
         EoRACompensator(network, compressor=lambda W: W[:1]).fit(digits[0])

@@ -23,7 +23,7 @@ def iris():
 
 
 def model(**parameters):
-    defaults = {"subspace_dim": 12, "alpha": 0.1, "max_iter": 3000, "random_state": 0}
+    defaults = {"n_components": 12, "alpha": 0.1, "max_iter": 3000, "random_state": 0}
     return RandomSubspaceClassifier((8,), **(defaults | parameters))
 
 
@@ -46,7 +46,7 @@ def test_more_dimensions_lower_the_loss(iris):
     """Convex without hidden units, subspaces nested: never up, and all of it is the optimum."""
     losses = [
         RandomSubspaceClassifier(
-            (), subspace_dim=d, alpha=1.0, tol=1e-8, max_iter=5000, random_state=0
+            (), n_components=d, alpha=1.0, tol=1e-8, max_iter=5000, random_state=0
         )
         .fit(*iris)
         .loss_
@@ -58,7 +58,7 @@ def test_more_dimensions_lower_the_loss(iris):
 
 
 def test_full_training_has_no_coordinates(iris):
-    fitted = model(subspace_dim=None).fit(*iris)
+    fitted = model(n_components=None).fit(*iris)
     assert fitted.coordinates_ is None
     assert fitted.n_parameters_ == 5 * 8 + 9 * 3
 
@@ -73,7 +73,7 @@ def test_sparse_rows_and_words_are_taken(iris):
 def test_wrong_parameters_are_told(iris):
     X, y = iris
     with pytest.raises(ValueError, match="take 1 to 67"):
-        model(subspace_dim=68).fit(X, y)
+        model(n_components=68).fit(X, y)
     with pytest.raises(ValueError, match="hidden_layer_sizes"):
         RandomSubspaceClassifier((8, 0)).fit(X, y)
     with pytest.raises(ValueError, match="one class"):
@@ -116,13 +116,13 @@ def test_dimensions_that_are_too_few_give_none(iris, capsys):
 class Uncounted(DummyClassifier):
     """Has the parameter and nothing behind it."""
 
-    def __init__(self, subspace_dim=None, random_state=None):
+    def __init__(self, n_components=None, random_state=None):
         super().__init__()
-        self.subspace_dim, self.random_state = subspace_dim, random_state
+        self.n_components, self.random_state = n_components, random_state
 
 
 def test_wrong_questions_are_told(iris):
-    with pytest.raises(ValueError, match="no parameter subspace_dim"):
+    with pytest.raises(ValueError, match="no parameter n_components"):
         intrinsic_dimension(LogisticRegression(), *iris)
     with pytest.raises(ValueError, match="threshold"):
         intrinsic_dimension(model(), *iris, threshold=0)
@@ -138,8 +138,8 @@ def test_rows_of_weight_zero_are_left_out(iris):
     X, y = iris
     names = np.unique(y)
     kept = y != names[2]
-    weighted = model(subspace_dim=8).fit(X, y, sample_weight=kept.astype(float))
-    alone = model(subspace_dim=8).fit(X[kept], y[kept])
+    weighted = model(n_components=8).fit(X, y, sample_weight=kept.astype(float))
+    alone = model(n_components=8).fit(X[kept], y[kept])
     assert list(weighted.classes_) == list(names[:2])
     np.testing.assert_allclose(weighted.coordinates_, alone.coordinates_, rtol=1e-9)
 
@@ -148,3 +148,50 @@ def test_verbose_tells_how_far_it_is(iris, capsys):
     model(verbose=1).fit(*iris)
     first = capsys.readouterr().out.splitlines()[0]
     assert first.startswith("[RandomSubspaceClassifier] iteration 10: loss")
+
+
+@pytest.mark.parametrize(
+    ("factors", "match"),
+    [
+        ([1, 1e4, 1, 1], "column 1"),
+        ([1, 1e-6, 1, 1], "column 1"),
+    ],
+)
+def test_units_do_not_decide_in_silence(iris, factors, match):
+    X, y = iris
+    with pytest.warns(UserWarning, match=match):
+        model(max_iter=5000).fit(X * factors, y)
+
+
+def test_columns_that_are_warned_of_have_their_names(iris):
+    pandas = pytest.importorskip("pandas")
+    X, y = iris
+    frame = pandas.DataFrame(X * [1, 1e4, 1, 1], columns=["a", "salary", "c", "d"])
+    with pytest.warns(UserWarning, match="column 'salary'"):
+        model(max_iter=5000).fit(frame, y)
+
+
+def test_float32_is_trained_in_float64(iris):
+    X = iris[0].astype(np.float32)
+    wide, narrow = (model().fit(Z, iris[1]) for Z in (X.astype(np.float64), X))
+    np.testing.assert_array_equal(narrow.coordinates_, wide.coordinates_)
+
+
+def test_defaults_train_a_hundred_numbers_of_a_hidden_layer_of_32_units(iris):
+    X, y = iris
+    plain = RandomSubspaceClassifier(random_state=0, max_iter=2000).fit(X, y)
+    assert plain.coordinates_.shape == (100,)
+    assert [W.shape for W in plain.coefs_] == [(4, 32), (32, 3)]
+    same = RandomSubspaceClassifier(
+        (32,), projection="dense", activation="relu", alpha=1e-4, max_iter=2000, random_state=0
+    )
+    np.testing.assert_array_equal(plain.coordinates_, same.fit(X, y).coordinates_)
+    assert not np.allclose(plain.coordinates_, same.set_params(alpha=0.1).fit(X, y).coordinates_)
+
+
+@pytest.mark.parametrize("factor", [1e-6, 3.7, 1e4])
+def test_the_common_unit_of_the_columns_decides_nothing(iris, factor):
+    X, y = iris
+    here, there = model().fit(X, y), model().fit(X * factor, y)
+    assert there.scale_ == pytest.approx(factor * here.scale_)
+    np.testing.assert_allclose(there.predict_proba(X * factor), here.predict_proba(X), atol=1e-4)

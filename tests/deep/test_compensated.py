@@ -55,7 +55,7 @@ def test_a_perceptron_becomes_that_of_the_compensator_of_scikit_learn(
 ):
     X = correlated(300, 12).numpy()
     y = np.sin(X[:, :2])
-    options = {"rank": RANK, "method": method, "calibration": calibration, "bits": 3}
+    options = {"n_components": RANK, "method": method, "calibration": calibration, "bits": 3}
     options["update_bias"] = update_bias
     theirs = MLPRegressor(hidden_layer_sizes=(9, 7), max_iter=30, random_state=0, tol=1.0).fit(X, y)
     net = made(12, 9, 7, 2)
@@ -90,7 +90,7 @@ def test_the_error_is_the_rest_of_the_spectrum_and_never_above_the_baselines(ran
     D = W - quantized(W, 2)
     values = np.linalg.svd(D @ X.numpy().T, compute_uv=False) / np.sqrt(300)
     errors = {
-        method: compensated(net, X, rank=rank, method=method).layers[0].errors[1]
+        method: compensated(net, X, n_components=rank, method=method).layers[0].errors[1]
         for method in ("eora", "act", "svd")
     }
     rest = np.sqrt(np.sum(values[rank:] ** 2))
@@ -100,11 +100,12 @@ def test_the_error_is_the_rest_of_the_spectrum_and_never_above_the_baselines(ran
 
 def test_errors_are_those_of_the_outputs_that_were_asked():
     X, net = correlated(200, 12), made(12, 9, 4)
-    given = compensated(net, X, rank=2).layers[0]
+    given = compensated(net, X, n_components=2).layers[0]
     W = net.layers[0].weight.detach()
     found = [activation_error(W, V.detach(), X) for V in (given.compressed, given.weight)]
     np.testing.assert_allclose(given.errors, found, rtol=1e-9)
-    updated = compensated(net, X, rank=2, update_bias=True).layers[0]
+    updated = compensated(net, X, n_components=2, update_bias=True).layers[0]
+    assert updated.errors[0] == pytest.approx(given.errors[0], rel=1e-9)  # compression alone
     with torch.no_grad():
         change = updated(X) - net.layers[0](X)
     assert change.mean(0).abs().max() < 1e-12
@@ -115,9 +116,12 @@ def test_full_rank_gives_the_net_back_and_rank_zero_compresses_only():
     X, net = correlated(200, 12), made(12, 9, 4)
     with torch.no_grad():
         torch.testing.assert_close(
-            compensated(net, X, rank=99, compressor="prune_2_4")(X), net(X), rtol=0, atol=1e-9
+            compensated(net, X, n_components=99, compressor="prune_2_4")(X),
+            net(X),
+            rtol=0,
+            atol=1e-9,
         )
-    bare = compensated(net, X, rank=0, bits=1)
+    bare = compensated(net, X, n_components=0, bits=1)
     for name, part in parts_of(bare).items():
         W = net.get_submodule(name).weight
         torch.testing.assert_close(part.weight, quantized(W.detach(), 1), rtol=0, atol=0)
@@ -146,9 +150,9 @@ def test_two_bits_of_digits(digits, network):
     accuracy = {
         name: compensated(network, X, **params).score(X_test, y_test)
         for name, params in {
-            "none": {"rank": 0},
-            "svd": {"rank": 4, "method": "svd"},
-            "eora": {"rank": 4},
+            "none": {"n_components": 0},
+            "svd": {"n_components": 4, "method": "svd"},
+            "eora": {"n_components": 4},
         }.items()
     }
     assert network.score(X_test, y_test) == full
@@ -159,7 +163,7 @@ def test_two_bits_of_digits(digits, network):
 
 def test_corrections_of_an_estimator_are_trained_further(digits, network):
     X, _, y, _ = digits
-    small = compensated(network, X, rank=2)
+    small = compensated(network, X, n_components=2)
     again = pickle.loads(pickle.dumps(small))
     np.testing.assert_array_equal(again.predict_proba(X), small.predict_proba(X))
     before = copy.deepcopy(parts_of(small.module_))
@@ -168,7 +172,7 @@ def test_corrections_of_an_estimator_are_trained_further(digits, network):
         torch.testing.assert_close(part.compressed, before[name].compressed, rtol=0, atol=0)
         assert (part.left - before[name].left).abs().max() > 0
         assert (part.right - before[name].right).abs().max() > 0
-    frozen = compensated(FrozenEstimator(network), X, rank=2)
+    frozen = compensated(FrozenEstimator(network), X, n_components=2)
     np.testing.assert_array_equal(frozen.predict_proba(X), again.predict_proba(X))
 
 
@@ -191,13 +195,13 @@ def test_the_net_is_left_as_it_was():
 
 def test_a_net_is_pickled_copied_and_described():
     X, net = correlated(50, 12), made(12, 9, 4)
-    small = compensated(net, X, rank=2)
+    small = compensated(net, X, n_components=2)
     for copied in (pickle.loads(pickle.dumps(small)), copy.deepcopy(small)):
         torch.testing.assert_close(copied(X), small(X), rtol=0, atol=0)
-    other = compensated(made(12, 9, 4), 2 * X, rank=2)
+    other = compensated(made(12, 9, 4), 2 * X, n_components=2)
     other.load_state_dict(small.state_dict())
     torch.testing.assert_close(other(X), small(X), rtol=0, atol=0)
-    assert "rank=2, bias=True" in repr(small)
+    assert "n_components=2, bias=True" in repr(small)
 
 
 def test_a_layer_used_twice_is_one_layer_and_sees_both_inputs():
@@ -205,7 +209,7 @@ def test_a_layer_used_twice_is_one_layer_and_sees_both_inputs():
     shared = torch.nn.Linear(6, 6, bias=False).double()
     X = correlated(100, 6)
     net = torch.nn.Sequential(shared, torch.nn.Tanh(), shared)
-    small = compensated(net, X, rank=2)
+    small = compensated(net, X, n_components=2)
     assert small[0] is small[2]
     with torch.no_grad():
         inputs = torch.cat([X, torch.tanh(shared(X))])
@@ -219,7 +223,7 @@ def test_a_net_that_is_one_layer_is_replaced_as_a_whole():
     assert isinstance(compensated(torch.nn.Linear(5, 4), torch.randn(20, 5)), CompensatedLinear)
     X, y = load_digits(n_class=3, return_X_y=True)
     clf = DeepClassifier(linear_model, max_epochs=2, random_state=0).fit(X / 16, y)
-    small = compensated(clf, X / 16, rank=1)
+    small = compensated(clf, X / 16, n_components=1)
     assert isinstance(small.module_, CompensatedLinear)
     assert pickle.loads(pickle.dumps(small)).predict(X / 16).shape == y.shape
 
@@ -230,7 +234,7 @@ def test_attention_uses_the_corrected_weights():
     block = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
     net = torch.nn.Sequential(torch.nn.Embedding(20, 8), block, torch.nn.Linear(8, 5))
     tokens = torch.randint(20, (30, 6))
-    small = compensated(net, tokens, rank=2)
+    small = compensated(net, tokens, n_components=2)
     assert list(parts_of(small)) == ["1.linear1", "1.linear2", "2"]
     merged = copy.deepcopy(net)
     for name, part in parts_of(small).items():
@@ -265,7 +269,7 @@ def test_layers_that_are_not_run_are_named():
 def test_what_cannot_be_compressed_is_said():
     X, net = correlated(50, 12), made(12, 9, 4)
     for options, message in (
-        ({"rank": -1}, "rank=-1"),
+        ({"n_components": -1}, "n_components=-1"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"method": "pca"}, "method='pca'"),
         ({"calibration": "none"}, "calibration='none'"),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.spatial import Delaunay
+from sklearn import config_context
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
-from subspace_learn.functional.geometry.simplex_nuft import cone
-from subspace_learn.geometry import SimplexRasterizer
+from subspace_learn.geometry import SimplexRasterizer, cone, simplex_nuft
 
 
 def polygon(n_sides, rng):
@@ -84,3 +84,51 @@ def test_it_tells_polygons_apart_in_a_pipeline(rng):
     meshes = [polygon(n, rng) for n in y]
     pipeline = make_pipeline(SimplexRasterizer(12, bounds=(0, 1)), SVC(C=100))
     assert cross_val_score(pipeline, meshes, y, cv=3).mean() > 0.9
+
+
+@pytest.mark.parametrize("bounds", [(0, 1), (-1, 3), ((-2, 0), (0, 5))])
+def test_modes_are_those_of_the_mesh_over_the_volume_of_the_box(rng, bounds):
+    vertices, simplices = polygon(5, rng)
+    densities = rng.uniform(1, 300, size=5)
+    found = SimplexRasterizer((6, 7), bounds=bounds, output="modes", flatten=False)
+    found = found.fit_transform([(vertices, simplices, densities)])[0]
+    low, high = (np.broadcast_to(np.asarray(b, dtype=float), 2) for b in bounds)
+    wanted = simplex_nuft(vertices - low, simplices, densities, (6, 7), period=high - low)
+    wanted = np.stack([wanted.real, wanted.imag], axis=-1).reshape(found.shape)
+    np.testing.assert_allclose(found, wanted / np.prod(high - low), rtol=1e-12, atol=1e-12)
+    mass = np.abs(np.linalg.det(vertices[simplices[:, 1:]] - vertices[simplices[:, :1]])) / 2
+    assert found[0, 0, 0] == pytest.approx(mass @ densities / np.prod(high - low), rel=1e-12)
+
+
+@pytest.mark.parametrize("factor", [300.0, 1e-6, 1e6])
+def test_the_unit_of_the_vertices_changes_no_image(rng, factor):
+    meshes = [polygon(n, rng) for n in (3, 5)]
+    scaled = [(vertices * factor, simplices) for vertices, simplices in meshes]
+    np.testing.assert_allclose(
+        SimplexRasterizer(8).fit_transform(scaled),
+        SimplexRasterizer(8).fit_transform(meshes),
+        atol=1e-9,
+    )
+
+
+def test_defaults_are_an_image_of_sixteen_pixels_that_is_damped(rng):
+    meshes = [polygon(4, rng)]
+    images = SimplexRasterizer().fit_transform(meshes)
+    assert images.shape == (1, 256)
+    same = SimplexRasterizer(16, smoothing=2.0, output="image").fit_transform(meshes)
+    np.testing.assert_array_equal(images, same)
+    assert np.ptp(images) < np.ptp(SimplexRasterizer(smoothing=0.0).fit_transform(meshes))
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_a_global_container_holds_tables_and_leaves_images_alone(rng, container):
+    pytest.importorskip(container)
+    meshes = [polygon(n, rng) for n in (3, 5)]
+    wanted = SimplexRasterizer(6, flatten=False).fit_transform(meshes)
+    with config_context(transform_output=container):
+        np.testing.assert_array_equal(
+            SimplexRasterizer(6, flatten=False).fit_transform(meshes), wanted
+        )
+        table = SimplexRasterizer(6).fit_transform(meshes)
+    assert list(table.columns)[7] == "pixel1_1"
+    np.testing.assert_array_equal(np.asarray(table), wanted.reshape(2, 36))

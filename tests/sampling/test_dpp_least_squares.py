@@ -8,7 +8,10 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.preprocessing import (
+    PolynomialFeatures,
+    StandardScaler,
+)
 
 from subspace_learn import DPPLeastSquares
 from subspace_learn.sampling import OracleError, ProductBasis

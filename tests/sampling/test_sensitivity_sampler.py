@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
 
 from subspace_learn import SensitivitySampler
 from subspace_learn.functional.sampling.row_sampling import SCORES
@@ -129,8 +130,13 @@ def test_batches_and_samples_that_do_not_fit_are_refused(table):
             sampler.partial_fit(*batch)
     with pytest.raises(TypeError, match="SensitivitySampler"):
         sampler.merge(LinearRegression())
-    for other in (SensitivitySampler(50, p=1.0).fit(X, y), SensitivitySampler(50).fit(X[:, :2], y)):
-        with pytest.raises(ValueError, match="must agree"):
+    for other, match in [
+        (SensitivitySampler(50, p=1.0).fit(X, y), "p=2.0 and rows sampled with p=1.0"),
+        (SensitivitySampler(50, append_constant=True).fit(X, y), "append_constant=True"),
+        (SensitivitySampler(50, append_target=False).fit(X, y), "append_target=False"),
+        (SensitivitySampler(50).fit(X[:, :2], y), "4 and 2 features"),
+    ]:
+        with pytest.raises(ValueError, match=match):
             sampler.merge(other)
     with pytest.raises(ValueError, match="differs"):
         sampler.merge(SensitivitySampler(50).fit(X))
@@ -165,3 +171,132 @@ def test_indices_serve_as_landmarks_of_nystroem(table):
     landmarks = X[sampler.get_support(indices=True)]
     features = Nystroem(n_components=len(landmarks), random_state=0).fit(landmarks).transform(X)
     assert features.shape == (3000, len(landmarks))
+
+
+@pytest.mark.parametrize(
+    ("score", "p"),
+    [
+        ("lewis", 2.0),
+        ("lewis", 1.0),
+        ("leverage", 1.0),
+        ("root_leverage", 1.0),
+        ("root_leverage", 3.0),
+        ("sensitivity", 1.5),
+        ("combined", 3.0),
+        ("uniform", 2.0),
+    ],
+)
+def test_row_of_weight_two_is_drawn_like_two_equal_rows(table, score, p):
+    X, y = table[0][:200] * [1.0, 300.0, 1e-3, 1.0], table[1][:200]
+    weights = np.arange(200) % 4  # zeros among them
+    copies = np.repeat(np.arange(200), weights)
+    settings = {"row_score": score, "p": p, "tol": 1e-8, "random_state": 0}
+    weighted = SensitivitySampler(60, **settings).fit(X, y, sample_weight=weights)
+    repeated = SensitivitySampler(60, **settings).fit(X[copies], y[copies])
+    wanted = np.bincount(copies, repeated.scores_, minlength=200)
+    # bounds of sensitivities are certified to 1e-8 only
+    np.testing.assert_allclose(weighted.scores_, wanted, rtol=1e-6, atol=1e-12)
+    wanted = np.bincount(copies[repeated.indices_], repeated.weights_, minlength=200)
+    found = np.bincount(weighted.indices_, weighted.weights_, minlength=200)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_merge_refuses_columns_in_another_order_or_of_other_names(table):
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame(table[0], columns=list("abcd"))
+    sampler = SensitivitySampler(50, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="another order"):
+        sampler.merge(SensitivitySampler(50).fit(X[list("bacd")]))
+    with pytest.raises(ValueError, match="column names differ"):
+        sampler.merge(SensitivitySampler(50).fit(X.rename(columns={"a": "z"})))
+    assert sampler.merge(SensitivitySampler(50).fit(X)).n_samples_seen_ == 6000
+
+
+def test_a_stream_keeps_the_norms_it_began_with(table):
+    X, _ = table
+    sampler = SensitivitySampler(50, random_state=0).partial_fit(X)
+    with pytest.raises(ValueError, match=r"p=2.0 and rows sampled with p=1.0"):
+        sampler.set_params(p=1.0).partial_fit(X)
+    assert sampler.n_samples_seen_ == 3000
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0])
+def test_a_batch_of_zeros_does_not_end_a_stream(table, p):
+    X, _ = table
+    sampler = SensitivitySampler(100, p=p, random_state=0)
+    for batch in (np.zeros((300, 4)), X[:200], np.zeros((500, 4)), X[200:400]):
+        sampler.partial_fit(batch)
+    whole = np.vstack([np.zeros((300, 4)), X[:200], np.zeros((500, 4)), X[200:400]])
+    assert sampler.n_samples_seen_ == 1200
+    np.testing.assert_array_equal(sampler.rows_, whole[sampler.indices_])
+    error = embedding_error(whole, sampler.indices_, sampler.weights_, p=p)
+    assert error <= sampler.error_ * (1 + 1e-9 if p == 2 else 1.2)
+    alone = SensitivitySampler(100).partial_fit(np.zeros((300, 4)))
+    assert alone.weights_.sum() == pytest.approx(300)  # they still stand for 300 rows
+    assert alone.error_ == 0.0
+
+
+@pytest.mark.parametrize("cuts", [[1] * 2000, [1999, 1], [500, 700, 800], [2000]])
+def test_a_share_of_a_stream_is_a_share_of_all_its_rows_however_they_are_cut(table, cuts):
+    X = table[0][:2000] * [1.0, 300.0, 1e-6, 1e4]
+    sampler = SensitivitySampler(0.2, random_state=0)
+    start = 0
+    for size in cuts:
+        sampler.partial_fit(X[start : start + size])
+        start += size
+    assert sampler.n_samples_seen_ == 2000
+    np.testing.assert_array_equal(sampler.rows_, X[sampler.indices_])
+    error = embedding_error(X, sampler.indices_, sampler.weights_)
+    assert error <= sampler.error_ * (1 + 1e-9)
+    # 400 draws for 4 columns: about 2 sqrt(4 / 400) each time rows are reduced, which single rows
+    # are about five times beyond the first 80
+    assert error < 0.8
+    assert 100 < len(sampler.indices_) <= 400 * np.log2(2 * len(cuts))
+
+
+def test_rows_of_weight_zero_take_no_place_in_a_stream(table):
+    X, y = table
+    weights = np.where(np.arange(100) % 2, 0.0, 3.0)
+    sampler = SensitivitySampler(60).partial_fit(X[:100], y[:100], sample_weight=weights)
+    np.testing.assert_array_equal(sampler.indices_, np.arange(0, 100, 2))
+    np.testing.assert_array_equal(sampler.weights_, 3.0)
+    assert (sampler.error_, sampler.n_samples_seen_) == (0.0, 100)
+
+
+def test_pipelines_are_told_what_to_use_instead(table):
+    X, y = table
+    with pytest.raises(AttributeError, match="SubsampledEstimator"):
+        SensitivitySampler().fit(X).transform(X)
+    with pytest.raises(TypeError, match="SubsampledEstimator"):
+        make_pipeline(SensitivitySampler(), LinearRegression()).fit(X, y)
+
+
+def test_float32_and_scales_of_columns_give_the_sample_of_float64(table):
+    X = table[0].astype(np.float32)
+    sampler = SensitivitySampler(200, random_state=0)
+    wanted = sampler.fit(X.astype(np.float64)).indices_
+    np.testing.assert_array_equal(sampler.fit(X).indices_, wanted)
+    for factor in (300, 1e4, 1e-6, 1e6):
+        scaled = X * np.float32([1, factor, 1, 1])
+        near = sampler.fit(scaled.astype(np.float64))
+        assert np.isin(near.indices_, wanted).mean() > 0.97  # draws beside rounding of the scores
+
+
+def test_fewer_draws_than_columns_are_warned_of(table):
+    X, y = table
+    with pytest.warns(UserWarning, match=r"3 draws cannot keep .* rank 5: .* to 50"):
+        SensitivitySampler(3, random_state=0).fit(X, y)
+    # three columns that lie in a plane: two draws can be enough
+    SensitivitySampler(2, random_state=0).fit(np.c_[X[:, :2], X[:, 0] - X[:, 1]])
+
+
+def test_targets_that_are_no_numbers_are_named(table):
+    pandas = pytest.importorskip("pandas")
+    X, y = table
+    days = np.datetime64("2026-01-01") + np.arange(3000)
+    with pytest.raises(ValueError, match="dates"):
+        SensitivitySampler().fit(X, days)
+    missing = y.astype(object)
+    missing[7] = pandas.NA
+    with pytest.raises(ValueError, match="row 7 is missing"):
+        SensitivitySampler().fit(X, missing)

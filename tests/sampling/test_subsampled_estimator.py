@@ -89,3 +89,16 @@ def test_what_cannot_be_fitted_is_refused(table):
         )
     with pytest.raises(ValueError, match="NaN"):
         SubsampledEstimator(LinearRegression()).fit(X, np.where(y > 0, y, np.nan))
+
+
+def test_polars_names_reach_the_estimator_in_fit_predict_and_score(table):
+    polars = pytest.importorskip("polars")
+    X, y = table
+    frame = polars.DataFrame(X, schema=list("abcd"))
+    model = SubsampledEstimator().fit(frame, y)
+    assert list(model.estimator_.feature_names_in_) == list("abcd")
+    plain = SubsampledEstimator().fit(X, y)
+    np.testing.assert_allclose(model.predict(frame), plain.predict(X), rtol=1e-9)
+    assert model.score(frame, y) == pytest.approx(plain.score(X, y), rel=1e-9)
+    with pytest.raises(ValueError, match="order"):
+        model.score(frame.select(list("bacd")), y)

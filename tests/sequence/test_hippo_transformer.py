@@ -86,3 +86,46 @@ def test_it_is_searched_in_a_pipeline(rng):
         "hippotransformer__measure": ["legs", "legt", "fout"],
     }
     assert GridSearchCV(pipeline, grid, cv=3).fit(X, y).best_score_ > 0.95
+
+
+def test_names_tell_channels_apart_wherever_there_are_several(series):
+    for n_channels in (2, 3):
+        names = HiPPOTransformer(2).fit(series[:, :n_channels]).get_feature_names_out()
+        wanted = [f"channel{c}_legs{k}" for c in range(n_channels) for k in range(2)]
+        assert names.tolist() == wanted
+    assert HiPPOTransformer(2).fit(series[:, :1]).get_feature_names_out().tolist() == [
+        "legs0",
+        "legs1",
+    ]
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+@pytest.mark.parametrize("factor", [1.0, 300.0, 1e-6, 1e6])
+def test_float32_says_what_float64_says(series, factor, offset):
+    """Products are summed in float64: what is lost is the rounding of the result alone."""
+    X = (factor * (series + offset)).astype(np.float32)
+    wide = X.astype(np.float64)
+    for measure in ("legs", "legt"):
+        memory = HiPPOTransformer(measure=measure)
+        wanted = memory.fit(wide).transform(wide)
+        back = memory.inverse_transform(wanted)
+        narrow = HiPPOTransformer(measure=measure).fit(X)
+        coefficients = narrow.transform(X)
+        np.testing.assert_allclose(coefficients, wanted, rtol=1e-6)
+        found = narrow.inverse_transform(coefficients)
+        # rounding of the largest coefficient is spread over all times
+        np.testing.assert_allclose(found, back, atol=2e-6 * np.abs(wanted).max())
+
+
+def test_a_constant_series_has_one_coefficient():
+    X = np.full((3, 1, 1001), 0.1)
+    coefficients = HiPPOTransformer().fit(X).transform(X)
+    np.testing.assert_allclose(coefficients[:, 0], 0.1, rtol=1e-12)
+    np.testing.assert_allclose(coefficients[:, 1:], 0.0, atol=1e-13)
+
+
+def test_defaults_are_sixteen_coefficients_of_the_whole_past(series):
+    memory = HiPPOTransformer().fit(series)
+    np.testing.assert_array_equal(memory.operator_, hippo_operator("legs", 16, 120, None)[0])
+    windowed = HiPPOTransformer(measure="legt").fit(series)
+    np.testing.assert_array_equal(windowed.operator_, hippo_operator("legt", 16, 120, 120.0)[0])

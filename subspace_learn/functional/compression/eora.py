@@ -31,7 +31,7 @@ def eora_factors(
     weight: Array,
     compressed_weight: Array,
     activations: Array | None = None,
-    rank: int = 8,
+    n_components: int = 8,
     *,
     gram: Array | None = None,
     method: str = "eora",
@@ -49,7 +49,7 @@ def eora_factors(
         What replaces it.
     activations : array of shape (n_rows, n_in), default=None
         Inputs of the layer, not centred. May be None if ``gram`` is given, or for "svd".
-    rank : int, default=8
+    n_components : int, default=8
         Rank r, at most min(n_out, n_in).
     gram : array of shape (n_in, n_in), default=None
         H, if it is at hand: see :func:`activation_gram`.
@@ -59,9 +59,9 @@ def eora_factors(
 
     Returns
     -------
-    B : array of shape (n_out, rank)
+    B : array of shape (n_out, n_components)
         :math:`B^T B = A H A^T`: both halves carry the same weight.
-    A : array of shape (rank, n_in)
+    A : array of shape (n_components, n_in)
         In the library and float width of ``weight``.
 
     Raises
@@ -88,14 +88,14 @@ def eora_factors(
     --------
     >>> rng = np.random.default_rng(0)
     >>> W, X = rng.normal(size=(6, 10)), rng.normal(size=(50, 10)) * np.arange(1, 11)
-    >>> B, A = eora_factors(W, quantized(W, 2), X, rank=2)
+    >>> B, A = eora_factors(W, quantized(W, 2), X, n_components=2)
     >>> B.shape, A.shape
     ((6, 2), (2, 10))
     """
     if method not in METHODS:
         raise ValueError(f"method={method!r} is not known here. Use one of {METHODS}.")
     xp = array_namespace(weight, compressed_weight)
-    _check_factors(weight, compressed_weight, rank)
+    _check_factors(weight, compressed_weight, n_components)
     D = double(weight) - double(compressed_weight)
     # more outputs than inputs: all that is missing lies in the span of the columns of D
     basis, core = xp.linalg.qr(D) if D.shape[0] > D.shape[1] else (None, D)
@@ -114,7 +114,7 @@ def eora_factors(
                 f"{gram.shape[1]}."
             )
         image = core @ gram
-    values, U = leading_eigenpairs(image @ xp.matrix_transpose(core), rank)
+    values, U = leading_eigenpairs(image @ xp.matrix_transpose(core), n_components)
     U = U if basis is None else basis @ U
     rows = xp.matrix_transpose(U) @ D
     # the share of each half; a direction that the activations do not see has value 0
@@ -272,16 +272,16 @@ def pruned_2_4(weight: Array) -> Array:
     return xp.concat([xp.reshape(groups, (n_out, whole)), weight[:, whole:]], axis=1)
 
 
-def _check_factors(weight: Array, compressed_weight: Array, rank: int) -> None:
+def _check_factors(weight: Array, compressed_weight: Array, n_components: int) -> None:
     if weight.ndim != 2 or weight.shape != compressed_weight.shape:
         raise ValueError(
             f"weight and compressed_weight must be matrices of one shape (n_out, n_in), but have "
             f"shapes {tuple(weight.shape)} and {tuple(compressed_weight.shape)}."
         )
-    if not 1 <= rank <= min(weight.shape):
+    if not 1 <= n_components <= min(weight.shape):
         raise ValueError(
-            f"rank={rank} must lie between 1 and {min(weight.shape)}, the smaller side of a weight "
-            f"of shape {tuple(weight.shape)}."
+            f"n_components={n_components} must lie between 1 and {min(weight.shape)}, the smaller "
+            f"side of a weight of shape {tuple(weight.shape)}."
         )
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .dpp import RowLaw, chain_of_proposals
-from .dpp_least_squares import Design, FeatureSpace, first_that_meets
+from .dpp_least_squares import Design, FeatureSpace, well_conditioned_design
 from .product_bases import basis_values, christoffel_points
 
 __all__ = ["CONTINUOUS_SCHEMES", "BasisLaw", "design_points"]
@@ -79,7 +79,7 @@ def design_points(
             return t, np.ones(n_points), phi, looked_at
         return t, m / np.einsum("ij,ij->i", phi, phi), phi, looked_at
 
-    return first_that_meets(condition, max_redraws, attempt)
+    return well_conditioned_design(condition, max_redraws, attempt)
 
 
 def _drawn(
@@ -124,6 +124,6 @@ def _dpp_points(basis: BasisLaw, rng: np.random.Generator) -> tuple[np.ndarray, 
 
 def orthonormal_space(n_raw: int, *, intercept: bool) -> FeatureSpace:
     """Space of raw features that are orthonormal already, for fits without a table."""
-    none = np.empty(0)
+    none, zeros = np.empty(0), np.zeros(n_raw)
     law = RowLaw(np.empty((0, n_raw + intercept)), none, none, None)
-    return FeatureSpace(law, none, np.zeros(n_raw), np.eye(n_raw), np.arange(n_raw), intercept)
+    return FeatureSpace(law, none, zeros, zeros, np.eye(n_raw), np.arange(n_raw), intercept)

@@ -22,7 +22,6 @@ __all__ = [
     "christoffel_function",
     "design_rows",
     "feature_space",
-    "fit_from_indices",
 ]
 
 SCHEMES = (
@@ -35,6 +34,8 @@ SCHEMES = (
 )
 # Ratio of extreme eigenvalues of the Gram matrix of unit columns above which its rank is certain.
 _SAFE_GRAM = 1e-10
+# Deviations below this many roundings of a number count as rounding.
+_ROUNDINGS = 8.0
 
 
 class FeatureSpace(NamedTuple):
@@ -44,8 +45,10 @@ class FeatureSpace(NamedTuple):
     """Q = sqrt(mu) phi and what draws from it share."""
     measure: np.ndarray
     """mu, (n,), summing to 1."""
+    origin: np.ndarray
+    """The mean of the raw features to rounding; zeros without an intercept."""
     offset: np.ndarray
-    """Mean that is taken off the raw features; zeros without an intercept."""
+    """What is left of their mean once ``origin`` is taken off."""
     transform: np.ndarray
     """(n_raw, m) map from centred raw features to phi; the constant apart."""
     kept: np.ndarray
@@ -78,7 +81,7 @@ class FeatureSpace(NamedTuple):
         phi : ndarray of shape (n, m)
             The constant 1 first, if there is an intercept.
         """
-        phi = (F - self.offset) @ self.transform
+        phi = (F - self.origin - self.offset) @ self.transform
         return np.hstack([np.ones((len(F), 1)), phi]) if self.intercept else phi
 
 
@@ -95,7 +98,7 @@ class Design(NamedTuple):
     """Rows that rejection sampling looked at."""
     n_redraws: int
     """Designs thrown away because G was too far from the identity."""
-    met: bool
+    condition_met: bool
     """Whether the condition asked for holds."""
 
 
@@ -131,7 +134,8 @@ def feature_space(
         Whether the constant joins them.
     rcond : float, default=None
         Features whose distance to the span of others is below ``rcond`` times their length are left
-        out; None means eps times the larger side of F.
+        out. None means what rounding of the features, in the float width of F, leaves of features
+        that depend on others.
 
     Returns
     -------
@@ -143,55 +147,80 @@ def feature_space(
     ValueError
         If no feature is left.
     """
+    eps = np.finfo(np.asarray(F).dtype if np.asarray(F).dtype.kind == "f" else np.float64).eps
     F = np.asarray(F, dtype=np.float64)
     n, n_raw = F.shape
     mu = np.full(n, 1.0 / n) if measure is None else np.asarray(measure, float) / np.sum(measure)
     root = np.sqrt(mu)[:, None]
-    rcond = np.finfo(np.float64).eps * max(n, n_raw) if rcond is None else rcond
-    offset = mu @ F if intercept else np.zeros(n_raw)
-    rows = (F - offset) * root
-    lengths = np.linalg.norm(rows, axis=0)
-    # what is left of a constant feature is rounding of its mean
-    whole = np.linalg.norm(F * root, axis=0)
-    present = np.flatnonzero(lengths > 10 * rcond * whole)
+    origin = mu @ F if intercept else np.zeros(n_raw)
+    centred = F - origin
+    # the mean of large numbers that differ little is rounded; that of what is left is not
+    offset = mu @ centred if intercept else np.zeros(n_raw)
+    centred = centred - offset
+    rows = centred * root
+    lengths, whole = np.linalg.norm(rows, axis=0), np.linalg.norm(F * root, axis=0)
+    # what is left of a constant feature is rounding of its value
+    present = np.flatnonzero(lengths > (_ROUNDINGS * eps * whole if intercept else 0.0))
+    if not (len(present) or intercept):
+        raise ValueError("Every feature is zero: there is nothing to fit. Give other features.")
     rows = rows[:, present] / lengths[present]
-    kept, T = _orthonormalising(rows, rcond)
+    rounding = eps * np.maximum(1.0, whole[present] / lengths[present])
+    kept, Q, T = _orthonormal(rows, rounding, rcond, root if intercept else None)
     transform = np.zeros((n_raw, len(kept)))
     kept = present[kept]
     transform[kept] = T / lengths[kept][:, None]
-    Q = (F - offset) @ transform * root
-    if intercept:
-        Q = np.hstack([root, Q])
-    if Q.shape[1] == 0:
-        raise ValueError("Every feature is zero: there is nothing to fit. Give other features.")
-    law = row_law(Q, own_order(F - offset, lengths))
-    return FeatureSpace(law, mu, offset, transform, kept, intercept)
+    # features left out have no say in the order of the rows
+    scales = np.where(np.isin(np.arange(n_raw), kept), lengths, np.inf)
+    law = row_law(Q, own_order(centred, scales))
+    return FeatureSpace(law, mu, origin, offset, transform, kept, intercept)
 
 
-def _orthonormalising(rows: np.ndarray, rcond: float) -> tuple[np.ndarray, np.ndarray]:
-    """Columns kept of unit ``rows``, and T with ``rows[:, kept] @ T`` orthonormal."""
+def _orthonormal(
+    rows: np.ndarray, rounding: np.ndarray, rcond: float | None, constant: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Columns kept of unit ``rows``, orthonormal Q of the constant and these, and their map T.
+
+    ``rows[:, kept] @ T`` is Q without its first column, which is the constant.
+    """
     n_columns = rows.shape[1]
     kept = np.arange(n_columns)
+    first = np.zeros((len(rows), 0)) if constant is None else constant
     if n_columns == 0:
-        return kept, np.zeros((0, 0))
+        return kept, first, np.zeros((0, 0))
     gram = rows.T @ rows
     values = np.linalg.eigvalsh(gram)
-    if values[0] > _SAFE_GRAM * values[-1]:
+    nearest = _ROUNDINGS * n_columns**0.5 * rounding.max() if rcond is None else rcond
+    if values[0] > max(_SAFE_GRAM * values[-1], nearest**2):
         T = _inverse_root(gram)
-    else:
-        # of features that depend on one another the earlier are kept, whatever rounding says
-        preference = np.geomspace(1.0, 0.5, n_columns)
-        factor, pivots = scipy.linalg.qr(rows * preference, mode="r", pivoting=True)
-        diagonal = np.abs(np.diag(factor))
-        rank = int(np.sum(diagonal > rcond * diagonal[0]))
-        order = np.argsort(pivots[:rank])
-        kept = pivots[:rank][order]
-        upper = scipy.linalg.qr(factor[:rank, :rank][:, order], mode="r")[0]
-        T = scipy.linalg.solve_triangular(upper, np.diag(preference[kept]))
-    for _ in range(2):  # the second pass takes out what rounding did to the first
-        Q = rows[:, kept] @ T
-        T = T @ _inverse_root(Q.T @ Q)
-    return kept, T
+        for _ in range(2):  # the second pass takes out what rounding did to the first
+            Q = rows @ T
+            T = T @ _inverse_root(Q.T @ Q)
+        return kept, np.hstack([first, rows @ T]), T
+    kept = _independent(rows, rounding, rcond)
+    Q, upper = np.linalg.qr(np.hstack([first, rows[:, kept]]))
+    skipped = first.shape[1]
+    T = scipy.linalg.solve_triangular(upper[skipped:, skipped:], np.eye(len(kept)))
+    Q[:, :skipped] = first  # whatever sign it got
+    return kept, Q, T
+
+
+def _independent(rows: np.ndarray, rounding: np.ndarray, rcond: float | None) -> np.ndarray:
+    """Columns farther from the span of those taken before than ``rcond`` or rounding, ascending."""
+    n_columns = rows.shape[1]
+    # of features that depend on one another the earlier are kept, whatever rounding says
+    preference = np.geomspace(1.0, 0.5, n_columns)
+    R, pivots = scipy.linalg.qr(np.linalg.qr(rows, mode="r") * preference, mode="r", pivoting=True)
+    R = R / preference[pivots]
+    taken: list[int] = []
+    for place in range(min(R.shape)):
+        nearest = rcond
+        if nearest is None:  # the rounding of the column, and of those it would be made of
+            shares = scipy.linalg.solve_triangular(R[np.ix_(taken, taken)], R[taken, place])
+            carried = np.append(shares * rounding[pivots[taken]], rounding[pivots[place]])
+            nearest = _ROUNDINGS * n_columns**0.5 * np.linalg.norm(carried)
+        if abs(R[place, place]) > nearest:
+            taken.append(place)
+    return np.sort(pivots[taken])
 
 
 def _inverse_root(gram: np.ndarray) -> np.ndarray:
@@ -289,10 +318,10 @@ def design_rows(
         drawn, looked_at = _draw(space, n_points, rng, scheme, reference, method)
         return drawn, _weights(space, drawn, scheme, reference), phi_at(space, drawn), looked_at
 
-    return first_that_meets(condition, max_redraws, attempt)
+    return well_conditioned_design(condition, max_redraws, attempt)
 
 
-def first_that_meets(
+def well_conditioned_design(
     condition: float | None,
     max_redraws: int,
     attempt: Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray, int]],
@@ -306,10 +335,12 @@ def first_that_meets(
         n_draws += 1
         drawn, weights, phi, looked_at = attempt()
         proposals += looked_at
-        smallest, largest = gram_spectrum(phi, weights)
+        values = np.linalg.eigvalsh(phi.T @ (phi * weights[:, None]) / len(phi))
+        smallest, largest = float(values[0]), float(values[-1])
         met = condition is None or smallest >= 1.0 - condition
         if best is None or smallest > best_value:
-            number = largest / smallest if smallest > 0 else np.inf
+            rounding = len(values) * np.finfo(np.float64).eps * largest
+            number = largest / smallest if smallest > rounding else np.inf
             best_value, best = smallest, Design(drawn, weights, number, 0, 0, met)
         if met:
             break
@@ -327,7 +358,8 @@ def _draw(
     method: str,
 ) -> tuple[np.ndarray, int]:
     """Rows by a scheme, and the number of proposals."""
-    law, m = space.law, space.law.basis.shape[1]
+    law = space.law
+    m = law.basis.shape[1]
     if scheme in ("volume", "volume_without_replacement"):
         drawn = volume_draw(
             law,
@@ -374,44 +406,6 @@ def phi_at(space: FeatureSpace, indices: np.ndarray) -> np.ndarray:
     return space.law.basis[indices] / np.sqrt(space.measure[indices])[:, None]
 
 
-def gram_spectrum(phi: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    """Smallest and largest eigenvalue of ``G = mean of w phi phi^T``."""
-    gram = phi.T @ (phi * weights[:, None]) / len(phi)
-    values = np.linalg.eigvalsh(gram)
-    return float(values[0]), float(values[-1])
-
-
-def fit_from_indices(
-    space: FeatureSpace,
-    y: np.ndarray,
-    indices: np.ndarray,
-    weights: np.ndarray,
-    *,
-    rcond: float | None = None,
-) -> LinearFit:
-    """Weighted least squares on chosen rows of the table.
-
-    Parameters
-    ----------
-    space : FeatureSpace
-        Orthonormal features of the table.
-    y : ndarray of shape (n_points, n_targets)
-        Targets of the chosen rows, in the order of ``indices``.
-    indices : ndarray of shape (n_points,)
-        Rows, repeats allowed.
-    weights : ndarray of shape (n_points,)
-        Positive.
-    rcond : float, default=None
-        Singular values below this share of the largest count as zero.
-
-    Returns
-    -------
-    fit : LinearFit
-        Minimiser of ``sum_i w_i |y_i - phi_i^T c|^2``, of least norm if it is not unique.
-    """
-    return weighted_fit(space, phi_at(space, indices), y, weights, rcond=rcond)
-
-
 def weighted_fit(
     space: FeatureSpace,
     phi: np.ndarray,
@@ -425,5 +419,7 @@ def weighted_fit(
     c, _, rank, _ = np.linalg.lstsq(phi * root, y * root, rcond=rcond)
     skipped = 1 if space.intercept else 0
     coef = space.transform @ c[skipped:]
-    intercept = c[0] - space.offset @ coef if space.intercept else np.zeros(y.shape[1])
+    intercept = (
+        c[0] - (space.origin + space.offset) @ coef if space.intercept else np.zeros(y.shape[1])
+    )
     return LinearFit(c, coef, intercept, int(rank))

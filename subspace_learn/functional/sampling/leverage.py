@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ METHODS = ("auto", "gram", "exact", "sketch")
 # eps / ratio of relative accuracy: 2e-12 at the first limit. Below it a second pass mends what the
 # first lost; below the second limit the rank cannot be read off a Gram matrix.
 _ONE_PASS, _TWO_PASSES = 1e-4, 1e-12
+# Roundings below which a direction counts as one.
+_ROUNDINGS = 8.0
 # Buckets of the count sketch for d columns, and columns of the Gaussian that shortens rows.
 _BUCKETS_PER_SQUARE, _SHORTENED = 4, 64
 
@@ -69,7 +72,11 @@ def leverage_scores(
     array([0.5, 0.5, 1. ])
     """
     if method == "sketch":
-        return np.minimum(_shortened_energies(A, whitener(A, method=method, rng=rng), rng), 1.0)
+        T = whitener(A, method=method, rng=rng)
+        if T.shape[1] > _SHORTENED:  # rows of many columns are shortened by a Gaussian map
+            rng = np.random.default_rng(0) if rng is None else rng
+            T = T @ (rng.standard_normal((T.shape[1], _SHORTENED)) / np.sqrt(_SHORTENED))
+        return np.minimum(row_energies(A, T), 1.0)
     xp = array_namespace(A)
     scores = row_energies(A, whitener(A, method=method))
     return xp.clip(scores, 0.0, 1.0)
@@ -141,24 +148,18 @@ def weighted_gram(A: Any, weights: Array | None = None) -> Array:
     return gram
 
 
+def whitened_blocks(A: Any, T: Array) -> Iterator[tuple[slice, Array]]:
+    """Blocks of rows of ``A T`` one after another: where they stand, and the block, dense."""
+    A = A.tocsr() if sp.issparse(A) else A
+    for rows in row_blocks(A):
+        yield rows, np.asarray(A[rows] @ T) if is_numpy(A) else _block(A, rows) @ T
+
+
 def row_energies(A: Any, T: Array) -> Array:
     """Squared length of each row of ``A T``, without storing ``A T``."""
-    if sp.issparse(A):
-        A = A.tocsr()
-        parts = [np.asarray(A[rows] @ T) for rows in row_blocks(A)]
-        return np.concatenate([np.einsum("ij,ij->i", Z, Z) for Z in parts])
-    xp = array_namespace(A)
-    if is_numpy(A):
-        energies = np.empty(A.shape[0])
-        for rows in row_blocks(A):
-            Z = A[rows] @ T
-            np.einsum("ij,ij->i", Z, Z, out=energies[rows])
-        return energies
-    parts = []
-    for rows in row_blocks(A):
-        Z = _block(A, rows) @ T
-        parts.append(xp.sum(Z * Z, axis=1))
-    return xp.concat(parts)
+    xp = array_namespace(T)
+    energies = [xp.sum(Z * Z, axis=1) for _, Z in whitened_blocks(A, T)]
+    return xp.concat(energies)
 
 
 def _block(A: Any, rows: slice, weights: Array | None = None) -> Array:
@@ -174,16 +175,17 @@ def _block(A: Any, rows: slice, weights: Array | None = None) -> Array:
 def _qr_whitener(A: Any, weights: Array | None, lengths: Array) -> Array:
     """T from the triangular factor, built block by block, without directions below rounding."""
     xp = array_namespace(lengths)
-    n, d = A.shape
-    factor = None
+    d = A.shape[1]
+    factor, n_blocks = None, 0
     A = A.tocsr() if sp.issparse(A) else A
     for rows in row_blocks(A, at_least=max(256, 4 * d)):
         block = _block(A, rows, weights) / lengths[None, :]
         stacked = block if factor is None else xp.concat([factor, block])
-        factor = xp.linalg.qr(stacked, mode="reduced")[1]
+        factor, n_blocks = xp.linalg.qr(stacked, mode="reduced")[1], n_blocks + 1
     _, values, vectors = xp.linalg.svd(factor, full_matrices=False)
     eps = float(xp.finfo(xp.float64).eps)
-    threshold = float(values[0]) * max(n, d) * eps
+    # columns that depend on others leave up to (columns + blocks)^(1/2) eps; rows do not count
+    threshold = float(values[0]) * _ROUNDINGS * eps * (d + n_blocks) ** 0.5
     rank = int(xp.sum(xp.astype(values > threshold, xp.int64)))
     return vectors[:rank, :].T / values[None, :rank] / lengths[:, None]
 
@@ -217,13 +219,4 @@ def _sketched_whitener(
     if weights is not None:
         signs = signs * np.sqrt(weights)
     buckets = rng.integers(n_buckets, size=n)
-    sketch = sp.csr_matrix((signs, (buckets, np.arange(n))), shape=(n_buckets, n)) @ A
-    return whitener(sketch.toarray() if sp.issparse(sketch) else sketch)
-
-
-def _shortened_energies(A: Any, T: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-    """Row energies, of rows shortened by a Gaussian map where they are long."""
-    if T.shape[1] > _SHORTENED:
-        rng = np.random.default_rng(0) if rng is None else rng
-        T = T @ (rng.standard_normal((T.shape[1], _SHORTENED)) / np.sqrt(_SHORTENED))
-    return row_energies(A, T)
+    return whitener(sp.csr_matrix((signs, (buckets, np.arange(n))), shape=(n_buckets, n)) @ A)

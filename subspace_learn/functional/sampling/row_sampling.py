@@ -8,7 +8,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from .dpp import independent_rows
-from .leverage import leverage_scores, weighted_gram, whitener
+from .leverage import (
+    leverage_scores,
+    row_energies,
+    weighted_gram,
+    whitened_blocks,
+    whitener,
+)
 from .lewis_weights import lewis_weights
 from .lp_sensitivity import lp_sensitivities
 
@@ -47,6 +53,7 @@ def row_scores(
     tol: float,
     max_iter: int,
     rng: np.random.Generator,
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """Importance of each row of A by one of ``SCORES``; they need not sum to 1.
 
@@ -64,6 +71,8 @@ def row_scores(
         When Lewis weights and sensitivities stop.
     rng : Generator
         For sketches and approximations.
+    weights : ndarray of shape (n,), default=None
+        Nonnegative. A row of weight w has the score of w equal rows together. None means 1 each.
 
     Returns
     -------
@@ -76,18 +85,33 @@ def row_scores(
             f"{METHODS_OF[score]}."
         )
     if score == "uniform":
-        return np.ones(A.shape[0])
-    if score == "lewis":
-        return lewis_weights(A, p=p, tol=tol, max_iter=max_iter, method=method, rng=rng)
-    if score in ("leverage", "root_leverage"):
-        tau = leverage_scores(A, method=method, rng=rng)
-        return tau if score == "leverage" else tau ** (p / 2.0)
-    s = lp_sensitivities(A, p=p, method=method, tol=tol, max_iter=max_iter, rng=rng)
-    if score == "sensitivity":
+        return np.ones(A.shape[0]) if weights is None else weights
+    if score == "lewis" and p != 2:
+        rows = _scaled(A, weights, 1.0 / p)
+        return lewis_weights(rows, p=p, tol=tol, max_iter=max_iter, method=method, rng=rng)
+    if score != "sensitivity":
+        tau_method = "auto" if score == "combined" else method
+        tau = leverage_scores(_scaled(A, weights, 0.5), method=tau_method, rng=rng)
+        if score in ("leverage", "lewis"):
+            return tau
+    if score == "root_leverage":
+        if weights is None:
+            return tau ** (p / 2.0)
+        # each of w copies has tau / w
+        return np.where(weights > 0, weights, 1.0) ** (1.0 - p / 2.0) * tau ** (p / 2.0)
+    rows = _scaled(A, weights, 1.0 / p)
+    s = lp_sensitivities(rows, p=p, method=method, tol=tol, max_iter=max_iter, rng=rng)
+    if score == "sensitivity" or not s.any():
         return s
-    tau = leverage_scores(A)
-    total, rank = s.sum(), tau.sum()
-    return s / total + tau / rank if total > 0 else s
+    return s / s.sum() + tau / tau.sum()
+
+
+def _scaled(A: Any, weights: np.ndarray | None, power: float) -> Any:
+    """Rows times a power of their weights."""
+    if weights is None or (weights == 1).all():
+        return A
+    factors = (weights**power)[:, None]
+    return A.multiply(factors).tocsr() if sp.issparse(A) else A * factors
 
 
 def sample_rows(
@@ -170,6 +194,7 @@ def embedding_error(
     weights: np.ndarray,
     *,
     p: float = 2.0,
+    sample_weight: np.ndarray | None = None,
     n_directions: int = 200,
     rng: np.random.Generator | None = None,
 ) -> float:
@@ -185,6 +210,9 @@ def embedding_error(
         Their weights, on the p-th power.
     p : float, default=2.0
         At least 1.
+    sample_weight : ndarray of shape (n,), default=None
+        Weights that all rows have, on the p-th power; None means 1 each. Those of the sample are
+        multiplied by them.
     n_directions : int, default=200
         Directions that a search for p != 2 begins with.
     rng : Generator, default=None
@@ -196,43 +224,56 @@ def embedding_error(
         Exact for p = 2 (an eigenvalue problem), else the largest found by a search over x: a lower
         bound.
     """
+    A = _scaled(A, sample_weight, 1.0 / p)
     T = whitener(A)
     sample = A[indices] @ T
     sample = np.asarray(sample.toarray() if sp.issparse(sample) else sample)
+    if T.shape[1] == 0:
+        return 0.0
     if p == 2:
         values = np.linalg.eigvalsh(weighted_gram(sample, weights))
         return float(np.max(np.abs(values - 1.0), initial=0.0))
-    rows = np.asarray(A @ T)
     rng = np.random.default_rng(0) if rng is None else rng
-    peaks = rows[np.argsort(np.einsum("ij,ij->i", rows, rows))[-n_directions // 2 :]]
-    x = np.vstack([rng.standard_normal((n_directions, rows.shape[1])), peaks])
-    error = _errors(rows, sample, weights, x, p)
+    energies = row_energies(A, T)
+    peaks = np.argsort(energies)[-n_directions // 2 :]
+    peaks = np.sort(peaks[energies[peaks] > 0])
+    x = np.vstack([rng.standard_normal((n_directions, T.shape[1])), A[peaks] @ T])
+    error = _errors(A, T, sample, weights, x, p)
     for _ in range(_REFINEMENTS):
         worst = x[np.argsort(error)[-_REFINED:]]
-        x = np.vstack([worst, *(_eigen_directions(rows, sample, weights, v, p) for v in worst)])
-        error = _errors(rows, sample, weights, x, p)
+        x = np.vstack([worst, *(_eigen_directions(A, T, sample, weights, v, p) for v in worst)])
+        error = _errors(A, T, sample, weights, x, p)
     return float(error.max())
 
 
 def _errors(
-    rows: np.ndarray, sample: np.ndarray, weights: np.ndarray, x: np.ndarray, p: float
+    A: Any, T: np.ndarray, sample: np.ndarray, weights: np.ndarray, x: np.ndarray, p: float
 ) -> np.ndarray:
-    whole = np.sum(np.abs(rows @ x.T) ** p, axis=0)
+    """Relative change of the p-norm along each direction, one block of rows at a time."""
+    whole = np.zeros(len(x))
+    for _, rows in whitened_blocks(A, T):
+        whole += np.sum(np.abs(rows @ x.T) ** p, axis=0)
     part = weights @ np.abs(sample @ x.T) ** p
     return np.abs(part / whole - 1.0)
 
 
 def _eigen_directions(
-    rows: np.ndarray, sample: np.ndarray, weights: np.ndarray, v: np.ndarray, p: float
+    A: Any, T: np.ndarray, sample: np.ndarray, weights: np.ndarray, v: np.ndarray, p: float
 ) -> np.ndarray:
     """Extreme directions of the two norms, each replaced by its quadratic form at v."""
     from scipy.linalg import eigh
 
-    def curvature(r: np.ndarray) -> np.ndarray:
-        size = np.abs(r)
-        return np.maximum(size, 1e-6 * size.max(initial=1e-300)) ** (p - 2.0)
+    products = A @ (T @ v)
+    largest = np.max(np.abs(products), initial=1e-300)
 
-    whole = weighted_gram(rows, curvature(rows @ v))
-    part = weighted_gram(sample, weights * curvature(sample @ v))
+    def curvature(r: np.ndarray, top: float) -> np.ndarray:
+        return np.maximum(np.abs(r), 1e-6 * top) ** (p - 2.0)
+
+    whole = np.zeros((T.shape[1], T.shape[1]))
+    for rows, Z in whitened_blocks(A, T):
+        whole += Z.T @ (Z * curvature(products[rows], largest)[:, None])
+    at_sample = sample @ v
+    top = np.max(np.abs(at_sample), initial=1e-300)
+    part = weighted_gram(sample, weights * curvature(at_sample, top))
     vectors = eigh(part, whole + 1e-12 * np.trace(whole) * np.eye(len(whole)))[1]
     return vectors[:, [0, -1]].T

@@ -68,7 +68,7 @@ def test_inputs_alike_in_all_directions_make_it_the_svd(rng):
     W = rng.normal(size=(6, 9))
     X = np.linalg.qr(rng.normal(size=(40, 9)))[0]
     given = np.matmul(*eora_factors(W, quantized(W, 2), X, 3))
-    wanted = np.matmul(*eora_factors(W, quantized(W, 2), rank=3, method="svd"))
+    wanted = np.matmul(*eora_factors(W, quantized(W, 2), n_components=3, method="svd"))
     np.testing.assert_allclose(given, wanted, atol=1e-12)
     U, s, Vt = np.linalg.svd(W - quantized(W, 2))
     np.testing.assert_allclose(wanted, U[:, :3] * s[:3] @ Vt[:3], atol=1e-12)
@@ -91,7 +91,7 @@ def test_rotated_inputs_change_nothing(layer, rng):
 
 def test_a_gram_serves_as_well_as_the_rows(layer):
     W, W_hat, X = layer
-    given = eora_factors(W, W_hat, rank=4, gram=activation_gram(X))
+    given = eora_factors(W, W_hat, n_components=4, gram=activation_gram(X))
     for a, b in zip(given, eora_factors(W, W_hat, X, 4), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -174,8 +174,8 @@ def test_two_of_four_are_kept(rng, xp):
     ("change", "match"),
     [
         ({"method": "pca"}, "Use one of"),
-        ({"rank": 49}, "between 1 and 48"),
-        ({"rank": 0}, "between 1 and 48"),
+        ({"n_components": 49}, "between 1 and 48"),
+        ({"n_components": 0}, "between 1 and 48"),
         ({"compressed_weight": np.zeros((48, 63))}, "one shape"),
         ({"activations": None}, "needs one of them"),
         ({"activations": None, "method": "act"}, "needs activations"),

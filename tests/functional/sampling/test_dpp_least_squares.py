@@ -11,7 +11,8 @@ from subspace_learn.functional.sampling.dpp_least_squares import (
     christoffel_function,
     design_rows,
     feature_space,
-    fit_from_indices,
+    phi_at,
+    weighted_fit,
 )
 
 N, M = 9, 3
@@ -21,6 +22,11 @@ EXACT = 1e-10  # asked for; sums over 84 subsets of well-conditioned 3 x 3 probl
 @pytest.fixture
 def table(rng):
     return rng.normal(size=(N, M)), rng.normal(size=(N, 2))
+
+
+def fitted(space, y, design):
+    rows = design.indices
+    return weighted_fit(space, phi_at(space, rows), y[rows], design.weights)
 
 
 def full_fit(F, y, mu=None):
@@ -40,7 +46,7 @@ def test_dpp_fit_is_unbiased_and_costs_a_factor_m_plus_one(table, rng, uniform):
     for S in combinations(range(N), M):
         S = np.array(S)
         p = np.linalg.det(space.law.basis[S]) ** 2
-        fit = fit_from_indices(space, y[S], S, np.ones(M))
+        fit = weighted_fit(space, phi_at(space, S), y[S], np.ones(M))
         mean = mean + p * fit.coef
         mean_loss = mean_loss + p * np.sum(mu[:, None] * (y - F @ fit.coef) ** 2, axis=0)
     np.testing.assert_allclose(mean, best, atol=EXACT)
@@ -81,7 +87,7 @@ def test_volume_with_replacement_is_unbiased_for_any_reference(rng, optimal):
         if p < 1e-14:  # one row four times: no fit, and no weight either
             continue
         total += p
-        mean = mean + p * fit_from_indices(space, y[S], S, w[S]).coef
+        mean = mean + p * weighted_fit(space, phi_at(space, S), y[S], w[S]).coef
         gram = gram + p * G / n
         inverse = inverse + p * np.linalg.inv(G)
     assert total == pytest.approx(1.0, abs=EXACT)
@@ -100,7 +106,7 @@ def test_targets_in_the_span_are_recovered_exactly(rng, scheme):
     n = 5 if scheme == "dpp" else 12
     design = design_rows(space, n, rng, scheme=scheme)
     assert design.indices.shape == design.weights.shape == (n,)
-    fit = fit_from_indices(space, y[design.indices], design.indices, design.weights)
+    fit = fitted(space, y, design)
     # rounding times the condition number of 12 random rows, some hundred
     np.testing.assert_allclose(F @ fit.coef + fit.intercept, y, atol=1e-10)
 
@@ -118,7 +124,7 @@ def test_designs_know_nothing_of_the_basis(rng, scheme):
         law = space.law._replace(cumulative=np.cumsum(space.law.norms))
         space = space._replace(law=law)
         design = design_rows(space, n, np.random.default_rng(3), scheme=scheme)
-        fit = fit_from_indices(space, y[design.indices], design.indices, design.weights)
+        fit = fitted(space, y, design)
         return table @ fit.coef + fit.intercept
 
     np.testing.assert_allclose(predicted(other), predicted(F), atol=1e-8)
@@ -181,10 +187,10 @@ def test_christoffel_function_is_the_least_norm_of_functions_with_value_one(rng)
 def test_condition_redraws_and_says_how_often(rng):
     space = feature_space(rng.normal(size=(400, 5)))
     design = design_rows(space, 24, rng, scheme="uniform", condition=0.4, max_redraws=5000)
-    assert design.met
+    assert design.condition_met
     assert design.n_redraws > 0
     phi = space.features(np.zeros((0, 5)))  # no row at all is fine
     assert phi.shape == (0, 6)
     never = design_rows(space, 6, rng, scheme="uniform", condition=0.01, max_redraws=5)
-    assert not never.met
+    assert not never.condition_met
     assert never.n_redraws == 5

@@ -1,11 +1,15 @@
 """Leverage scores in every array library: closed forms, invariances, rank deficiency."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.datasets import load_digits
 
 from subspace_learn.functional.sampling.leverage import leverage_scores, whitener
+from subspace_learn.functional.sampling.lewis_weights import lewis_weights
+from subspace_learn.functional.sampling.row_sampling import embedding_error
 
 
 def oracle(A):
@@ -86,3 +90,36 @@ def test_errors(rng, xp):
     if xp.name != "numpy":
         with pytest.raises(ValueError, match="sketch"):
             leverage_scores(xp.asarray(A), method="sketch")
+
+
+def peak_memory(call):
+    """Bytes that NumPy and Python held at once, beyond those held before."""
+    call()  # kernels are loaded
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_scores_of_sparse_rows_are_computed_block_by_block():
+    A = sp.random(60_000, 60, density=0.01, format="csr", random_state=0)
+    # dense rows would take 28 MiB; what is kept is the scores, a block, and copies of 0.5 MiB
+    assert peak_memory(lambda: leverage_scores(A)) < 8 * 2**20
+    assert peak_memory(lambda: leverage_scores(A[:, [0, *range(60)]])) < 12 * 2**20  # lacks rank
+    assert peak_memory(lambda: lewis_weights(A, p=1.0, tol=1e-2)) < 12 * 2**20
+    rows, weights = np.arange(0, 60_000, 30), np.full(2000, 30.0)
+    for p in (1.0, 2.0):
+        # the search for bad directions looks at 300 of them: 137 MiB if all rows were held
+        assert peak_memory(lambda p=p: embedding_error(A, rows, weights, p=p)) < 60 * 2**20
+
+
+def test_rank_does_not_depend_on_the_number_of_rows(rng):
+    """A stamp beside the constant: 5e-11 from it, which many rows do not make rounding."""
+    stamps = np.c_[1.7e9 + 0.2 * rng.uniform(size=600_000), np.ones(600_000)]
+    # the stamps themselves are rounded, 4e-6 of their spread
+    assert leverage_scores(stamps).sum() == pytest.approx(2.0, abs=1e-4)
+    A = rng.normal(size=(300_000, 3))
+    copies = np.c_[A, A @ [300.0, 1e-6, 1.0], A[:, 0] * 1e4]
+    assert leverage_scores(copies).sum() == pytest.approx(3.0, abs=1e-9)

@@ -105,3 +105,42 @@ def test_periodic_points_of_a_dpp_keep_their_distance(rng):
         gaps.append(np.diff(np.r_[t, t[0] + 2]).min())
     # nine uniform points on a circle of length 2: mean smallest gap 2 / 81
     assert np.mean(gaps) > 3 * 2 / 81
+
+
+def test_functions_of_low_degree_are_those_of_the_textbooks():
+    """Orthonormality alone does not notice a wave that is missing."""
+    t = np.linspace(-0.9, 1.7, 11)
+    root = np.sqrt
+    wanted = {
+        "fourier": [
+            1 + 0 * t,
+            root(2) * np.sin(np.pi * t),
+            root(2) * np.cos(np.pi * t),
+            root(2) * np.sin(2 * np.pi * t),
+            root(2) * np.cos(2 * np.pi * t),
+        ],
+        "legendre": [
+            1 + 0 * t,
+            root(3) * t,
+            root(5) * (3 * t**2 - 1) / 2,
+            root(7) * (5 * t**3 - 3 * t) / 2,
+            root(9) * (35 * t**4 - 30 * t**2 + 3) / 8,
+        ],
+        "chebyshev": [
+            1 + 0 * t,
+            root(2) * t,
+            root(2) * (2 * t**2 - 1),
+            root(2) * (4 * t**3 - 3 * t),
+            root(2) * (8 * t**4 - 8 * t**2 + 1),
+        ],
+        "hermite": [
+            1 + 0 * t,
+            t,
+            (t**2 - 1) / root(2),
+            (t**3 - 3 * t) / root(6),
+            (t**4 - 6 * t**2 + 3) / root(24),
+        ],
+    }
+    for kind in KINDS:
+        values = basis_values(t[:, None], kind, np.arange(5)[:, None])
+        np.testing.assert_allclose(values, np.transpose(wanted[kind]), atol=1e-12)

@@ -1,0 +1,49 @@
+"""The design that a later fit goes by, and whether it was made for the table at hand."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._checks.table import check_sample_weight, rows_of
+from ..functional.sampling.dpp_least_squares import FeatureSpace
+
+__all__ = ["Plan"]
+
+
+class Plan(NamedTuple):
+    """What a fit needs of the design made before it."""
+
+    space: FeatureSpace
+    """The maps alone, without the table."""
+    phi: np.ndarray
+    """Orthonormal features at the draws."""
+    n_rows: int
+    """Rows of the table of the design."""
+    rows: Any
+    """Those of the draws, as they were given."""
+    measure: np.ndarray | None
+    """``sample_weight`` of the table."""
+
+    def was_made_for(self, table: Any, indices: np.ndarray, sample_weight: Any) -> bool:
+        """Whether the table has the rows of the design in their places, with the same weights."""
+        n_rows = table.shape[0] if hasattr(table, "shape") else len(table)
+        if n_rows != self.n_rows or not _same(rows_of(table, indices), self.rows):
+            return False
+        measure = check_sample_weight(sample_weight, np.empty((self.n_rows, 1)))
+        return measure is None or np.array_equal(measure, self.measure)
+
+
+def _same(first: Any, second: Any) -> bool:
+    """Whether two tables hold the same, missing entries included."""
+    if type(first) is not type(second):
+        return False
+    if hasattr(first, "equals"):  # DataFrames
+        return bool(first.equals(second))
+    if hasattr(first, "toarray"):
+        first, second = first.toarray(), second.toarray()
+    first, second = np.asarray(first), np.asarray(second)
+    if first.dtype.kind == "O":
+        return bool(first.tolist() == second.tolist())
+    return np.array_equal(first, second, equal_nan=first.dtype.kind == "f")
