@@ -7,10 +7,15 @@ import warnings
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from subspace_learn.covariance import AugmentedCovariances, GBWNormalizer
-from subspace_learn.functional.covariance.spd import expm, logm
-from subspace_learn.functional.covariance.spd_mean import mean_spd
-from subspace_learn.functional.covariance.spd_tangent import tangent_vectors, whiten
+from subspace_learn.covariance import (
+    AugmentedCovariances,
+    GBWNormalizer,
+    expm,
+    logm,
+    mean_spd,
+    tangent_vectors,
+    whiten,
+)
 
 from .augmented_covariance import ssvep
 from .common import Quality, mean_and_error

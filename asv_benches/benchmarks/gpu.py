@@ -14,8 +14,7 @@ import numpy as np
 
 from subspace_learn import GrassmannPCA, KoopmanEDMD, RandomMatrixFilter
 from subspace_learn._array import to_library, to_numpy
-from subspace_learn.covariance import AugmentedCovariances
-from subspace_learn.functional.covariance.spd_mean import mean_spd
+from subspace_learn.covariance import AugmentedCovariances, mean_spd
 from subspace_learn.functional.sampling.leverage import leverage_scores
 from subspace_learn.grassmann import FederatedGrassmannPCA, NearestSubspaceClassifier
 

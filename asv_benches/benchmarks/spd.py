@@ -13,11 +13,15 @@ from pyriemann.geometry.distance import pairwise_distance as peer_distances
 from pyriemann.geometry.mean import mean_riemann, mean_wasserstein
 from pyriemann.geometry.tangentspace import tangent_space
 
-from subspace_learn.covariance import AugmentedCovariances, GBWNormalizer
+from subspace_learn.covariance import (
+    AugmentedCovariances,
+    GBWNormalizer,
+    distance,
+    mean_spd,
+    pairwise_distance,
+    tangent_vectors,
+)
 from subspace_learn.datasets import fetch_motor_imagery, fetch_ssvep
-from subspace_learn.functional.covariance.spd import distance_riemann, pairwise_distance
-from subspace_learn.functional.covariance.spd_mean import mean_spd
-from subspace_learn.functional.covariance.spd_tangent import tangent_vectors
 
 from .common import Speed
 
@@ -70,7 +74,7 @@ class TangentSpaceFit(Geometry):
     def score(self, A, result):
         if not hasattr(self, "exact") or self.exact.shape != A.shape[1:]:
             self.exact = mean_spd(A, tol=1e-12).mean
-        return distance_riemann(result[0], self.exact)
+        return distance(result[0], self.exact)
 
 
 class ArithmeticTangentSpace(Geometry):

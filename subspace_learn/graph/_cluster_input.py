@@ -40,7 +40,7 @@ def graph_of_points(estimator: Any, X: Any) -> tuple[NamedGraph, Any]:
     if estimator.affinity == "nearest_neighbors":
         graph = neighbor_affinity(X, estimator.n_neighbors, n_jobs=estimator.n_jobs)
         return NamedGraph(graph, names), X.copy()
-    gamma = rbf_gamma(estimator)
+    gamma = rbf_gamma(estimator.gamma, X.shape[1])
     kernel = rbf_affinity(X, X, gamma)
     np.fill_diagonal(kernel, 0)  # a point is no neighbour of its own
     n_alone = n - np.count_nonzero(kernel.any(axis=1))
@@ -56,9 +56,9 @@ def graph_of_points(estimator: Any, X: Any) -> tuple[NamedGraph, Any]:
     return NamedGraph(sp.csr_array(np.maximum(kernel, kernel.T)), names), X.copy()
 
 
-def rbf_gamma(estimator: Any) -> float:
+def rbf_gamma(gamma: float | None, n_features: int) -> float:
     """Scale of the Gaussian kernel."""
-    return 1 / estimator.n_features_in_ if estimator.gamma is None else float(estimator.gamma)
+    return 1 / n_features if gamma is None else float(gamma)
 
 
 def check_edges(
@@ -76,6 +76,7 @@ def check_edges(
     its rows into that of the DataFrame ``attributes``.
     """
     where = f"{type(estimator).__name__}.{method}()"
+    refuse_graph(X, where=where, cure=f"Give weights of edges, of shape (n_new, {n_nodes}).")
     refuse_masked(X, name=where, input_name="the edges")
     if hasattr(X, "columns"):
         if names is not None and list(X.columns) != list(range(n_nodes)):

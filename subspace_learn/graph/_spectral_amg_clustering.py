@@ -106,8 +106,9 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
     strategy_ : str
         What solved it: "dense", "filter", "block" or "bootstrap"; "components" where the clusters
         are separate pieces of the graph, and nothing was to be solved.
-    coarsening_growth_ : float
-        What "auto" decided by: growth of the mean degree by one aggregation. NaN if not asked.
+    coarsening_growth_ : float or None
+        What "auto" decided by: growth of the mean degree by one aggregation. None if the solver did
+        not have to be chosen.
     convergence_rates_ : ndarray
         By round: largest residual over the spectral gap ("filter"), largest relative change of a
         value ("block"), or rate of the composite ("bootstrap"). Else empty.
@@ -199,8 +200,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
     ----------
     P. D'Ambra, P. S. Vassilevski, L. Cutillo, "Extending bootstrap AMG for clustering of attributed
     graphs", Applied Mathematics and Computation 447, 2023, 127904, arXiv:2109.09367 (smooth
-    vectors, value vertices). A. Y. Ng, M. I. Jordan, Y. Weiss, NIPS 2001 (unit rows). The other
-    pieces are cited where they stand, in ``subspace_learn.functional``.
+    vectors, value vertices). A. Y. Ng, M. I. Jordan, Y. Weiss, NIPS 2001 (unit rows). The
+    other pieces are cited in the user guide.
 
     Examples
     --------
@@ -263,8 +264,6 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
-
-    _not_finite = {"coarsening_growth_": "NaN: the solver did not have to be chosen"}
 
     @fit_method
     def fit(self, X: Any, y: Any = None, *, adjacency: Any = None) -> SpectralAMGClustering:
@@ -428,10 +427,13 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         """Attributes that both kinds of partition have."""
         self.labels_ = found.labels
         self._names = graph.names
+        names = ("affinity", "n_neighbors", "gamma", "row_normalize")
+        self._as_fitted = {name: getattr(self, name) for name in names}
         self.embedding_ = found.rows.astype(dtype, copy=False)
         self.smooth_vectors_ = found.vectors.astype(dtype, copy=False)
         self.strategy_ = found.low.strategy
-        self.coarsening_growth_ = found.low.growth
+        growth = found.low.growth
+        self.coarsening_growth_ = None if np.isnan(growth) else growth
         self.convergence_rates_ = found.low.convergence_rates
         self.hierarchy_ = found.low.hierarchy
         self.affinity_matrix_ = graph.adjacency

@@ -193,7 +193,13 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         if self.statistic == "combined":
             self.score_mean_, self.score_variance_ = model.mean, model.variance
         self._set_thresholds(X, self._calibrated(model, X, weights, params))
-        self._warn_if_full(X)
+        n_directions = self.subspace_.transform(X[:1, :]).shape[1]
+        if self.statistic == "residual" and n_directions >= self.n_features_in_:
+            warn(
+                f"The subspace has {n_directions} dimensions for {self.n_features_in_} features: "
+                "no residual is left and the scores are rounding noise. Use a smaller "
+                "n_components, or statistic='combined'."
+            )
         return self
 
     def score_samples(self, X: Any) -> Array:
@@ -295,15 +301,13 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
 
     def _scores(self, X: Any, method: str) -> Array:
         X = self._checked(X, method=method)
-        moments = (self.score_mean_, self.score_variance_) if self._is_combined() else ()
+        # as fitted, whatever the parameter says now
+        is_combined = hasattr(self, "score_mean_")
+        moments = (self.score_mean_, self.score_variance_) if is_combined else ()
         with np.errstate(all="ignore"):  # said below, in words
             residuals, hotelling = distances(NormalModel(self.subspace_, *moments), X)
             scores = -self._abnormality(residuals, hotelling)
         return finite_result(scores, name=type(self).__name__, method=method)
-
-    def _is_combined(self) -> bool:
-        """Whether the fit was of the combined index, whatever the parameter says now."""
-        return hasattr(self, "residual_limit_")
 
     def _abnormality(self, residuals: Array, hotelling: Array | None) -> Array:
         """The score that grows with abnormality."""
@@ -380,13 +384,3 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
             eps = 64 * float(xp.finfo(rows.residuals.dtype).eps)
             slack = rounding(X, self.residual_limit_) / self.residual_limit_ + eps * level
         self.offset_ = -(level + slack)
-
-    def _warn_if_full(self, X: Any) -> None:
-        """Tell the user when the subspace is the whole space."""
-        n_directions = self.subspace_.transform(X[:1, :]).shape[1]
-        if self.statistic == "residual" and n_directions >= self.n_features_in_:
-            warn(
-                f"The subspace has {n_directions} dimensions for {self.n_features_in_} features: "
-                "no residual is left and the scores are rounding noise. Use a smaller "
-                "n_components, or statistic='combined'."
-            )

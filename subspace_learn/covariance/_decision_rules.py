@@ -1,7 +1,7 @@
-"""The two ways to classify covariance points: a classifier on tangent vectors, or nearest means.
+"""The two ways to decide between classes: a classifier on tangent vectors, or the nearest mean.
 
-A head is fitted to points (see `_geometry`) and holds what it learns. It is
-not an estimator: AugmentedCovarianceClassifier is, and shows what its head holds.
+A rule is fitted to covariance points (see `_geometry`) and holds what it learns. It is not an
+estimator: AugmentedCovarianceClassifier is, and shows what its rule holds.
 """
 
 from __future__ import annotations
@@ -22,22 +22,36 @@ from sklearn.utils.validation import has_fit_parameter
 from .._array import Array, array_namespace, move_like, to_numpy
 from .._base import random_seed
 from .._checks.magnitude import check_magnitude
-from ..functional.covariance.spd_batches import ONE_BLAS_THREAD
-from ._geometry import CovarianceGeometry
+from ..functional.covariance.augmented_covariance import LaggedTrials
+from ..functional.covariance.spd import ONE_BLAS_THREAD
+from ._geometry import CovarianceGeometry, average
 
-__all__ = ["Head", "MeansHead", "Split", "TangentHead", "head_of", "prototype_of"]
+__all__ = [
+    "DecisionRule",
+    "NearestMeanRule",
+    "Split",
+    "TangentSpaceRule",
+    "decision_rule",
+    "tangent_classifier",
+]
 
 Split = tuple[np.ndarray, np.ndarray]
 # The bound and tolerance of LIBSVM itself. scikit-learn lifts the bound: some problems have no end.
 _SVM_STEPS, _SVM_TOL = 10_000_000, 1e-3
 
 
-class TangentHead:
+class TangentSpaceRule:
     """A scikit-learn classifier on the tangent vectors at a reference point.
 
     ``rotation_free`` says that the classifier gives the same answers in any orthonormal
     coordinates (linear, with an L2 penalty), so that a search may hand it fewer of them.
+
+    Under a metric whose lengths have units, the coordinates are divided by their root mean square
+    in training: C=1, a kernel or a penalty then means the same in volts and in microvolts, and
+    about what it means under the affine-invariant metric.
     """
+
+    means = None
 
     def __init__(
         self,
@@ -53,15 +67,17 @@ class TangentHead:
         loose = rotation_free and isinstance(prototype, SVC)
         self.screening = clone(prototype).set_params(tol=1e-4) if loose else prototype
 
-    def fit(self, points: Array, y: np.ndarray, weight: np.ndarray | None) -> TangentHead:
+    def fit(self, points: Array, y: np.ndarray, weight: np.ndarray | None) -> TangentSpaceRule:
         """Find the reference and train the classifier."""
-        self.reference = self._reference(points, weight)
-        self.classifier = self._trained(self.features(points), y, weight, self.prototype)
+        self.classifier = self._trained(
+            self._training_vectors(points, weight), y, weight, self.prototype
+        )
         return self
 
     def features(self, points: Array) -> np.ndarray:
         """Tangent vectors at the reference, on the host, where scikit-learn works."""
-        return to_numpy(self.geometry.tangent_vectors(points, self.reference))
+        vectors = to_numpy(self.geometry.tangent_vectors(points, self.reference))
+        return vectors if self.unit == 1.0 else vectors / self.unit
 
     def predict(self, points: Array) -> np.ndarray:
         """Labels."""
@@ -76,11 +92,15 @@ class TangentHead:
         return self.classifier.predict_proba(self.features(points))
 
     def cross_scores(
-        self, points: Array, y: np.ndarray, weight: np.ndarray | None, splits: Sequence[Split]
+        self,
+        trials: LaggedTrials,
+        cell: tuple[int, int],
+        y: np.ndarray,
+        weight: np.ndarray | None,
+        splits: Sequence[Split],
     ) -> list[float]:
         """Accuracy on each fold. The reference is that of all points: it sees no label."""
-        self.reference = self._reference(points, weight)
-        features = self.features(points)
+        features = self._training_vectors(self.geometry.points(trials, *cell), weight)
         if self.rotation_free and features.shape[1] > features.shape[0]:
             features = isometric_coordinates(features)
         scores = []
@@ -92,28 +112,33 @@ class TangentHead:
             scores.append(accuracy_score(y[test], predicted, sample_weight=taken(weight, test)))
         return scores
 
-    def _reference(self, points: Array, weight: np.ndarray | None) -> Array:
-        weight = None if weight is None else move_like(weight, points)
-        self.n_iter = 1
+    def _training_vectors(self, points: Array, weight: np.ndarray | None) -> np.ndarray:
+        """Find reference and unit; return the tangent vectors there."""
+        self.n_iter, self.unit = 1, 1.0
+        beside = None if weight is None else move_like(weight, points)
         if self.reference_rule == "arithmetic":
-            return self.geometry.arithmetic_mean(points, weight)
-        result = self.geometry.mean(points, weight)
-        self.n_iter = result.n_iter
-        return result.mean
+            self.reference = average(points, beside)
+        else:
+            self.reference, self.n_iter, _ = self.geometry.mean(points, beside)
+        vectors = self.features(points)
+        if not self.geometry.relative:
+            square = float(np.average(np.mean(vectors**2, axis=1), weights=weight))
+            self.unit = square**0.5 if square > 0 else 1.0
+            vectors = vectors / self.unit
+        # LIBSVM holds its kernel in float32, and loops for ever where that overflows
+        check_magnitude(
+            vectors,
+            name=type(self.prototype).__name__,
+            input_name="the tangent vectors",
+            smallest=False,
+            like=np.float32 if isinstance(self.prototype, SVC) else None,
+        )
+        return vectors
 
     def _trained(
         self, features: np.ndarray, y: np.ndarray, weight: np.ndarray | None, prototype: Any
     ) -> BaseEstimator:
         classifier = clone(prototype)
-        # LIBSVM holds its kernel in float32, and loops for ever where that overflows
-        like = np.float32 if isinstance(classifier, SVC) else None
-        check_magnitude(
-            features,
-            name=type(classifier).__name__,
-            input_name="the tangent vectors",
-            smallest=False,
-            like=like,
-        )
         if weight is None:
             return _fitted(classifier, features, y)
         if not has_fit_parameter(classifier, "sample_weight"):
@@ -124,8 +149,10 @@ class TangentHead:
         return _fitted(classifier, features, y, sample_weight=weight)
 
 
-class MeansHead:
+class NearestMeanRule:
     """Minimum distance to mean: one Frechet mean for each class."""
+
+    reference = classifier = None
 
     def __init__(self, geometry: CovarianceGeometry) -> None:
         self.geometry = geometry
@@ -136,7 +163,7 @@ class MeansHead:
         y: np.ndarray,
         weight: np.ndarray | None,
         start: dict[Any, Array] | None = None,
-    ) -> MeansHead:
+    ) -> NearestMeanRule:
         """Find the class means; ``start`` may hold points near them, by class."""
         xp = array_namespace(points)
         self.classes = np.unique(y)
@@ -174,22 +201,29 @@ class MeansHead:
         return softmax(-self.squared_distances(points), axis=1)
 
     def cross_scores(
-        self, points: Array, y: np.ndarray, weight: np.ndarray | None, splits: Sequence[Split]
+        self,
+        trials: LaggedTrials,
+        cell: tuple[int, int],
+        y: np.ndarray,
+        weight: np.ndarray | None,
+        splits: Sequence[Split],
     ) -> list[float]:
         """Accuracy on each fold. The means of all points are where those of a fold start."""
+        points = self.geometry.points(trials, *cell)
         xp = array_namespace(points)
         self.fit(points, y, weight)
         start = dict(zip(self.classes.tolist(), list(self.means), strict=True))
         scores = []
         for train, test in splits:
             parts = [xp.take(points, move_like(rows, points), axis=0) for rows in (train, test)]
-            fold = MeansHead(self.geometry).fit(parts[0], y[train], taken(weight, train), start)
+            fold = NearestMeanRule(self.geometry)
+            fold.fit(parts[0], y[train], taken(weight, train), start)
             predicted = fold.predict(parts[1])
             scores.append(accuracy_score(y[test], predicted, sample_weight=taken(weight, test)))
         return scores
 
 
-Head = TangentHead | MeansHead
+DecisionRule = TangentSpaceRule | NearestMeanRule
 
 
 def _fitted(classifier: Any, features: np.ndarray, y: np.ndarray, **weights: Any) -> Any:
@@ -209,7 +243,7 @@ def _fitted(classifier: Any, features: np.ndarray, y: np.ndarray, **weights: Any
     return classifier
 
 
-def prototype_of(choice: Any, random_state: Any = None) -> BaseEstimator:
+def tangent_classifier(choice: Any, random_state: Any = None) -> BaseEstimator:
     """The classifier of tangent vectors behind a choice, unfitted."""
     if choice == "svm":
         # LIBSVM's own tolerance moves the scores by 1e-4 when the order of the epochs changes; its
@@ -224,12 +258,14 @@ def prototype_of(choice: Any, random_state: Any = None) -> BaseEstimator:
     return prototype
 
 
-def head_of(choice: Any, geometry: CovarianceGeometry, reference: str, random_state: Any) -> Head:
+def decision_rule(
+    choice: Any, geometry: CovarianceGeometry, reference: str, random_state: Any
+) -> DecisionRule:
     """Nearest means for "mdm", else the chosen classifier on tangent vectors."""
     if choice == "mdm":
-        return MeansHead(geometry)
-    prototype = prototype_of(choice, random_state)
-    return TangentHead(geometry, prototype, reference, choice in ("svm", "lr"))
+        return NearestMeanRule(geometry)
+    prototype = tangent_classifier(choice, random_state)
+    return TangentSpaceRule(geometry, prototype, reference, choice in ("svm", "lr"))
 
 
 def isometric_coordinates(features: np.ndarray) -> np.ndarray:

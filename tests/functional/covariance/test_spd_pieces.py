@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from subspace_learn.functional.covariance.spd_batches import in_pieces, pieces, threads
+from subspace_learn.functional.covariance.spd import in_pieces, pieces, threads
 
 
 def blas_threads():
