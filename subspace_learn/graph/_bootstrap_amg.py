@@ -78,7 +78,8 @@ class BootstrapAMG(SubspaceEstimator):
     Attributes
     ----------
     hierarchies_ : tuple of Hierarchy
-        Matrices and prolongators of A with Laplacian parts grounded and rows in another order, which is faster.
+        Matrices and prolongators of A with Laplacian parts grounded, and rows in another order,
+        which is faster.
     hierarchy_ : Hierarchy
         The first of them.
     smooth_vectors_ : ndarray of shape (n, n_hierarchies + 1)

@@ -19,7 +19,7 @@ from ..functional.graph.new_vertices import (
     new_rows,
 )
 from ._attribute_columns import check_attributes
-from ._cluster_input import check_edges, rbf_gamma
+from ._cluster_input import NEXT_TO_NOTHING, check_edges, rbf_gamma
 
 __all__ = ["NewVerticesMixin"]
 
@@ -125,7 +125,9 @@ class NewVerticesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X = check_samples(self, X, reset=False, accept_sparse="csr", method=method)
         if affinity == "rbf":
             gamma = rbf_gamma(self._as_fitted["gamma"], self.n_features_in_)
-            edges = sp.csr_array(rbf_affinity(X, self._fit_X, gamma))
+            kernel = rbf_affinity(X, self._fit_X, gamma)
+            kernel[kernel < NEXT_TO_NOTHING * kernel.max(axis=1, keepdims=True)] = 0
+            edges = sp.csr_array(kernel)
         else:
             n_neighbors = self._as_fitted["n_neighbors"]
             edges = neighbor_weights(X, self._fit_X, n_neighbors, n_jobs=self.n_jobs)

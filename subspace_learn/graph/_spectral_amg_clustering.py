@@ -153,7 +153,7 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         If the graph is asymmetric or empty, has no edges, or holds negative weights or NaN; if
         there are more clusters than nodes; if attributes are missing, negative weights, of another
         number of nodes than the graph, or of nodes with other names; if X is a graph while affinity
-        is not "precomputed"; if a dense kernel would take more than 4 GiB, or is 0 everywhere.
+        is not "precomputed"; if a dense kernel would take more than 4 GiB.
 
     Warns
     -----
@@ -299,7 +299,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
                 del self.feature_names_in_
         else:
             graph, self._fit_X = graph_of_points(self, X)
-            graph, dtype = self._enough(graph), self._fit_X.dtype
+            dtype = self._fit_X.dtype
+            self._enough(graph, edges=False)
         rng, say = random_generator(self.random_state), partial(progress, self)
         options, solver = self._options(), None
         if options.strategy == "bootstrap":
@@ -386,10 +387,10 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
                     "only. Leave it out."
                 )
 
-    def _enough(self, graph: NamedGraph) -> NamedGraph:
+    def _enough(self, graph: NamedGraph, *, edges: bool = True) -> NamedGraph:
         """Refuse a graph without edges, or with fewer vertices than clusters."""
         n = graph.adjacency.shape[0]
-        if graph.adjacency.nnz == 0:
+        if edges and graph.adjacency.nnz == 0:
             raise ValueError(
                 f"{type(self).__name__}.fit(): the graph of {n} nodes has no edges, so there is "
                 "nothing to cluster by. Give edges, attributes or points."
