@@ -9,7 +9,7 @@ steps, but coarse copies of the graph stay sparse and their eigenvectors are nea
 ``coarsening_growth_`` and ``strategy_``.
 
 Sizes here keep the example short; a million vertices of each kind are in the benchmarks
-(``python asv_benches/spectral_amg_clustering_tables.py large``).
+(``make bench-report BENCH=spectral_amg_clustering``).
 """
 
 import time
