@@ -369,18 +369,19 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         """Quantiles of the distances, and of the score that is made of them."""
         xp = array_namespace(rows.residuals)
         self._like = xp.zeros_like(rows.residuals[:1])
+        eps = float(xp.finfo(rows.residuals.dtype).eps)
         if rows.hotelling is not None:
             # A residual limit at rounding level would turn rounding into alarms.
             energy = float(xp.sum(self.score_variance_) + xp.mean(rows.residuals))
-            floor = max(float(xp.finfo(X.dtype).eps) * energy, rounding(X, 0.0)) or 1.0
+            floor = max(eps * energy, rounding(X, 0.0, eps)) or 1.0
             limit = predictive_quantile(rows.residuals, self.quantile, rows.weights)
             self.residual_limit_ = max(limit, floor)
             limit = predictive_quantile(rows.hotelling, self.quantile, rows.weights)
             self.hotelling_limit_ = limit if limit > 0 else 1.0  # no spread: nothing to measure
         level = predictive_quantile(self._abnormality(*rows[:2]), self.quantile, rows.weights)
         if rows.hotelling is None:
-            slack = rounding(X, level)
+            slack = rounding(X, level, eps)
         else:
-            eps = 64 * float(xp.finfo(rows.residuals.dtype).eps)
-            slack = rounding(X, self.residual_limit_) / self.residual_limit_ + eps * level
+            limit = self.residual_limit_
+            slack = rounding(X, limit, eps) / limit + 64 * eps * level
         self.offset_ = -(level + slack)
