@@ -42,8 +42,19 @@ EXEMPT: dict[tuple[str, str], str] = {
     ("KoopmanEDMD", "check_batches_give_the_statistics_of_one_fit"): (
         "a cut between two rows takes a pair away; pairs in batches are tested in tests/dynamics"
     ),
+    ("GrassmannClassifier", "check_batches_give_the_statistics_of_one_fit"): (
+        "a batch is a step of the optimizer; mean, scale and constant are tested in tests/grassmann"
+    ),
+    ("HeavyTailSpectrum", "check_float32_gives_the_numbers_of_float64"): (
+        "where a tail begins is one of its eigenvalues, and neighbours may change places"
+    ),
+    ("RobustDirections", "check_weights_are_repetitions"): (
+        "the default disturbance is drawn for each row; with one that draws nothing: common checks"
+    ),
     ("RBFDictionary", "check_ties_do_not_flip_signs"): "centres are drawn from rows, in order",
 }
+# Where a minimum is found by steps that stop at a tolerance: relative error of the answer.
+STOPS_AT = {**dict.fromkeys(STOPS_AT_A_TOLERANCE, 1e-3), "GrassmannClassifier": 1e-5}
 # What is read off whole samples or counts them, and so knows repeated rows from weights.
 COUNTS_ROWS = {"n_samples_seen_", "n_iter_", "indices_", "rows_", "weights_", "labels_"}
 
@@ -164,8 +175,8 @@ def check_weights_are_repetitions(estimator):
     rows = np.repeat(np.arange(len(X)), weights)
     wanted = Fitted(estimator, X[rows], None if y is None else y[rows], query=X).numbers
     given = Fitted(estimator, X, y, sample_weight=weights.astype(float)).numbers
-    stops = type(estimator).__name__ in STOPS_AT_A_TOLERANCE
-    rtol = 1e-3 if stops else 1e-8 * AMPLIFIES_ROUNDING.get(type(estimator).__name__, 1)
+    name = type(estimator).__name__
+    rtol = STOPS_AT.get(name, 1e-8 * AMPLIFIES_ROUNDING.get(name, 1))
     wanted = {
         name: value
         for name, value in wanted.items()
