@@ -38,6 +38,7 @@ from ._subspace_distances import (
     metadata_of,
     rounding,
     rows_at,
+    unit_roundoff,
 )
 
 __all__ = ["SubspaceDetector"]
@@ -369,7 +370,7 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         """Quantiles of the distances, and of the score that is made of them."""
         xp = array_namespace(rows.residuals)
         self._like = xp.zeros_like(rows.residuals[:1])
-        eps = float(xp.finfo(rows.residuals.dtype).eps)
+        eps, stored = unit_roundoff(self.subspace_, rows.residuals), xp.finfo(rows.residuals.dtype).eps
         if rows.hotelling is not None:
             # A residual limit at rounding level would turn rounding into alarms.
             energy = float(xp.sum(self.score_variance_) + xp.mean(rows.residuals))
@@ -380,8 +381,8 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
             self.hotelling_limit_ = limit if limit > 0 else 1.0  # no spread: nothing to measure
         level = predictive_quantile(self._abnormality(*rows[:2]), self.quantile, rows.weights)
         if rows.hotelling is None:
-            slack = rounding(X, level, eps)
+            slack = rounding(X, level, eps) + float(stored) * level
         else:
             limit = self.residual_limit_
-            slack = rounding(X, limit, eps) / limit + 64 * eps * level
+            slack = rounding(X, limit, eps) / limit + 64 * float(stored) * level
         self.offset_ = -(level + slack)

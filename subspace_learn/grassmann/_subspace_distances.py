@@ -20,6 +20,7 @@ __all__ = [
     "metadata_of",
     "rounding",
     "rows_at",
+    "unit_roundoff",
 ]
 
 
@@ -64,6 +65,12 @@ def distances(model: NormalModel, X: Any) -> tuple[Array, Array | None]:
         return residuals, None
     scores = array_of(subspace.transform(X))
     return residuals, hotelling_statistic(scores - mean, variance) / max(scores.shape[1], 1)
+
+
+def unit_roundoff(subspace: Any, residuals: Array) -> float:
+    """Of the arithmetic behind the residuals: ours is in double precision whatever comes out."""
+    in_double = hasattr(subspace, "reconstruction_error")
+    return 2.0**-52 if in_double else float(array_namespace(residuals).finfo(residuals.dtype).eps)
 
 
 def _squared_gaps(subspace: Any, X: Any) -> Array:
