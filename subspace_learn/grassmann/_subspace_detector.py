@@ -370,7 +370,10 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         """Quantiles of the distances, and of the score that is made of them."""
         xp = array_namespace(rows.residuals)
         self._like = xp.zeros_like(rows.residuals[:1])
-        eps, stored = unit_roundoff(self.subspace_, rows.residuals), xp.finfo(rows.residuals.dtype).eps
+        eps, stored = (
+            unit_roundoff(self.subspace_, rows.residuals),
+            xp.finfo(rows.residuals.dtype).eps,
+        )
         if rows.hotelling is not None:
             # A residual limit at rounding level would turn rounding into alarms.
             energy = float(xp.sum(self.score_variance_) + xp.mean(rows.residuals))
@@ -381,8 +384,8 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
             self.hotelling_limit_ = limit if limit > 0 else 1.0  # no spread: nothing to measure
         level = predictive_quantile(self._abnormality(*rows[:2]), self.quantile, rows.weights)
         if rows.hotelling is None:
-            slack = rounding(X, level, eps) + float(stored) * level
+            slack = rounding(X, level, eps) + stored * level
         else:
             limit = self.residual_limit_
-            slack = rounding(X, limit, eps) / limit + 64 * float(stored) * level
+            slack = rounding(X, limit, eps) / limit + stored * level
         self.offset_ = -(level + slack)

@@ -93,7 +93,7 @@ def rounding(X: Any, residual: float, eps: float) -> float:
     """
     xp = array_namespace(X)
     energy = float(X.power(2).sum() if issparse(X) else xp.sum(X * X)) / X.shape[0]
-    kept = (64 * float(xp.finfo(X.dtype).eps)) ** 2 * energy
+    kept = (4 * float(xp.finfo(X.dtype).eps)) ** 2 * energy
     eps = 64 * eps
     return kept + (eps * energy if issparse(X) else eps * (residual * energy) ** 0.5)
 
