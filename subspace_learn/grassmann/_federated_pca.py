@@ -176,7 +176,7 @@ class FederatedGrassmannPCA(SubspaceModel):
         retraction="qr",
         random_state=None,
         verbose=0,
-    ):
+    ) -> None:
         self.n_components = n_components
         self.aggregation = aggregation
         self.n_rounds = n_rounds

@@ -155,7 +155,7 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
 
     def __init__(
         self, subspace=None, *, quantile=0.95, statistic="combined", threshold_rows="held_out"
-    ):
+    ) -> None:
         self.subspace = subspace
         self.quantile = quantile
         self.statistic = statistic
