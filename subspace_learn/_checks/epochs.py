@@ -195,7 +195,8 @@ def _signals(estimator: Any, X: Any, *, reset: bool, method: str) -> Array:
 def check_stack(estimator: Any, X: Any, *, reset: bool, each: str, axes: str) -> Array:
     """Check a 3-D array: real, not empty, finite (else the bad entries are named), its size."""
     name = type(estimator).__name__
-    refuse_masked(X, name=name)
+    if isinstance(X, np.ma.MaskedArray):
+        refuse_masked(X, name=name)
     if is_numpy(X) or not is_array(X):
         X = check_array(
             X, dtype=_FLOATS, allow_nd=True, ensure_all_finite=False, estimator=estimator

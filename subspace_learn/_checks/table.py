@@ -114,7 +114,8 @@ def check_samples(
         values are so large or small that their powers are not.
     """
     name = type(estimator).__name__
-    refuse_recording(X, name=f"{name}.{method}()")
+    if not isinstance(X, np.ndarray):
+        refuse_recording(X, name=f"{name}.{method}()")
     if like is not None:
         check_like(X, like, where=f"{name}.{method}()")
     # one pass instead of two where it settles both questions, which is nearly always

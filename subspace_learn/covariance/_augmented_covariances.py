@@ -118,7 +118,7 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
 
     def __init__(
         self, order=1, lag=1, *, estimator="oas", structure="full", dtype=None, sfreq=None
-    ):
+    ) -> None:
         self.order = order
         self.lag = lag
         self.estimator = estimator

@@ -190,7 +190,7 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         max_iter=50,
         momentum=None,
         n_jobs=None,
-    ):
+    ) -> None:
         self.theta = theta
         self.metric_parameter = metric_parameter
         self.dispersion = dispersion

@@ -278,7 +278,7 @@ def _warn_of_units(X: Array) -> None:
     """Warn of numbers so small or large that steps of usual size learn nothing from them."""
     xp = array_namespace(X)
     size = float(xp.mean(xp.astype(X, xp.float64, copy=False) ** 2)) ** 0.5
-    if size > 0 and not 1e-2 < size < 1e2:
+    if size > 0 and not 1e-3 < size < 1e3:
         warn(
             f"The root mean square of X is {size:.3g}, but a network learns from numbers of about "
             f"1. Multiply X by {1 / size:.1g}, here and in predict (EEG of MNE is in volts)."

@@ -181,7 +181,7 @@ class BootstrapAMG(SubspaceEstimator):
         max_operator_complexity=3.0,
         random_state=None,
         verbose=0,
-    ):
+    ) -> None:
         self.target_rate = target_rate
         self.max_hierarchies = max_hierarchies
         self.n_sweeps = n_sweeps

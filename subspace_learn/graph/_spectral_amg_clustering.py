@@ -249,7 +249,7 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         random_state=None,
         n_jobs=None,
         verbose=0,
-    ):
+    ) -> None:
         self.n_clusters = n_clusters
         self.affinity = affinity
         self.n_neighbors = n_neighbors

@@ -38,6 +38,7 @@ from ._subspace_distances import (
     metadata_of,
     rounding,
     rows_at,
+    unit_roundoff,
 )
 
 __all__ = ["SubspaceDetector"]
@@ -154,7 +155,7 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
 
     def __init__(
         self, subspace=None, *, quantile=0.95, statistic="combined", threshold_rows="held_out"
-    ):
+    ) -> None:
         self.subspace = subspace
         self.quantile = quantile
         self.statistic = statistic
@@ -369,18 +370,22 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         """Quantiles of the distances, and of the score that is made of them."""
         xp = array_namespace(rows.residuals)
         self._like = xp.zeros_like(rows.residuals[:1])
+        eps, stored = (
+            unit_roundoff(self.subspace_, rows.residuals),
+            xp.finfo(rows.residuals.dtype).eps,
+        )
         if rows.hotelling is not None:
             # A residual limit at rounding level would turn rounding into alarms.
             energy = float(xp.sum(self.score_variance_) + xp.mean(rows.residuals))
-            floor = max(float(xp.finfo(X.dtype).eps) * energy, rounding(X, 0.0)) or 1.0
+            floor = max(eps * energy, rounding(X, 0.0, eps)) or 1.0
             limit = predictive_quantile(rows.residuals, self.quantile, rows.weights)
             self.residual_limit_ = max(limit, floor)
             limit = predictive_quantile(rows.hotelling, self.quantile, rows.weights)
             self.hotelling_limit_ = limit if limit > 0 else 1.0  # no spread: nothing to measure
         level = predictive_quantile(self._abnormality(*rows[:2]), self.quantile, rows.weights)
         if rows.hotelling is None:
-            slack = rounding(X, level)
+            slack = rounding(X, level, eps) + stored * level
         else:
-            eps = 64 * float(xp.finfo(rows.residuals.dtype).eps)
-            slack = rounding(X, self.residual_limit_) / self.residual_limit_ + eps * level
+            limit = self.residual_limit_
+            slack = rounding(X, limit, eps) / limit + stored * level
         self.offset_ = -(level + slack)

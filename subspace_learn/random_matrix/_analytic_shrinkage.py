@@ -93,7 +93,7 @@ class AnalyticShrinkage(CovarianceModel):
 
     _fit: AnalyticFit
 
-    def __init__(self, *, center=True):
+    def __init__(self, *, center=True) -> None:
         self.center = center
 
     @fit_method

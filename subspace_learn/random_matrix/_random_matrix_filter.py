@@ -272,7 +272,7 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         on_empty="warn",
         random_state=None,
         verbose=0,
-    ):
+    ) -> None:
         self.noise = noise
         self.edge = edge
         self.significance = significance

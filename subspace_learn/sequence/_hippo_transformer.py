@@ -110,7 +110,7 @@ class HiPPOTransformer(TransformerMixin, SubspaceEstimator):
         "window": [Interval(Real, 1, None, closed="left"), None],
     }
 
-    def __init__(self, n_coefficients=16, *, measure="legs", window=None):
+    def __init__(self, n_coefficients=16, *, measure="legs", window=None) -> None:
         self.n_coefficients = n_coefficients
         self.measure = measure
         self.window = window
