@@ -28,6 +28,7 @@ class Compensated(Quality):
         from subspace_learn.deep import DeepClassifier
 
         X, y = load_digits(return_X_y=True)
+        X = X.astype("float32")  # nets have the precision of their rows
         X, X_test, y, y_test = train_test_split(
             X / 16, y, test_size=0.3, stratify=y, random_state=seed
         )
@@ -98,6 +99,7 @@ class Heads(Quality):
         from subspace_learn.deep import DeepClassifier, GrassmannNetClassifier
 
         X, y = load_digits(return_X_y=True)
+        X = X.astype("float32")  # nets have the precision of their rows
         X, X_test, y, y_test = train_test_split(X, y, test_size=0.4, random_state=seed, stratify=y)
         scaler = StandardScaler().fit(X)
         X, X_test = scaler.transform(X), scaler.transform(X_test)

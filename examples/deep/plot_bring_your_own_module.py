@@ -20,6 +20,7 @@ from sklearn.svm import SVC
 from subspace_learn.deep import DeepClassifier, LossCurveDisplay
 
 X, y = load_digits(return_X_y=True)
+X = X.astype("float32")  # nets have the precision of their rows
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=0, stratify=y)
 
 # %%

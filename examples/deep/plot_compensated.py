@@ -16,6 +16,7 @@ from sklearn.model_selection import train_test_split
 from subspace_learn.deep import CompensatedLinear, DeepClassifier, compensated
 
 X, y = load_digits(return_X_y=True)
+X = X.astype("float32")  # nets have the precision of their rows
 RANKS, SEEDS = [0, 1, 2, 4, 8, 16], range(4)
 accuracy = {"svd": [], "eora": [], "eora, trained on": []}
 full = []

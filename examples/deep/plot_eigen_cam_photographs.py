@@ -67,7 +67,9 @@ class ConvNet(torch.nn.Sequential):
 
 
 rows, rows_test = X.reshape(len(X), -1), X_test.reshape(len(X_test), -1)
-clf = DeepClassifier(ConvNet, lr=0.005, max_epochs=15, random_state=SEED).fit(rows, y)
+clf = DeepClassifier(ConvNet, lr=0.005, max_epochs=15, dtype="float32", random_state=SEED).fit(
+    rows, y
+)
 print(f"digits read on new photographs: {clf.score(rows_test, y_test):.2f} (chance 0.10)")
 
 # %%

@@ -19,6 +19,7 @@ from subspace_learn.deep import DeepClassifier, GrassmannNetClassifier
 from subspace_learn.grassmann import principal_angles
 
 X, y = load_digits(return_X_y=True)
+X = X.astype("float32")  # nets have the precision of their rows
 DIMENSIONS = (1, 2, 4, 8, 16)
 SEEDS = range(4)
 TRAINING = {"max_epochs": 40, "lr": 0.05}

@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from subspace_learn.deep import DeepClassifier, DeepTransformer, HouseholderLinear
 
 X, y = load_digits(return_X_y=True)
+X = X.astype("float32")  # nets have the precision of their rows
 X_train, X_test, y_train, y_test = train_test_split(X / 16, y, test_size=0.4, random_state=0)
 CODE, LATENT = 8, 32
 TRAINING = {"lr": 0.003, "max_epochs": 60, "random_state": 0, "warm_start": True}

@@ -55,6 +55,7 @@ for init, response in responses.items():
 # order of the pixels and is not bothered.
 
 X, y = load_digits(return_X_y=True)
+X = X.astype("float32")  # nets have the precision of their rows
 X = ((X - X.mean()) / X.std()).repeat(8, axis=1)
 X, X_test, y, y_test = train_test_split(X, y, train_size=800, test_size=300, random_state=0)
 models = {
@@ -113,7 +114,9 @@ except (DatasetUnavailableError, ImportError) as error:
 train, test = data.session != 4, data.session == 4
 epochs = data.data / data.data[train].std(axis=(0, 2), keepdims=True)
 sequences = epochs.transpose(0, 2, 1)  # time before channels
-ssm = SSMClassifier("s5", max_epochs=20, random_state=0).fit(sequences[train], data.target[train])
+ssm = SSMClassifier("s5", max_epochs=20, dtype="float32", random_state=0).fit(
+    sequences[train], data.target[train]
+)
 covariance = AugmentedCovarianceClassifier(order=6, lag=3, classifier="lr")
 covariance.fit(epochs[train], data.target[train])
 print(f"state space model: {ssm.score(sequences[test], data.target[test]):.2f}")
