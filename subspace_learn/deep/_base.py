@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from numbers import Integral, Real
@@ -228,7 +229,12 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
     def _built_by(self) -> dict[str, Any]:
         """Parameters that decide what net is built; lists as they are now."""
         given = self.get_params(deep=False).items()
-        return {n: _unshared(v) for n, v in given if n not in MAY_CHANGE}
+        # lists and dicts that do not follow later changes of those given
+        return {
+            name: copy.copy(value) if isinstance(value, list | dict) else value
+            for name, value in given
+            if name not in MAY_CHANGE
+        }
 
     def _refuse_changes(self, method: str) -> None:
         now = self._built_by()
@@ -299,13 +305,6 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
             widths = ["float64", "float32"] if self.dtype is None else [self.dtype]
             tags.transformer_tags.preserves_dtype = widths
         return tags
-
-
-def _unshared(value: Any) -> Any:
-    """A list or dict that does not follow changes of the one given."""
-    if isinstance(value, dict):
-        return dict(value)
-    return list(value) if isinstance(value, list) else value
 
 
 def _is_same(a: Any, b: Any) -> bool:

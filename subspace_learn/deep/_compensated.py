@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -329,14 +329,11 @@ def _replaced(
     if module is old:
         return new
     for parent in list(module.modules()):
-        for name, child in _children(parent):
+        # named_children() passes a child's second name over
+        for name, child in list(parent._modules.items()):
             if child is old:
                 setattr(parent, name, new)
     return module
-
-
-def _children(module: torch.nn.Module) -> Iterable[tuple[str, torch.nn.Module | None]]:
-    return list(module._modules.items())  # named_children() passes a child's second name over
 
 
 def _with_module(net: Any, module: torch.nn.Module) -> Any:

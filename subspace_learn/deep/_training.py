@@ -117,7 +117,12 @@ def built_net(
         max_epochs=plan.max_epochs,
         batch_size=-1 if plan.batch_size is None else plan.batch_size,
         train_split=None,
-        callbacks=_callbacks(plan),
+        # copies: skorch writes into them
+        callbacks=[
+            *_report(plan),
+            *copy.deepcopy(list(plan.callbacks or [])),
+            ("best_state", BestState(plan.patience)),
+        ],
         device=plan.device,
         verbose=0,
         **params,
@@ -159,12 +164,6 @@ def resumed(net: NeuralNet, plan: Plan) -> NeuralNet:
     net.callbacks_ = [*others[:n_own], *_report(plan), *others[n_own:]]
     dict(net.callbacks_)["best_state"].patience = plan.patience
     return net
-
-
-def _callbacks(plan: Plan) -> list[Any]:
-    """Report, then the user's, then the one that may end the training."""
-    given = copy.deepcopy(list(plan.callbacks or []))  # skorch writes into them
-    return [*_report(plan), *given, ("best_state", BestState(plan.patience))]
 
 
 def _report(plan: Plan) -> list[tuple[str, Any]]:
