@@ -71,6 +71,8 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
     True
     """
 
+    net_: Any
+    _seed: int
     _kind: str  # of net: "classifier", "regressor" or "transformer"
 
     _parameter_constraints: dict = {

@@ -57,6 +57,8 @@ class CompensatedLinear(torch.nn.Module):
     [[3.0, 3.0]]
     """
 
+    compressed: torch.Tensor
+
     def __init__(
         self,
         compressed: torch.Tensor,
@@ -274,7 +276,7 @@ def _moments(
 
 
 def _replacement(
-    linear: torch.nn.Module,
+    linear: Any,
     cheaper: torch.Tensor,
     moments: _Moments,
     n_components: int,
@@ -304,9 +306,8 @@ def _replacement(
     return layer.train(linear.training)
 
 
-def _linear_layers(
-    module: torch.nn.Module, names: Sequence[str] | None
-) -> dict[str, torch.nn.Module]:
+def _linear_layers(module: torch.nn.Module, names: Sequence[str] | None) -> dict[str, Any]:
+    found: dict[str, Any]
     if names is None:
         # a subclass may use its weight without being run, as in torch.nn.MultiheadAttention
         found = {n: part for n, part in module.named_modules() if type(part) is torch.nn.Linear}

@@ -228,8 +228,9 @@ class EigenCAM(TransformerMixin, SubspaceEstimator):
         module = trained_module(self.net, where=type(self).__name__)
         names = [self.layer] if isinstance(self.layer, str) else list(self.layer or ["None"])
         parts = found_parts(module, names)
-        device, dtype = precision(module)
-        dtype = None if str(getattr(rows, "dtype", "")) == "torch.int64" else dtype  # tokens
+        device, width = precision(module)
+        is_codes = str(getattr(rows, "dtype", "")) == "torch.int64"
+        dtype = None if is_codes else width
         for start in range(0, len(rows), self.batch_size):
             batch = as_tensor(rows[start : start + self.batch_size], device, dtype)
             with evaluated(module), watched(parts) as seen:
@@ -272,7 +273,7 @@ class EigenCAM(TransformerMixin, SubspaceEstimator):
 
     def _mean_map(self, activations: dict[str, Any]) -> np.ndarray:
         """Average over the layers."""
-        found = []
+        found: list[Any] = []
         for values in activations.values():
             if self.method == "mean":
                 maps = mean_activation_map(values)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+
+from ._autocast import width_of_linear, without_autocast
 
 __all__ = ["HouseholderLinear", "orthonormal_columns", "reflected"]
 
@@ -87,6 +91,8 @@ class HouseholderLinear(torch.nn.Module):
     [1.0, 1.0, 1.0, 0.0, 0.0]
     """
 
+    signs: torch.Tensor
+
     def __init__(
         self,
         in_features: int,
@@ -165,7 +171,7 @@ class HouseholderLinear(torch.nn.Module):
             layer.signs.copy_(a * b)
         else:
             polar = U @ Vt
-            only = layer.left if layer.right is None else layer.right
+            only: Any = layer.left if layer.right is None else layer.right
             vectors, signs = _reflections(polar if layer.right is None else polar.T)
             only.copy_(vectors)
             layer.signs.copy_(signs)
@@ -185,7 +191,8 @@ class HouseholderLinear(torch.nn.Module):
     def directions(self) -> torch.Tensor:
         """Inputs that come through, as rows."""
         if self.right is None:
-            return torch.eye(self.in_features, out=torch.empty_like(self.left[: self.in_features]))
+            left: Any = self.left
+            return torch.eye(self.in_features, out=torch.empty_like(left[: self.in_features]))
         return (orthonormal_columns(self.right) * self.signs).T
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
@@ -205,7 +212,7 @@ class HouseholderLinear(torch.nn.Module):
         if len(rows) <= self.n_components:  # fewer flops than by way of the matrix
             Y = self._reflected(rows)
             Y = Y if self.bias is None else Y + self.bias
-            return Y.reshape(*X.shape[:-1], self.out_features).to(_width_of_linear(X))
+            return Y.reshape(*X.shape[:-1], self.out_features).to(width_of_linear(X))
         if self.left is None or self.right is None:
             return torch.nn.functional.linear(X, self.weight, self.bias)
         coordinates = X @ self.directions.T
@@ -254,7 +261,7 @@ def reflected(rows: torch.Tensor, vectors: torch.Tensor, *, back: bool = False) 
     d, m = vectors.shape
     n_blocks = -(-m // BLOCK)
     wide = torch.promote_types(torch.promote_types(rows.dtype, vectors.dtype), torch.float32)
-    with torch.autocast(vectors.device.type, enabled=False):
+    with without_autocast(vectors.device):
         # zero vectors fill the last block up
         V = torch.nn.functional.pad(vectors.to(wide).T, (0, 0, 0, n_blocks * BLOCK - m))
         V = V.reshape(n_blocks, BLOCK, d)
@@ -264,13 +271,6 @@ def reflected(rows: torch.Tensor, vectors: torch.Tensor, *, back: bool = False) 
         for v, t in reversed(pairs) if back else pairs:
             found = torch.addmm(found, found @ v.T @ t, v)
         return found.to(rows.dtype)
-
-
-def _width_of_linear(X: torch.Tensor) -> torch.dtype:
-    """What torch.nn.functional.linear would return: of X, or of autocast."""
-    kind = X.device.type
-    narrow = torch.is_autocast_enabled(kind) and X.dtype != torch.float64
-    return torch.get_autocast_dtype(kind) if narrow else X.dtype
 
 
 def _triangles(gram: torch.Tensor) -> torch.Tensor:

@@ -242,9 +242,9 @@ class RiemannianSGD(torch.optim.Optimizer):
                     self._move(parameter, group)
         return loss
 
-    def _move(self, parameter: torch.Tensor, group: dict[str, Any]) -> None:
+    def _move(self, parameter: Any, group: dict[str, Any]) -> None:
         on_manifold = isinstance(parameter, ManifoldParameter)
-        direction = parameter.grad
+        direction: Any = parameter.grad
         if group["weight_decay"] and not on_manifold:
             direction = direction.add(parameter, alpha=group["weight_decay"])
         if group["momentum"]:

@@ -89,7 +89,8 @@ class BestState(Callback):
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Forget what an earlier training left."""
-        self.lowest_, self.best_epoch_, self.state_ = float("inf"), None, {}
+        self.lowest_, self.best_epoch_ = float("inf"), None
+        self.state_: dict[str, Any] = {}
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Look at the epoch that ended."""

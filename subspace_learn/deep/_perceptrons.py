@@ -28,7 +28,7 @@ def layers(sizes: Sequence[int], activation: str, dropout: float = 0.0) -> torch
             f"Layers of sizes {tuple(sizes)} (features first) cannot be built: at least one layer "
             "of at least one unit is needed. Check hidden_layer_sizes."
         )
-    found: list[torch.nn.Module] = [torch.nn.Linear(*sizes[:2])]
+    found: list[torch.nn.Module] = [torch.nn.Linear(sizes[0], sizes[1])]
     for a, b in pairwise(sizes[1:]):
         found.append(ACTIVATIONS[activation]())
         if dropout:

@@ -46,6 +46,7 @@ class DeepRegressor(RegressorMixin, ModuleEstimator):
     """
 
     _kind = "regressor"
+    _target_shape: tuple[int, ...]
 
     @fit_method
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> DeepRegressor:

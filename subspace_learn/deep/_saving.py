@@ -20,6 +20,8 @@ class SavedNet:
     stands in a function could not be copied, and a file of skops ran whatever the bytes said.
     """
 
+    device: Any
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         twin = type(self).__new__(type(self))
         memo[id(self)] = twin
@@ -30,7 +32,7 @@ class SavedNet:
         net: Any = self
         if str(net.device).startswith("cuda"):  # may be read where there is none
             net = moved(copy.deepcopy(net), "cpu")
-        return __newobj__, (type(self),), {**vars(net), "device": self.device}  # type: ignore[attr-defined]
+        return __newobj__, (type(self),), {**vars(net), "device": self.device}
 
     def __getstate__(self) -> Any:
         # pickle, joblib and copy go by __reduce__; skops comes here
@@ -82,7 +84,8 @@ def keep_parametrizations(module: torch.nn.Module) -> None:
     """Let modules with parametrizations be pickled, which torch refuses."""
     for part in module.modules():
         if parametrize.is_parametrized(part):
-            type(part).__reduce_ex__ = _reduced  # a class made by torch for this module alone
+            cls: Any = type(part)  # a class made by torch for this module alone
+            cls.__reduce_ex__ = _reduced
 
 
 def _reduced(module: Any, protocol: Any) -> Any:
@@ -95,11 +98,12 @@ def _reduced(module: Any, protocol: Any) -> Any:
     return _parametrized, (cls, tuple(module.parametrizations)), state
 
 
-def _parametrized(cls: type, names: tuple[str, ...]) -> Any:
+def _parametrized(cls: Any, names: tuple[str, ...]) -> Any:
     """An empty module of torch's class for parametrizations, as they were when it was pickled."""
     module = cls.__new__(cls)
     parametrize._inject_new_class(module)
     for name in names:
         parametrize._inject_property(module, name)
-    type(module).__reduce_ex__ = _reduced
+    cls = type(module)
+    cls.__reduce_ex__ = _reduced
     return module

@@ -11,6 +11,7 @@ import torch
 
 from ..functional.sequence.state_space import causal_convolution, discretized, s4d_kernel
 from ..functional.sequence.state_space_init import INITIALIZATIONS, s4d_init, s5_init
+from ._autocast import without_autocast
 
 __all__ = ["S4DLayer", "S5Layer", "linear_scan"]
 
@@ -321,7 +322,7 @@ class S5Layer(torch.nn.Module):
         y : torch.Tensor of shape (n_sequences, length, d_model)
             Outputs. ``y[:, k]`` depends on ``u[:, :k + 1]`` alone, unless ``bidirectional``.
         """
-        with torch.autocast(u.device.type, enabled=False):  # there are no complex numbers in it
+        with without_autocast(u.device):  # there are no complex numbers in it
             return self._mapped(u.to(_wide(u))).to(u.dtype)
 
     def _mapped(self, u: torch.Tensor) -> torch.Tensor:

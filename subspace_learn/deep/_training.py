@@ -99,7 +99,8 @@ def built_net(
     kind: str, module: torch.nn.Module, loss: Any, plan: Plan, n_outputs: int, *, takes_codes: bool
 ) -> NeuralNet:
     """A skorch net, initialised, around a module."""
-    optimizer = OPTIMIZERS.get(plan.optimizer, plan.optimizer)
+    optimizer: Any = plan.optimizer
+    optimizer = OPTIMIZERS.get(optimizer, optimizer)
     _check_net_params(module, plan.net_params)
     _check_manifolds(module, optimizer)
     keep_parametrizations(module)
