@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import inspect
 
+import numpy as np
 import pytest
 from numpydoc.docscrape import ClassDoc
 from sklearn.base import clone
+from sklearn.utils._param_validation import InvalidParameterError
 
 from subspace_learn._capabilities import kind_of_input
 from subspace_learn._discovery import estimators
 from tests.common_checks.data import example
-from tests.common_checks.instances import instances
+from tests.common_checks.instances import deep_instances, instances
 
 MEANING = {
     # how much, how many
@@ -259,6 +261,18 @@ def test_no_reason_is_left_over():
     if deep_is_here():
         several = {n for n, by in parameters().items() if len({repr(d) for d in by.values()}) > 1}
         assert set(DEFAULTS_DIFFER) == several
+
+
+@pytest.mark.parametrize("name", sorted(parameters()["random_state"]))
+def test_random_state_is_any_source_of_chance_and_nothing_else(name):
+    deep = {type(e).__name__: e for e in deep_instances()}
+    estimator = clone((INSTANCES | deep)[name])
+    for source in (None, 0, np.random.RandomState(0), np.random.default_rng(0)):
+        estimator.set_params(random_state=source)._validate_params()
+    data = example(kind_of_input(estimator))
+    for word in ("abc", -1):
+        with pytest.raises(InvalidParameterError, match="The 'random_state' parameter of"):
+            estimator.set_params(random_state=word).fit(*data)
 
 
 @pytest.mark.filterwarnings(r"ignore:\d+ draws cannot keep:UserWarning")
