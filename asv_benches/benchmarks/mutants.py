@@ -1,4 +1,4 @@
-"""What share of single changes of the code the tests notice: the log of ``make mutants``, counted."""
+"""Single changes of the code: how many the tests notice, counted from the log of make mutants."""
 
 from __future__ import annotations
 
