@@ -297,8 +297,7 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
             dtype = graph.adjacency.dtype
             graph = graph._replace(adjacency=graph.adjacency.astype(np.float64))
             self.n_features_in_ = graph.adjacency.shape[0]
-            if hasattr(self, "feature_names_in_"):
-                del self.feature_names_in_
+            self.__dict__.pop("feature_names_in_", None)
         else:
             graph, self._fit_X = graph_of_points(self, X)
             dtype = self._fit_X.dtype
@@ -379,11 +378,7 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
             ),
             "attribute_weight": (self.attribute_weight != "auto", attributed, "adjacency"),
             "attribute_block": (self.attribute_block != "self", attributed, "adjacency"),
-            "n_init": (
-                self.n_init != 10,
-                self.assign_labels == "kmeans",
-                "assign_labels='kmeans'",
-            ),
+            "n_init": (self.n_init != 10, self.assign_labels == "kmeans", "assign_labels='kmeans'"),
         }
         for name, (is_set, is_used, where) in uses.items():
             if is_set and not is_used:

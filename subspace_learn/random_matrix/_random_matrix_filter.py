@@ -39,11 +39,7 @@ from ..functional.random_matrix.random_matrix_filter import (
     fitted_sums,
     fitted_table,
 )
-from ..functional.random_matrix.table_spectrum import (
-    ColumnSums,
-    column_sums,
-    merged_column_sums,
-)
+from ..functional.random_matrix.table_spectrum import ColumnSums, column_sums, merged_column_sums
 from ..linalg.moments import counted
 from ._covariance_model import CovarianceModel
 
@@ -499,15 +495,8 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
     ) -> Any:
         """Rows to learn from."""
         like = None if first else self._kept_sums().first
-        X = check_samples(
-            self,
-            X,
-            reset=first,
-            like=like,
-            accept_sparse=("csr", "csc"),
-            method=method,
-            min_samples=min_samples,
-        )
+        how: dict[str, Any] = {"method": method, "min_samples": min_samples}
+        X = check_samples(self, X, reset=first, like=like, accept_sparse=("csr", "csc"), **how)
         # the checks of the noise square eigenvalues
         check_magnitude(X, power=4, name=type(self).__name__, smallest=False, like=np.float64)
         return X
