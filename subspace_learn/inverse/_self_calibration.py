@@ -213,7 +213,7 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
         tol=1e-10,
         max_iter=None,
         verbose=0,
-    ):
+    ) -> None:
         self.model = model
         self.sensing = sensing
         self.n_atoms = n_atoms
