@@ -9,10 +9,17 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._array import Array, array_namespace, double, is_array, is_complex, move_like
-from ..functional.inverse.self_calibration.calibration import Calibration, Request
+from ..functional.inverse.self_calibration.calibration import Calibration, resolved_solver
+from ..functional.inverse.self_calibration.system import CalibrationOptions
 from ..functional.inverse.sensing import SensingStack
 
-__all__ = ["check_stack_suits_model", "default_atoms", "in_width_of", "request_for", "warn_about"]
+__all__ = [
+    "calibration_options",
+    "check_stack_suits_model",
+    "default_atoms",
+    "in_width_of",
+    "warn_about",
+]
 
 
 def default_atoms(model: str, n_snapshots: int, n_sensors: int) -> int:
@@ -40,8 +47,8 @@ def check_stack_suits_model(stack: SensingStack, model: str, n_snapshots: int) -
         )
 
 
-def request_for(estimator: Any, Y: Array, solver: str) -> Request:
-    """Turn the parameters of an estimator into a request, checked against the measurements.
+def calibration_options(estimator: Any, Y: Array, stack: SensingStack) -> CalibrationOptions:
+    """Turn the parameters of an estimator into options, checked against the measurements.
 
     Raises
     ------
@@ -62,11 +69,14 @@ def request_for(estimator: Any, Y: Array, solver: str) -> Request:
                 f"gain_basis has shape {tuple(basis.shape)}, but needs one row for each of the {m} "
                 "sensors: (n_sensors, n_parameters)."
             )
-    return Request(
+    shared_signal = estimator.model == "repeated"
+    return CalibrationOptions(
         method=estimator.method,
-        solver=solver,
-        w=_normalisation(estimator, Y),
+        solver=resolved_solver(estimator.solver, stack, Y.shape[0], shared_signal),
+        shared_signal=shared_signal,
+        normalization=_normalisation(estimator, Y),
         gain_basis=basis,
+        loss=estimator.loss,
         sparsity=float(estimator.sparsity),
         refine=int(estimator.refine),
         damp=float(estimator.damp),
@@ -80,6 +90,8 @@ def _normalisation(estimator: Any, Y: Array) -> Array | None:
     xp = array_namespace(Y)
     m = Y.shape[1]
     index, given = estimator.reference, estimator.normalization
+    if not bool(xp.any(Y != 0)):
+        return None  # `calibrated` says that there is nothing to calibrate
     if index is not None:
         if index >= m:
             raise ValueError(f"reference={index} is not one of the {m} sensors 0 to {m - 1}.")
@@ -129,10 +141,10 @@ def in_width_of(values: Array, X: Array) -> Array:
 
 def warn_about(found: Calibration, shape: tuple[int, ...], tol: float) -> None:
     """Tell when the data do not determine the gains, or LSQR did not end."""
-    if found.null_dim > 1:
+    if found.spectrum.null_dim > 1:
         warnings.warn(
             f"{shape[0]} snapshots of {shape[1]} sensors do not determine gains and signal: the "
-            f"solutions form a space of dimension {found.null_dim} (null_dim_), and the answer is "
+            f"solutions form a space of dimension {found.spectrum.null_dim} (null_dim_), and the answer is "
             "one of them. Give more snapshots, fewer atoms, or maps that differ more.",
             UserWarning,
             stacklevel=5,

@@ -24,11 +24,17 @@ from ..functional.inverse.self_calibration import fourier
 from ..functional.inverse.self_calibration.calibration import (
     Calibration,
     calibrated,
-    resolved_solver,
+    determined_snapshots,
 )
-from ..functional.inverse.self_calibration.misfit import LeastSquaresHow, recovered_signals
-from ..functional.inverse.sensing import LiveSensors, SensingStack, TransformedStack
-from ._options import check_stack_suits_model, default_atoms, in_width_of, request_for, warn_about
+from ..functional.inverse.self_calibration.misfit import recovered_signals
+from ..functional.inverse.sensing import SensingStack, TransformedStack, WeightedStack
+from ._options import (
+    calibration_options,
+    check_stack_suits_model,
+    default_atoms,
+    in_width_of,
+    warn_about,
+)
 from ._sensing import sensing_stack
 
 __all__ = ["SelfCalibrationLS"]
@@ -184,7 +190,8 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
         "sensing": "no_validation",  # checked against X, with the other shapes
         "n_atoms": [Interval(Integral, 1, None, closed="left"), None],
         "method": [StrOptions({"ls", "svd"})],
-        "solver": [StrOptions({"auto", "dense", "schur", "lsqr"})],
+        "solver": [StrOptions({"auto", "schur", "lsqr"})],
+        "loss": [StrOptions({"squared", "robust"})],
         "normalization": [StrOptions({"mean"}), "array-like", None],
         "reference": [Interval(Integral, 0, None, closed="left"), None],
         "gain_basis": ["array-like", None],
@@ -204,6 +211,7 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
         n_atoms=None,
         method="ls",
         solver="auto",
+        loss="squared",
         normalization="mean",
         reference=None,
         gain_basis=None,
@@ -219,6 +227,7 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
         self.n_atoms = n_atoms
         self.method = method
         self.solver = solver
+        self.loss = loss
         self.normalization = normalization
         self.reference = reference
         self.gain_basis = gain_basis
@@ -254,23 +263,19 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
             Fitted.
         """
         check_target_is_not_complex(self, y)
-        X = check_measurements(self, X, reset=True)
+        X = check_measurements(self, X, reset=True, allow_nan=True)
+        Y, measured = self._measured(X)
         stack = self._stack(self.sensing if sensing is None else sensing, X)
-        Y = self._measured(X)
-        shared = self.model == "repeated"
-        self.solver_ = resolved_solver(self.solver, stack, Y.shape[0], shared)
+        options = calibration_options(self, Y, stack)
         found = calibrated(
-            Y,
-            stack,
-            request_for(self, Y, self.solver_),
-            shared_signal=shared,
-            report=lambda message: progress(self, message),
+            Y, stack, options, measured=measured, report=lambda line: progress(self, line)
         )
         inner = getattr(stack, "inner", stack)  # that of a filter lies behind a Fourier transform
-        self._fitted_stack, self._real = stack, not (is_complex(X) or inner.is_complex)
+        self._stack_of_fit, self._options = stack, options
+        self._real = not (is_complex(X) or inner.is_complex)
+        self._n_snapshots = X.shape[0]
         self._store(found, X)
-        self._shape = tuple(X.shape)
-        warn_about(found, self._shape, self.tol)
+        warn_about(found, tuple(X.shape), self.tol)
         return self
 
     def transform(self, X: Any) -> Array:
@@ -327,8 +332,16 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
             out.
         """
         X = self._checked(X, "recover")
-        signal = self._signals(self._measured(X), self._new_stack(X, sensing))
-        return in_width_of(signal[0, :] if self.model == "repeated" else signal, X)
+        Y, measured = self._measured(X)
+        stack = self._new_stack(X, sensing)
+        signal = self._signals(Y, measured, stack)
+        if self.model == "repeated":
+            return in_width_of(signal[0, :], X)
+        if measured is not None:
+            xp = array_namespace(signal)
+            known = move_like(determined_snapshots(measured, stack.shape[2]), X)
+            signal = xp.where(known[:, None], signal, xp.full_like(signal, xp.nan))
+        return in_width_of(signal, X)
 
     def score(self, X: Any, y: Any = None, *, sensing: Any = None) -> float:
         """Share of the energy of measurements that gains and best signals explain.
@@ -348,19 +361,22 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
             ``1 - |X - d A x|^2 / |X|^2``, at most 1. It grows with n_atoms on any data.
         """
         X = self._checked(X, "score")
-        Y, stack = self._measured(X), self._new_stack(X, sensing)
+        Y, measured = self._measured(X)
+        stack = self._new_stack(X, sensing)
         xp = array_namespace(Y)
-        norm = xp.linalg.vector_norm
-        live = move_like(np.flatnonzero(self._live()), Y)
-        misfit = Y - fourier.known(double(self.gains_)) * stack.apply(self._signals(Y, stack))
-        energy = float(norm(xp.take(Y, live, axis=1))) ** 2
+        gains = double(self.gains_)
+        Y = xp.where(xp.isnan(gains), xp.zeros_like(Y), Y)  # nothing is expected of these
+        misfit = Y - fourier.known(gains) * stack.apply(self._signals(Y, measured, stack))
+        misfit = misfit if measured is None else measured * misfit
+        energy = float(xp.linalg.vector_norm(Y)) ** 2
         if energy == 0.0:
             raise ValueError("All measurements are zero: there is no energy to explain.")
-        return 1.0 - float(norm(xp.take(misfit, live, axis=1))) ** 2 / energy
+        return 1.0 - float(xp.linalg.vector_norm(misfit)) ** 2 / energy
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.array_api_support = True
+        tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
@@ -383,16 +399,34 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
         """The maps for other snapshots than those of fit."""
         if sensing is not None:
             return self._stack(sensing, X)
-        check_stack_suits_model(self._fitted_stack, self.model, X.shape[0])
-        return self._fitted_stack
+        check_stack_suits_model(self._stack_of_fit, self.model, X.shape[0])
+        return self._stack_of_fit
 
-    def _measured(self, X: Array) -> Array:
-        """Measurements in double precision; their unitary Fourier transform for filters."""
-        return fourier.spectra(X) if self.model == "blind_deconvolution" else double(X)
+    def _measured(self, X: Array) -> tuple[Array, Array | None]:
+        """Measurements in double precision, zero for NaN, and where there are any if not all.
+
+        Of filters, their unitary Fourier transform.
+        """
+        xp = array_namespace(X)
+        missing = xp.isnan(X)
+        if not bool(xp.any(missing)):
+            return fourier.spectra(X) if self.model == "blind_deconvolution" else double(X), None
+        if self.model == "blind_deconvolution":
+            rows = np.flatnonzero(to_numpy(xp.any(missing, axis=1)))
+            raise ValueError(
+                f"X contains NaN in {len(rows)} snapshot(s), the first at row {rows[0]}. A filter "
+                "mixes all entries of a row, so that a row with gaps tells nothing here: leave "
+                "these rows out, or interpolate."
+            )
+        if bool(xp.all(missing)):
+            raise ValueError("X contains nothing but NaN: no sensor measured anything.")
+        return double(fourier.known(X)), xp.astype(~missing, xp.float64)
 
     def _checked(self, X: Any, method: str) -> Array:
         check_is_fitted(self)
-        X = check_measurements(self, X, reset=False, like=self.gains_, method=method)
+        X = check_measurements(
+            self, X, reset=False, like=self.gains_, method=method, allow_nan=True
+        )
         if self._real and is_complex(X):
             raise ValueError(
                 f"X is complex, but this {type(self).__name__} was fitted on real measurements, "
@@ -413,40 +447,33 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
             del self.filter_
         self.gains_ = in_width_of(gains, X)
         self.signal_ = in_width_of(signals[0, :] if self.model == "repeated" else signals, X)
+        self.solver_, self.n_iter_ = self._options.solver, found.n_iter
         self.residual_norm_ = found.residual_norm
-        values = found.singular_values
+        values = found.spectrum.values
         self.singular_values_ = move_like(values, X)
         self.smallest_singular_gap_ = float(values[min(1, len(values) - 1)] - values[0])
-        self.null_dim_, self.n_iter_ = found.null_dim, found.n_iter
+        self.singular_value_ratio_ = found.spectrum.ratio
+        self.null_dim_ = found.spectrum.null_dim
+        self.sensor_residuals_ = in_width_of(found.sensor_residuals, X)
 
     def _ideal(self) -> Array:
         """What ideal sensors would have measured in fit, for the displays."""
-        stack = getattr(self._fitted_stack, "inner", self._fitted_stack)
+        stack = getattr(self._stack_of_fit, "inner", self._stack_of_fit)
         shared = self.model == "repeated"
         images = stack.apply(double(self.signal_)[None, :] if shared else double(self.signal_))
-        return array_namespace(images).broadcast_to(images, self._shape)
+        n_snapshots = images.shape[0] if not shared else self._n_snapshots
+        return array_namespace(images).broadcast_to(images, (n_snapshots, images.shape[1]))
 
-    def _live(self) -> np.ndarray:
-        """Which sensors have a gain."""
-        return np.isfinite(to_numpy(self.gains_))
-
-    def _signals(self, Y: Array, stack: SensingStack) -> Array:
+    def _signals(self, Y: Array, measured: Array | None, stack: SensingStack) -> Array:
         """Signals behind measurements, from the sensors that have a gain."""
-        d, live = double(self.gains_), self._live()
-        if not live.all():
-            xp, kept = array_namespace(Y), move_like(np.flatnonzero(live), Y)
-            Y, d, stack = xp.take(Y, kept, axis=1), xp.take(d, kept), LiveSensors(stack, live)
-        x = recovered_signals(
-            Y,
-            d,
-            stack,
-            shared_signal=self.model == "repeated",
-            how=LeastSquaresHow(
-                self.solver_, self.tol, 1000 if self.max_iter is None else self.max_iter
-            ),
-        )
+        if measured is not None:
+            stack = WeightedStack(stack, measured)
+        d = fourier.known(double(self.gains_))  # of a sensor without a gain nothing is expected
+        xp = array_namespace(Y)
+        Y = xp.where(d == 0, xp.zeros_like(Y), Y)
+        x = recovered_signals(Y, d, stack, self._options)
         real = self.model == "blind_deconvolution" and self._real and self.reference is None
-        return array_namespace(x).real(x) if real else x
+        return xp.real(x) if real else x
 
     def _filtered(self, X: Array, transfer: Array) -> Array:
         """Filter the rows; real if rows and filter are."""

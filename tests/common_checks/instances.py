@@ -124,7 +124,7 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     "SelfCalibrationLS": lambda cls: [
         cls(),
         cls(method="svd"),
-        cls(solver="dense", reference=0),
+        cls(solver="schur", reference=0),
         cls(solver="lsqr", reference=0),
         cls(refine=2, damp=0.01),
         cls(sparsity=0.01),

@@ -39,7 +39,7 @@ def blurred(rng, *, n_snapshots=4, m=32, n=8, is_complex=False):
     return X if is_complex else X.real.copy(), C, h, x
 
 
-@pytest.mark.parametrize("solver", ["auto", "dense", "schur", "lsqr"])
+@pytest.mark.parametrize("solver", ["auto", "schur", "lsqr"])
 @pytest.mark.parametrize("method", ["ls", "svd"])
 @pytest.mark.parametrize("is_complex", [False, True])
 @pytest.mark.parametrize("model", MODELS)
@@ -93,7 +93,7 @@ def test_operators_of_ours_of_scipy_and_matrices_agree(rng):
     A = np.stack([operator @ np.eye(8) for operator in ours])
     d, x = rng.uniform(0.5, 1.5, 32) * np.exp(1j * rng.uniform(0, 1, 32)), gaussian(rng, 8)
     X = noisy(rng, d * (A @ x), 30)
-    wanted = SelfCalibrationLS("repeated", sensing=A, solver="dense").fit(X)
+    wanted = SelfCalibrationLS("repeated", sensing=A, solver="schur").fit(X)
     scipys = [aslinearoperator(a) for a in A]
     mixed = [ours[0], *scipys[1:]]
     for sensing in (ours, tuple(ours), scipys, mixed, A.tolist()):

@@ -18,17 +18,16 @@ from typing import NamedTuple
 import numpy as np
 
 from ...._array import Array, array_namespace, conj, device_of, move_like, to_numpy
-from ..sensing import LiveSensors, SensingStack
-from .dense import DenseSolver
+from ..sensing import ChosenSnapshots, LiveSensors, SensingStack, WeightedStack
 from .lsqr import LsqrSolver
-from .misfit import LeastSquaresHow, refined
+from .misfit import refined
 from .schur import SchurSolver
-from .system import BalancedSystem, Solver, balanced_system
+from .system import BalancedSystem, CalibrationOptions, Solver, Spectrum
 
 __all__ = [
     "Calibration",
-    "Request",
     "calibrated",
+    "determined_snapshots",
     "error_after_best_scalar",
     "live_sensors",
     "resolved_solver",
@@ -42,29 +41,6 @@ _SCHUR_NUMBERS = 2**24
 _FAST_UNKNOWNS = 256
 
 
-class Request(NamedTuple):
-    """What is asked of a calibration."""
-
-    method: str = "ls"
-    """"ls" or "svd"."""
-    solver: str = "schur"
-    """"dense", "schur" or "lsqr": see :func:`resolved_solver`."""
-    w: Array | None = None
-    """Normalisation ``w^H s = 1``, (m,); None with method "svd" means unit mean of ``|s|^2``."""
-    gain_basis: Array | None = None
-    """B of ``d = B h``, (m, k)."""
-    sparsity: float = 0.0
-    """Weight of ``sum |x|``, as a share of ``max |A^H y|``."""
-    refine: int = 0
-    """Alternating steps on the true misfit."""
-    damp: float = 0.0
-    """Weight of ``|x|``, relative to the columns of the system."""
-    tol: float = 1e-10
-    """Where iterations stop."""
-    max_iter: int = 1000
-    """Most steps of one run of LSQR."""
-
-
 class Calibration(NamedTuple):
     """What a calibration found."""
 
@@ -72,16 +48,18 @@ class Calibration(NamedTuple):
     """d, (m,); NaN for dead sensors."""
     signals: Array
     """(q, n): one row for a shared signal, else one for each snapshot."""
-    residual_norm: float
-    """Norm of ``y_l - d A_l x_l`` over all snapshots."""
-    singular_values: np.ndarray
-    """The smallest few of the balanced system, ascending."""
-    null_dim: int
-    """Dimension of the space of solutions; above 1 the answer is one of many."""
+    spectrum: Spectrum
+    """Small end of the singular values: whether the data determine the gains."""
     n_iter: int
     """Steps of LSQR, 1 for a direct solver."""
     converged: bool
     """Whether every iteration reached its tolerance."""
+    residual_norm: float = 0.0
+    """Norm of ``y_l - d A_l x_l`` over what was measured."""
+    sensor_residuals: Array | None = None
+    """The same for each sensor, relative to what it measured, (m,)."""
+    weights: Array | None = None
+    """(p, m); None unless the loss is robust."""
 
 
 def resolved_solver(solver: str, stack: SensingStack, n_snapshots: int, shared_signal: bool) -> str:
@@ -89,7 +67,7 @@ def resolved_solver(solver: str, stack: SensingStack, n_snapshots: int, shared_s
 
     Parameters
     ----------
-    solver : {"auto", "dense", "schur", "lsqr"}
+    solver : {"auto", "schur", "lsqr"}
         As given by the user.
     stack : SensingStack
         The maps.
@@ -100,7 +78,7 @@ def resolved_solver(solver: str, stack: SensingStack, n_snapshots: int, shared_s
 
     Returns
     -------
-    solver : {"dense", "schur", "lsqr"}
+    solver : {"schur", "lsqr"}
         "schur", or "lsqr" where the maps are fast or elimination would be too large.
     """
     if solver != "auto":
@@ -132,12 +110,31 @@ def live_sensors(Y: Array) -> np.ndarray:
     return size > 8 * 2.0**-52 * len(size) ** 0.5 * size.max()
 
 
+def determined_snapshots(measured: Array, n_atoms: int) -> np.ndarray:
+    """Tell which snapshots measured as many sensors as their signals have atoms.
+
+    Parameters
+    ----------
+    measured : array of shape (p, m)
+        1.0 where something was measured, else 0.0.
+    n_atoms : int
+        Length of a signal.
+
+    Returns
+    -------
+    determined : ndarray of shape (p,) of bool
+        True also where all sensors were measured.
+    """
+    counts = to_numpy(array_namespace(measured).sum(measured, axis=1))
+    return counts >= min(n_atoms, measured.shape[1])
+
+
 def calibrated(
     Y: Array,
     stack: SensingStack,
-    request: Request,
+    options: CalibrationOptions,
     *,
-    shared_signal: bool,
+    measured: Array | None = None,
     report: Callable[[str], None] = lambda message: None,
 ) -> Calibration:
     """Find gains and signals behind measurements.
@@ -145,13 +142,13 @@ def calibrated(
     Parameters
     ----------
     Y : array of shape (p, m)
-        Measurements in double precision, not all zero.
+        Measurements in double precision; zero where nothing was measured.
     stack : SensingStack
         The maps A_l: one for all snapshots, or p.
-    request : Request
+    options : CalibrationOptions
         How.
-    shared_signal : bool
-        Whether all snapshots measure the same signal.
+    measured : array of shape (p, m), default=None
+        1.0 where something was measured, else 0.0; None means everywhere.
     report : callable, default does nothing
         Gets a line of text now and then.
 
@@ -163,9 +160,13 @@ def calibrated(
     Raises
     ------
     ValueError
-        If ``w^H s = 1`` excludes the solution.
+        If all measurements are zero, or ``w^H s = 1`` excludes the solution.
     """
     xp = array_namespace(Y)
+    told = np.ones(Y.shape[0], dtype=bool)
+    if measured is not None and not options.shared_signal:
+        told = determined_snapshots(measured, stack.shape[2])
+        Y, stack, measured = _of_snapshots(Y, stack, measured, told)
     live = live_sensors(Y)
     if not live.any():
         raise ValueError(
@@ -173,75 +174,117 @@ def calibrated(
             "signal."
         )
     if not live.all():
-        Y, stack, request = _of_live_sensors(Y, stack, request, live)
-    w, basis = request.w, request.gain_basis
-    make = _SOLVERS[request.solver]
-    plain = balanced_system(Y, stack, shared_signal=shared_signal)
-    solver = make(plain, request)
-    penalty = _damping(plain, request.damp)
-    steps = 0
-    z = _solution(solver, plain, request) if penalty is None and not request.sparsity else None
-    if z is None:
-        z, penalty, steps = _penalised(Y, plain, penalty, make, request, report)
-    spectrum = solver.spectrum(z)
-    report(f"smallest singular values {spectrum.values}, null dimension {spectrum.null_dim}")
-    if request.method == "ls" and penalty is None and spectrum.null_dim == 1:
-        if int(xp.sum(xp.astype(w != 0, xp.int64))) > 1:  # a reference sensor excludes nothing
-            _check_normalisation(plain, z, spectrum.values, request.tol)
-    s, x = _normalised(*plain.unscaled(z), w)
-    d = 1.0 / _nonzero(s)
-    n_steps = max(request.refine, 0 if basis is None else 1)
-    if n_steps:
-        d, x = refined(
-            Y,
-            x,
-            stack,
-            n_steps,
-            shared_signal=shared_signal,
-            gain_basis=basis,
-            penalty=penalty,
-            how=LeastSquaresHow(request.solver, request.tol, request.max_iter),
-            report=report,
-        )
-        s, x = _normalised(1.0 / _nonzero(d), x, w)
-        d = 1.0 / _nonzero(s)
-    misfit = xp.linalg.vector_norm(Y - d * stack.apply(x))
-    return Calibration(
-        _with_dead(d, live),
-        x,
-        float(misfit),
-        spectrum.values,
-        spectrum.null_dim,
-        max(solver.n_iter + steps, 1),
-        solver.converged,
+        Y, stack, options, measured = _of_live_sensors(Y, stack, options, measured, live)
+    if options.loss == "squared":
+        found = _least_squares(Y, stack, options, measured, report)
+    else:
+        found = _robust(Y, stack, options, measured, report)
+    residual = Y - found.gains * stack.apply(found.signals)
+    residual = residual if measured is None else measured * residual
+    sizes = xp.linalg.vector_norm(residual, axis=0)
+    signals = found.signals if told.all() else _with_dead(found.signals.T, told).T
+    return found._replace(
+        gains=_with_dead(found.gains, live),
+        signals=signals,
+        residual_norm=float(xp.linalg.vector_norm(sizes)),
+        sensor_residuals=_with_dead(sizes / xp.linalg.vector_norm(Y, axis=0), live),
+        weights=None if found.weights is None else _with_dead(found.weights, live),
     )
 
 
+def _least_squares(
+    Y: Array,
+    stack: SensingStack,
+    options: CalibrationOptions,
+    weights: Array | None,
+    report: Callable[[str], None],
+) -> Calibration:
+    """Calibrate sensors that all measured something, each measurement with its weight."""
+    xp = array_namespace(Y)
+    n_measured = None
+    if weights is not None:
+        roots = weights**0.5
+        Y, stack = roots * Y, WeightedStack(stack, roots)
+        n_measured = int(xp.sum(xp.astype(weights > 0.0, xp.int64)))
+    make, w = _SOLVERS[options.solver], options.normalization
+    plain = BalancedSystem(Y, stack, shared_signal=options.shared_signal, n_measured=n_measured)
+    solver = make(plain, options)
+    penalty, steps = _damping(plain, options.damp), 0
+    if penalty is None and not options.sparsity:
+        z = _solution(solver, plain, options)
+    else:
+        z, penalty, steps = _penalised(Y, plain, penalty, make, options, report)
+    spectrum = solver.spectrum(z)
+    report(f"smallest singular values {spectrum.values}, null dimension {spectrum.null_dim}")
+    if options.method == "ls" and penalty is None and spectrum.null_dim == 1:
+        if int(xp.sum(xp.astype(w != 0, xp.int64))) > 1:  # a reference sensor excludes nothing
+            _check_normalisation(plain, z, spectrum.values, options.tol)
+    s, x = _normalised(*plain.unscaled(z), w)
+    d = 1.0 / _nonzero(s)
+    n_steps = max(options.refine, 0 if options.gain_basis is None else 1)
+    if n_steps:
+        d, x = refined(Y, x, stack, n_steps, options, penalty=penalty, report=report)
+        s, x = _normalised(1.0 / _nonzero(d), x, w)
+        d = 1.0 / _nonzero(s)
+    n_iter = max(solver.n_iter + steps, 1)
+    return Calibration(d, x, spectrum, n_iter, solver.converged)
+
+
+def _robust(
+    Y: Array,
+    stack: SensingStack,
+    options: CalibrationOptions,
+    measured: Array | None,
+    report: Callable[[str], None],
+) -> Calibration:
+    raise NotImplementedError
+
+
+def _of_snapshots(
+    Y: Array, stack: SensingStack, measured: Array, told: np.ndarray
+) -> tuple[Array, SensingStack, Array]:
+    """The problem without the snapshots that tell nothing of the gains."""
+    if not told.any():
+        raise ValueError(
+            f"No snapshot measured as many as n_atoms={stack.shape[2]} sensors: each could have "
+            "any gains. Give fewer atoms, or snapshots with fewer gaps (NaN)."
+        )
+    if told.all():
+        return Y, stack, measured
+    xp, kept = array_namespace(Y), move_like(np.flatnonzero(told), Y)
+    stack = stack if stack.shape[0] == 1 else ChosenSnapshots(stack, told)
+    return xp.take(Y, kept, axis=0), stack, xp.take(measured, kept, axis=0)
+
+
 def _of_live_sensors(
-    Y: Array, stack: SensingStack, request: Request, live: np.ndarray
-) -> tuple[Array, LiveSensors, Request]:
+    Y: Array,
+    stack: SensingStack,
+    options: CalibrationOptions,
+    measured: Array | None,
+    live: np.ndarray,
+) -> tuple[Array, LiveSensors, CalibrationOptions, Array | None]:
     """The problem without the sensors that measured nothing."""
     xp, kept = array_namespace(Y), move_like(np.flatnonzero(live), Y)
     w, basis = (
         None if values is None else xp.take(values, kept, axis=0)
-        for values in (request.w, request.gain_basis)
+        for values in (options.normalization, options.gain_basis)
     )
-    request = request._replace(w=w, gain_basis=basis)
-    return xp.take(Y, kept, axis=1), LiveSensors(stack, live), request
+    options = options._replace(normalization=w, gain_basis=basis)
+    measured = None if measured is None else xp.take(measured, kept, axis=1)
+    return xp.take(Y, kept, axis=1), LiveSensors(stack, live), options, measured
 
 
-_SOLVERS: dict[str, Callable[[BalancedSystem, Request], Solver]] = {
-    "dense": lambda system, request: DenseSolver(system),
-    "schur": lambda system, request: SchurSolver(system, tol=request.tol),
-    "lsqr": lambda system, request: LsqrSolver(system, tol=request.tol, max_iter=request.max_iter),
+_SOLVERS: dict[str, Callable[[BalancedSystem, CalibrationOptions], Solver]] = {
+    "schur": lambda system, options: SchurSolver(system, tol=options.tol),
+    "lsqr": lambda system, options: LsqrSolver(system, tol=options.tol, max_iter=options.max_iter),
 }
 
 
-def _solution(solver: Solver, system: BalancedSystem, request: Request) -> Array:
+def _solution(solver: Solver, system: BalancedSystem, options: CalibrationOptions) -> Array:
     """Balanced unknowns up to a factor."""
-    if request.method == "svd":
+    if options.method == "svd":
         return solver.smallest()
-    return solver.constrained(request.w / system.s_scale)
+    return solver.constrained(options.normalization / system.s_scale)
 
 
 def _check_normalisation(system: BalancedSystem, z: Array, values: np.ndarray, tol: float) -> None:
@@ -278,13 +321,14 @@ def _nonzero(values: Array) -> Array:
     return xp.where(size > floor, values, xp.full_like(values, float(floor)))
 
 
-def _with_dead(d: Array, live: np.ndarray) -> Array:
-    """Gains of all sensors, NaN where dead."""
+def _with_dead(values: Array, live: np.ndarray) -> Array:
+    """Numbers of all sensors, NaN where dead."""
     if live.all():
-        return d
-    xp = array_namespace(d)
-    place = move_like(np.where(live, np.cumsum(live) - 1, int(live.sum())), d)
-    return xp.take(xp.concat([d, xp.full_like(d[:1], xp.nan)]), place)
+        return values
+    xp = array_namespace(values)
+    place = move_like(np.where(live, np.cumsum(live) - 1, int(live.sum())), values)
+    dead = xp.full_like(values[..., :1], xp.nan)
+    return xp.take(xp.concat([values, dead], axis=-1), place, axis=-1)
 
 
 # --- penalties ------------------------------------------------------------------------------------
@@ -304,8 +348,8 @@ def _penalised(
     Y: Array,
     plain: BalancedSystem,
     damping: Array | None,
-    make: Callable[[BalancedSystem, Request], Solver],
-    request: Request,
+    make: Callable[[BalancedSystem, CalibrationOptions], Solver],
+    options: CalibrationOptions,
     report: Callable[[str], None],
 ) -> tuple[Array, Array, int]:
     """Solve with penalties: once for ``damp``, reweighted until it settles for ``sparsity``.
@@ -317,7 +361,7 @@ def _penalised(
     images = plain.stack.adjoint(xp.astype(Y, plain.Y.dtype))
     if plain.shared_signal:
         images = xp.sum(images, axis=0, keepdims=True)
-    lam = request.sparsity * float(xp.max(xp.abs(images)))
+    lam = options.sparsity * float(xp.max(xp.abs(images)))
     zeros = xp.zeros(images.shape, dtype=xp.float64, device=device_of(Y))
     damping = zeros if damping is None else damping
     # the start: as if every atom had the size of the largest in a plain correlation
@@ -326,17 +370,17 @@ def _penalised(
     for step in range(_SPARSE_STEPS if lam > 0.0 else 1):
         if lam > 0.0:
             weights = damping + lam / (size + 1e-6 * xp.max(size))
-        system = balanced_system(Y, plain.stack, shared_signal=plain.shared_signal, penalty=weights)
-        solver = make(system, request)
-        z = _solution(solver, system, request)
+        system = BalancedSystem(Y, plain.stack, shared_signal=plain.shared_signal, penalty=weights)
+        solver = make(system, options)
+        z = _solution(solver, system, options)
         n_iter += solver.n_iter
-        x = _normalised(*plain.unscaled(z), request.w)[1]
+        x = _normalised(*plain.unscaled(z), options.normalization)[1]
         size = xp.abs(x)
         if before is not None:
             length = float(xp.linalg.vector_norm(x))
             if length == 0.0:
                 raise ValueError(
-                    f"sparsity={request.sparsity:.3g} leaves no signal at all. Lower it."
+                    f"sparsity={options.sparsity:.3g} leaves no signal at all. Lower it."
                 )
             change = float(xp.linalg.vector_norm(x - before)) / length
             report(f"sparse step {step}: signal changed by {change:.2g}")
