@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -23,16 +24,19 @@ from .._checks.complex import check_measurements, check_target_is_not_complex
 from ..functional.inverse.self_calibration import fourier
 from ..functional.inverse.self_calibration.calibration import (
     Calibration,
+    best_n_atoms,
     calibrated,
     determined_snapshots,
 )
 from ..functional.inverse.self_calibration.misfit import recovered_signals
+from ..functional.inverse.self_calibration.robust import reweighted
 from ..functional.inverse.sensing import SensingStack, TransformedStack, WeightedStack
 from ._options import (
     calibration_options,
     check_stack_suits_model,
     default_atoms,
     in_width_of,
+    most_atoms,
     warn_about,
 )
 from ._sensing import sensing_stack
@@ -188,7 +192,7 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
     _parameter_constraints: dict = {
         "model": [StrOptions({"snapshots", "repeated", "diverse", "blind_deconvolution"})],
         "sensing": "no_validation",  # checked against X, with the other shapes
-        "n_atoms": [Interval(Integral, 1, None, closed="left"), None],
+        "n_atoms": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
         "method": [StrOptions({"ls", "svd"})],
         "solver": [StrOptions({"auto", "schur", "lsqr"})],
         "loss": [StrOptions({"squared", "robust"})],
@@ -240,6 +244,10 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
 
     _not_finite = {
         "gains_": "NaN: the sensor measured nothing",
+        "signal_": "NaN: the snapshot measured fewer sensors than it has atoms",
+        "sensor_residuals_": "NaN: the sensor measured nothing",
+        "measurement_weights_": "NaN: of a sensor or snapshot that told nothing",
+        "recover": "NaN: the snapshot measured fewer sensors than it has atoms",
         "transform": "NaN: what a sensor without a gain measured",
         "inverse_transform": "NaN: what a sensor without a gain will measure",
     }
@@ -264,18 +272,22 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
         """
         check_target_is_not_complex(self, y)
         X = check_measurements(self, X, reset=True, allow_nan=True)
+        sensing = self.sensing if sensing is None else sensing
         Y, measured = self._measured(X)
-        stack = self._stack(self.sensing if sensing is None else sensing, X)
+        how: Any = {"measured": measured, "report": lambda line: progress(self, line)}
+        stack = self._stack(sensing, X, None if self.n_atoms == "auto" else self.n_atoms)
         options = calibration_options(self, Y, stack)
-        found = calibrated(
-            Y, stack, options, measured=measured, report=lambda line: progress(self, line)
-        )
+        if self.n_atoms == "auto" and isinstance(sensing, str):
+            n_most = most_atoms(self.model, *X.shape)
+            n_atoms = best_n_atoms(Y, lambda n: self._stack(sensing, X, n), n_most, options, **how)
+            stack = self._stack(sensing, X, n_atoms)
+        found = calibrated(Y, stack, options, **how)
         inner = getattr(stack, "inner", stack)  # that of a filter lies behind a Fourier transform
         self._stack_of_fit, self._options = stack, options
         self._real = not (is_complex(X) or inner.is_complex)
-        self._n_snapshots = X.shape[0]
+        self._n_snapshots, self.n_atoms_ = X.shape[0], stack.shape[2]
         self._store(found, X)
-        warn_about(found, tuple(X.shape), self.tol)
+        warn_about(found, self, X)
         return self
 
     def transform(self, X: Any) -> Array:
@@ -336,12 +348,12 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
         stack = self._new_stack(X, sensing)
         signal = self._signals(Y, measured, stack)
         if self.model == "repeated":
-            return in_width_of(signal[0, :], X)
+            return in_width_of(X, signal[0, :])
         if measured is not None:
             xp = array_namespace(signal)
             known = move_like(determined_snapshots(measured, stack.shape[2]), X)
             signal = xp.where(known[:, None], signal, xp.full_like(signal, xp.nan))
-        return in_width_of(signal, X)
+        return in_width_of(X, signal)
 
     def score(self, X: Any, y: Any = None, *, sensing: Any = None) -> float:
         """Share of the energy of measurements that gains and best signals explain.
@@ -382,13 +394,13 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
 
     # --- what the methods share ------------------------------------------------------------------
 
-    def _stack(self, sensing: Any, X: Array) -> SensingStack:
+    def _stack(self, sensing: Any, X: Array, n_atoms: int | None) -> SensingStack:
         """The maps to the sensors, or for filters to their frequencies."""
         p, m = X.shape
         stack = sensing_stack(
             sensing,
             n_sensors=m,
-            n_atoms=self.n_atoms,
+            n_atoms=n_atoms,
             default_atoms=default_atoms(self.model, p, m),
             like=X,
         )
@@ -398,7 +410,7 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
     def _new_stack(self, X: Array, sensing: Any) -> SensingStack:
         """The maps for other snapshots than those of fit."""
         if sensing is not None:
-            return self._stack(sensing, X)
+            return self._stack(sensing, X, self.n_atoms_)
         check_stack_suits_model(self._stack_of_fit, self.model, X.shape[0])
         return self._stack_of_fit
 
@@ -436,25 +448,28 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
 
     def _store(self, found: Calibration, X: Array) -> None:
         """Set the fitted attributes."""
-        gains, signals = found.gains, found.signals
+        for name in ("filter_", "measurement_weights_"):  # of an earlier fit with other parameters
+            vars(self).pop(name, None)
+        gains, signals, spectrum = found.gains, found.signals, found.spectrum
         if self.model == "blind_deconvolution":
             if self._real and self.reference is None:
                 gains, signals, h = fourier.real_filter(gains, signals)
             else:
                 h = fourier.filter_of(gains)
-            self.filter_ = in_width_of(h, X)
-        elif hasattr(self, "filter_"):
-            del self.filter_
-        self.gains_ = in_width_of(gains, X)
-        self.signal_ = in_width_of(signals[0, :] if self.model == "repeated" else signals, X)
+            self.filter_ = in_width_of(X, h)
+        signals = signals[0, :] if self.model == "repeated" else signals
+        self.gains_, self.signal_, self.sensor_residuals_ = in_width_of(
+            X, gains, signals, found.sensor_residuals
+        )
+        if found.weights is not None:
+            self.measurement_weights_ = in_width_of(X, found.weights)
         self.solver_, self.n_iter_ = self._options.solver, found.n_iter
         self.residual_norm_ = found.residual_norm
-        values = found.spectrum.values
-        self.singular_values_ = move_like(values, X)
-        self.smallest_singular_gap_ = float(values[min(1, len(values) - 1)] - values[0])
-        self.singular_value_ratio_ = found.spectrum.ratio
-        self.null_dim_ = found.spectrum.null_dim
-        self.sensor_residuals_ = in_width_of(found.sensor_residuals, X)
+        self.singular_values_ = move_like(spectrum.values, X)
+        first, second = spectrum.values[[0, min(1, len(spectrum.values) - 1)]]
+        self.smallest_singular_gap_ = float(second - first)
+        self.singular_value_ratio_, self.null_dim_ = spectrum.ratio, spectrum.null_dim
+        self.gains_determined_ = found.determined
 
     def _ideal(self) -> Array:
         """What ideal sensors would have measured in fit, for the displays."""
@@ -466,17 +481,31 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
 
     def _signals(self, Y: Array, measured: Array | None, stack: SensingStack) -> Array:
         """Signals behind measurements, from the sensors that have a gain."""
-        if measured is not None:
-            stack = WeightedStack(stack, measured)
-        d = fourier.known(double(self.gains_))  # of a sensor without a gain nothing is expected
         xp = array_namespace(Y)
+        d = fourier.known(double(self.gains_))  # of a sensor without a gain nothing is expected
         Y = xp.where(d == 0, xp.zeros_like(Y), Y)
-        x = recovered_signals(Y, d, stack, self._options)
+        if self._options.loss == "robust":
+            live = xp.broadcast_to(xp.astype(d != 0, xp.float64), Y.shape)
+            measured = live if measured is None else live * measured
+            fit = partial(self._weighted_signals, Y, d, stack)
+            has_phases = stack.is_complex or is_complex(Y)
+            measured = reweighted(fit, Y, measured, is_complex=has_phases)
+        x, _ = self._weighted_signals(Y, d, stack, measured)
         real = self.model == "blind_deconvolution" and self._real and self.reference is None
         return xp.real(x) if real else x
+
+    def _weighted_signals(
+        self, Y: Array, d: Array, stack: SensingStack, weights: Array | None
+    ) -> tuple[Array, Array]:
+        """Signals behind measurements with weights, and what they leave unexplained."""
+        rows, maps = Y, stack
+        if weights is not None:
+            rows, maps = weights**0.5 * Y, WeightedStack(stack, weights**0.5)
+        x = recovered_signals(rows, d, maps, self._options)
+        return x, Y - d * stack.apply(x)
 
     def _filtered(self, X: Array, transfer: Array) -> Array:
         """Filter the rows; real if rows and filter are."""
         rows = fourier.filtered(X, transfer)
         real = not is_complex(X) and not is_complex(self.filter_)
-        return in_width_of(array_namespace(rows).real(rows) if real else rows, X)
+        return in_width_of(X, array_namespace(rows).real(rows) if real else rows)

@@ -17,23 +17,39 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...._array import Array, array_namespace, conj, device_of, move_like, to_numpy
+from ...._array import (
+    Array,
+    array_namespace,
+    conj,
+    device_of,
+    is_complex,
+    move_like,
+    to_numpy,
+)
 from ..sensing import ChosenSnapshots, LiveSensors, SensingStack, WeightedStack
+from .fourier import known
 from .lsqr import LsqrSolver
 from .misfit import refined
+from .robust import reweighted
 from .schur import SchurSolver
 from .system import BalancedSystem, CalibrationOptions, Solver, Spectrum
 
 __all__ = [
     "Calibration",
+    "best_n_atoms",
     "calibrated",
     "determined_snapshots",
     "error_after_best_scalar",
     "live_sensors",
+    "needed_ratio",
     "resolved_solver",
 ]
 
 _SPARSE_STEPS = 50
+# A model that explains less than this share of the measurements is not the model of the others.
+_KEPT = 0.7
+# A measurement with less weight is set aside.
+_SOME_WEIGHT = 0.01
 # Elimination up to this order of its eigenproblem, and this many numbers in the matrices A_l.
 _SCHUR_ORDER = 1024
 _SCHUR_NUMBERS = 2**24
@@ -50,16 +66,26 @@ class Calibration(NamedTuple):
     """(q, n): one row for a shared signal, else one for each snapshot."""
     spectrum: Spectrum
     """Small end of the singular values: whether the data determine the gains."""
+    needed_ratio: float
+    """How far the singular values must be apart: see `needed_ratio`."""
     n_iter: int
     """Steps of LSQR, 1 for a direct solver."""
     converged: bool
     """Whether every iteration reached its tolerance."""
     residual_norm: float = 0.0
-    """Norm of ``y_l - d A_l x_l`` over what was measured."""
+    """Norm of ``y_l - d A_l x_l`` over what was measured, with its weights."""
     sensor_residuals: Array | None = None
     """The same for each sensor, relative to what it measured, (m,)."""
     weights: Array | None = None
     """(p, m); None unless the loss is robust."""
+    kept: float = 1.0
+    """Share of the measurements that the robust loss did not set aside."""
+
+    @property
+    def determined(self) -> bool:
+        """Whether the data tell this solution from all others, noise considered."""
+        apart = self.spectrum.null_dim == 1 and self.spectrum.ratio >= self.needed_ratio
+        return apart and self.kept >= _KEPT
 
 
 def resolved_solver(solver: str, stack: SensingStack, n_snapshots: int, shared_signal: bool) -> str:
@@ -116,7 +142,7 @@ def determined_snapshots(measured: Array, n_atoms: int) -> np.ndarray:
     Parameters
     ----------
     measured : array of shape (p, m)
-        1.0 where something was measured, else 0.0.
+        1.0 where something was measured, else 0.0; or weights between.
     n_atoms : int
         Length of a signal.
 
@@ -125,7 +151,7 @@ def determined_snapshots(measured: Array, n_atoms: int) -> np.ndarray:
     determined : ndarray of shape (p,) of bool
         True also where all sensors were measured.
     """
-    counts = to_numpy(array_namespace(measured).sum(measured, axis=1))
+    counts = np.sum(to_numpy(measured) > _SOME_WEIGHT, axis=1)
     return counts >= min(n_atoms, measured.shape[1])
 
 
@@ -162,11 +188,34 @@ def calibrated(
     ValueError
         If all measurements are zero, or ``w^H s = 1`` excludes the solution.
     """
+    if options.loss == "squared":
+        return _weighted(Y, stack, options, measured, report)
+    weights = _robust_weights(Y, stack, options, measured, report)
+    share = float(to_numpy(weights).sum()) / (
+        Y.size if measured is None else to_numpy(measured).sum()
+    )
+    return _weighted(Y, stack, options, weights, report)._replace(weights=weights, kept=share)
+
+
+def _weighted(
+    Y: Array,
+    stack: SensingStack,
+    options: CalibrationOptions,
+    weights: Array | None,
+    report: Callable[[str], None],
+    *,
+    check: bool = True,
+) -> Calibration:
+    """Calibrate what has weights: without dead sensors and snapshots that tell nothing."""
     xp = array_namespace(Y)
     told = np.ones(Y.shape[0], dtype=bool)
-    if measured is not None and not options.shared_signal:
-        told = determined_snapshots(measured, stack.shape[2])
-        Y, stack, measured = _of_snapshots(Y, stack, measured, told)
+    if weights is not None:
+        Y = xp.where(weights > 0.0, Y, xp.zeros_like(Y))
+        if not options.shared_signal:
+            told = determined_snapshots(weights, stack.shape[2])
+            if options.loss == "robust" and not told.any():
+                told[:] = True  # too many atoms: the share that is kept tells
+            Y, stack, weights = _of_snapshots(Y, stack, weights, told)
     live = live_sensors(Y)
     if not live.any():
         raise ValueError(
@@ -174,21 +223,17 @@ def calibrated(
             "signal."
         )
     if not live.all():
-        Y, stack, options, measured = _of_live_sensors(Y, stack, options, measured, live)
-    if options.loss == "squared":
-        found = _least_squares(Y, stack, options, measured, report)
-    else:
-        found = _robust(Y, stack, options, measured, report)
+        Y, stack, options, weights = _of_live_sensors(Y, stack, options, weights, live)
+    found = _least_squares(Y, stack, options, weights, report, check=check)
     residual = Y - found.gains * stack.apply(found.signals)
-    residual = residual if measured is None else measured * residual
+    if weights is not None:
+        residual, Y = weights**0.5 * residual, weights**0.5 * Y
     sizes = xp.linalg.vector_norm(residual, axis=0)
-    signals = found.signals if told.all() else _with_dead(found.signals.T, told).T
     return found._replace(
         gains=_with_dead(found.gains, live),
-        signals=signals,
+        signals=found.signals if told.all() else _with_dead(found.signals.T, told).T,
         residual_norm=float(xp.linalg.vector_norm(sizes)),
         sensor_residuals=_with_dead(sizes / xp.linalg.vector_norm(Y, axis=0), live),
-        weights=None if found.weights is None else _with_dead(found.weights, live),
     )
 
 
@@ -198,6 +243,8 @@ def _least_squares(
     options: CalibrationOptions,
     weights: Array | None,
     report: Callable[[str], None],
+    *,
+    check: bool,
 ) -> Calibration:
     """Calibrate sensors that all measured something, each measurement with its weight."""
     xp = array_namespace(Y)
@@ -216,7 +263,7 @@ def _least_squares(
         z, penalty, steps = _penalised(Y, plain, penalty, make, options, report)
     spectrum = solver.spectrum(z)
     report(f"smallest singular values {spectrum.values}, null dimension {spectrum.null_dim}")
-    if options.method == "ls" and penalty is None and spectrum.null_dim == 1:
+    if check and options.method == "ls" and penalty is None and spectrum.null_dim == 1:
         if int(xp.sum(xp.astype(w != 0, xp.int64))) > 1:  # a reference sensor excludes nothing
             _check_normalisation(plain, z, spectrum.values, options.tol)
     s, x = _normalised(*plain.unscaled(z), w)
@@ -227,17 +274,109 @@ def _least_squares(
         s, x = _normalised(1.0 / _nonzero(d), x, w)
         d = 1.0 / _nonzero(s)
     n_iter = max(solver.n_iter + steps, 1)
-    return Calibration(d, x, spectrum, n_iter, solver.converged)
+    excess = plain.n_measured if weights is None else float(xp.sum(weights))
+    excess -= plain.n_signals * plain.n_atoms
+    needed = needed_ratio(excess, plain.n_sensors, is_complex=is_complex(plain.Y))
+    return Calibration(d, x, spectrum, needed, n_iter, solver.converged)
 
 
-def _robust(
+def needed_ratio(excess: float, n_sensors: int, *, is_complex: bool) -> float:
+    """Ratio of the two smallest singular values above which the gains are determined.
+
+    Two directions that hold nothing but noise have a ratio too, the larger the fewer equations
+    there are. This bound was set on simulated arrays: wrong numbers of atoms stay below it in
+    about 19 cases of 20.
+
+    Parameters
+    ----------
+    excess : float
+        Equations that are left after the signals.
+    n_sensors : int
+        Number of gains.
+    is_complex : bool
+        Whether each equation counts twice.
+
+    Returns
+    -------
+    ratio : float
+        At least 2.
+    """
+    equations_per_gain = excess * (2 if is_complex else 1) / max(n_sensors - 1, 1)
+    return max(2.0, 1.6 + 4.0 / max(equations_per_gain, 1e-3))
+
+
+def best_n_atoms(
+    Y: Array,
+    stack_of: Callable[[int], SensingStack],
+    n_most: int,
+    options: CalibrationOptions,
+    *,
+    measured: Array | None = None,
+    report: Callable[[str], None] = lambda message: None,
+) -> int:
+    """Find the number of atoms with which the gains are determined best.
+
+    Parameters
+    ----------
+    Y : array of shape (p, m)
+        Measurements in double precision; zero where nothing was measured.
+    stack_of : callable
+        Number of atoms -> maps.
+    n_most : int
+        Numbers from 1 to this are tried, each at the cost of a calibration.
+    options : CalibrationOptions
+        Whether the signal is shared, and the loss.
+    measured : array of shape (p, m), default=None
+        1.0 where something was measured, else 0.0.
+    report : callable, default does nothing
+        Gets a line for each number.
+
+    Returns
+    -------
+    n_atoms : int
+        That of the largest ratio of the second singular value to the first, measured by the ratio
+        that is needed.
+    """
+    # the spectrum does not depend on the normalisation; a few digits of the vectors suffice
+    loose = CalibrationOptions(
+        method="svd",
+        solver=options.solver,
+        shared_signal=options.shared_signal,
+        loss=options.loss,
+        tol=max(options.tol, 1e-4),
+        max_iter=options.max_iter,
+    )
+    best, margin = 1, 0.0
+    for n_atoms in range(1, n_most + 1):
+        if measured is not None and not determined_snapshots(measured, n_atoms).any():
+            break
+        found = calibrated(Y, stack_of(n_atoms), loose, measured=measured)
+        ratio = found.spectrum.ratio if found.kept >= _KEPT else 1.0
+        report(f"n_atoms={n_atoms}: singular values apart by a factor of {ratio:.3g}")
+        if ratio / found.needed_ratio > margin:
+            best, margin = n_atoms, ratio / found.needed_ratio
+    return best
+
+
+def _robust_weights(
     Y: Array,
     stack: SensingStack,
     options: CalibrationOptions,
     measured: Array | None,
     report: Callable[[str], None],
-) -> Calibration:
-    raise NotImplementedError
+) -> Array:
+    """Weights that outliers do not have; zero for sensors that hardly ever fit the others."""
+
+    def fit(weights: Array) -> tuple[Array, Array]:
+        found = _weighted(Y, stack, options, weights, quiet, check=False)
+        gains, signals = known(found.gains), known(found.signals)
+        return gains, Y - gains * stack.apply(signals)
+
+    def quiet(message: str) -> None:
+        """The steps in between are not worth a line each."""
+
+    has_phases = stack.is_complex or is_complex(Y)
+    return reweighted(fit, Y, measured, is_complex=has_phases, report=report)
 
 
 def _of_snapshots(
@@ -322,7 +461,7 @@ def _nonzero(values: Array) -> Array:
 
 
 def _with_dead(values: Array, live: np.ndarray) -> Array:
-    """Numbers of all sensors, NaN where dead."""
+    """Numbers of all sensors (last axis), NaN where dead."""
     if live.all():
         return values
     xp = array_namespace(values)
