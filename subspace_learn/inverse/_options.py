@@ -158,6 +158,12 @@ def in_width_of(X: Array, *results: Array) -> Any:
     return cast if len(cast) > 1 else cast[0]
 
 
+def _tells_sensors_apart(estimator: Any) -> bool:
+    """Whether residuals of sensors are theirs: no frequencies, no signal that is shrunk."""
+    is_shrunk = estimator.sparsity > 0.0 or estimator.damp > 0.0
+    return estimator.model != "blind_deconvolution" and not is_shrunk
+
+
 def warn_about(found: Calibration, estimator: Any, X: Array) -> None:
     """Tell what the data do not determine, what does not fit, and where LSQR did not end."""
     spectrum, (n_snapshots, n_sensors) = found.spectrum, X.shape
@@ -167,6 +173,14 @@ def warn_about(found: Calibration, estimator: Any, X: Array) -> None:
             f"{n_snapshots} snapshots of {n_sensors} sensors do not determine gains and signal: "
             f"the solutions form a space of dimension {spectrum.null_dim} (null_dim_), and the "
             "answer is one of them. Give more snapshots, fewer atoms, or maps that differ more.",
+            UserWarning,
+        )
+    elif found.n_without_gain:
+        warn(
+            f"{found.n_without_gain} of {n_sensors} sensors (of a filter: frequencies) have no "
+            "gain (NaN): the solution expects nothing of them, and any gain would explain what they "
+            "measured. If they are many, it is the trivial one, which a sensing allows that "
+            "reaches few sensors or frequencies: a constant in blind_deconvolution.",
             UserWarning,
         )
     elif not found.determined:
@@ -180,7 +194,7 @@ def warn_about(found: Calibration, estimator: Any, X: Array) -> None:
             + (f" {1 - found.kept:.0%} of them were set aside." if found.kept < 1 else ""),
             UserWarning,
         )
-    elif estimator.model != "blind_deconvolution":
+    elif _tells_sensors_apart(estimator) and found.converged:
         residuals = to_numpy(found.sensor_residuals)
         aside = np.zeros(n_sensors, dtype=bool)
         if found.weights is not None:  # not those that measured nothing at all

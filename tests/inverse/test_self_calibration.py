@@ -12,7 +12,6 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from subspace_learn import SelfCalibrationLS
@@ -127,8 +126,6 @@ def test_gains_learnt_on_some_snapshots_calibrate_others_in_a_pipeline(rng):
     y = x @ [1.0, -2.0, 0.5, 3.0]
     model = make_pipeline(SelfCalibrationLS(n_atoms=4), LinearRegression()).fit(X[:40], y[:40])
     assert model.score(X[40:], y[40:]) > 0.999
-    search = GridSearchCV(SelfCalibrationLS(), {"n_atoms": [2, 4]}, cv=3).fit(X)
-    assert search.best_params_ == {"n_atoms": 4}
     scale = np.mean(1 / gains)
     np.testing.assert_allclose(model[0].transform(X[40:]) * gains * scale, X[40:], atol=1e-10)
 

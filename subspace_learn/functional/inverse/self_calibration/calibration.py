@@ -78,6 +78,8 @@ class Calibration(NamedTuple):
     """The same for each sensor, relative to what it measured, (m,)."""
     weights: Array | None = None
     """(p, m); None unless the loss is robust."""
+    n_without_gain: int = 0
+    """Sensors of which the solution expects nothing, so that any gain would do."""
     kept: float = 1.0
     """Share of the measurements that the robust loss did not set aside."""
 
@@ -85,7 +87,8 @@ class Calibration(NamedTuple):
     def determined(self) -> bool:
         """Whether the data tell this solution from all others, noise considered."""
         apart = self.spectrum.null_dim == 1 and self.spectrum.ratio >= self.needed_ratio
-        return apart and self.kept >= _KEPT
+        is_trivial = self.n_without_gain > self.gains.shape[0] / 2
+        return apart and self.kept >= _KEPT and not is_trivial
 
 
 def resolved_solver(solver: str, stack: SensingStack, n_snapshots: int, shared_signal: bool) -> str:
@@ -225,7 +228,7 @@ def _weighted(
     if not live.all():
         Y, stack, options, weights = _of_live_sensors(Y, stack, options, weights, live)
     found = _least_squares(Y, stack, options, weights, report, check=check)
-    residual = Y - found.gains * stack.apply(found.signals)
+    residual = Y - known(found.gains) * stack.apply(found.signals)
     if weights is not None:
         residual, Y = weights**0.5 * residual, weights**0.5 * Y
     sizes = xp.linalg.vector_norm(residual, axis=0)
@@ -267,6 +270,9 @@ def _least_squares(
         if int(xp.sum(xp.astype(w != 0, xp.int64))) > 1:  # a reference sensor excludes nothing
             _check_normalisation(plain, z, spectrum.values, options.tol)
     s, x = _normalised(*plain.unscaled(z), w)
+    # of a sensor whose ideal measurement is zero any gain explains what it measured
+    expected = xp.abs(plain.split(z)[0])
+    unknown = expected <= max(options.tol, 1e-12) * xp.max(expected)
     d = 1.0 / _nonzero(s)
     n_steps = max(options.refine, 0 if options.gain_basis is None else 1)
     if n_steps:
@@ -274,10 +280,13 @@ def _least_squares(
         s, x = _normalised(1.0 / _nonzero(d), x, w)
         d = 1.0 / _nonzero(s)
     n_iter = max(solver.n_iter + steps, 1)
+    d = xp.where(unknown, xp.full_like(d, xp.nan), d)
+    n_without_gain = int(xp.sum(xp.astype(unknown, xp.int64)))
     excess = plain.n_measured if weights is None else float(xp.sum(weights))
     excess -= plain.n_signals * plain.n_atoms
     needed = needed_ratio(excess, plain.n_sensors, is_complex=is_complex(plain.Y))
-    return Calibration(d, x, spectrum, needed, n_iter, solver.converged)
+    found = Calibration(d, x, spectrum, needed, n_iter, solver.converged)
+    return found._replace(n_without_gain=n_without_gain)
 
 
 def needed_ratio(excess: float, n_sensors: int, *, is_complex: bool) -> float:
@@ -497,7 +506,11 @@ def _penalised(
     reweighted least squares; Daubechies et al. 2010), so each step is the same linear solve.
     """
     xp = array_namespace(Y)
-    images = plain.stack.adjoint(xp.astype(Y, plain.Y.dtype))
+    # strengths of sensors say nothing of the signal: each is brought to one, under w^H s = 1
+    s = 1.0 / plain.s_scale
+    if options.normalization is not None:
+        s = s / xp.sum(xp.abs(options.normalization) * s)
+    images = plain.stack.adjoint(xp.astype(Y * s, plain.Y.dtype))
     if plain.shared_signal:
         images = xp.sum(images, axis=0, keepdims=True)
     lam = options.sparsity * float(xp.max(xp.abs(images)))
@@ -545,6 +558,7 @@ def error_after_best_scalar(estimate: Array, truth: Array) -> float:
     Examples
     --------
     >>> import numpy as np
+    >>> from subspace_learn.inverse import error_after_best_scalar
     >>> error_after_best_scalar(np.array([2j, 4j]), np.array([1.0, 2.0]))
     0.0
     """

@@ -41,8 +41,8 @@ def starting_weights(sizes: np.ndarray, cut: float) -> np.ndarray:
     weights : ndarray of shape (p, m)
         In (0, 1]; zero where nothing was measured.
     """
-    relative = sizes / np.maximum(np.nanmedian(sizes, axis=0), 1e-300)
-    relative = relative / np.maximum(np.nanmedian(relative, axis=1, keepdims=True), 1e-300)
+    relative = sizes / np.maximum(_median(sizes, axis=0), 1e-300)
+    relative = relative / np.maximum(_median(relative, axis=1), 1e-300)
     weights = np.minimum(1.0, cut / np.maximum(relative, 1e-300)) ** 2
     return np.where(np.isnan(sizes), 0.0, np.maximum(weights, _LEAST))
 
@@ -117,3 +117,9 @@ def reweighted(
             best, weights = sigma, new
     spoken_for = weights.sum(axis=0) / np.maximum((~gaps).sum(axis=0), 1)
     return move_like(np.where(spoken_for < _SET_ASIDE, 0.0, weights), Y)
+
+
+def _median(values: np.ndarray, axis: int) -> np.ndarray:
+    """Medians of what is not NaN; zero where all is."""
+    empty = np.isnan(values).all(axis=axis, keepdims=True)
+    return np.nanmedian(np.where(empty, 0.0, values), axis=axis, keepdims=True)
