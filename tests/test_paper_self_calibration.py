@@ -7,9 +7,9 @@ import pytest
 
 from subspace_learn.functional.inverse.self_calibration.calibration import (
     calibrated,
-    error_after_best_scalar,
 )
 from subspace_learn.functional.inverse.self_calibration.system import CalibrationOptions
+from subspace_learn.inverse import error_after_best_scalar
 from tests.functional.inverse.self_calibration.cases import case, mean, noisy
 
 # Median errors (gains, signals) at 20 and 40 dB for 128 sensors, 32 atoms, 8 snapshots, Gaussian

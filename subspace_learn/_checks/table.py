@@ -144,9 +144,9 @@ def check_samples(
 
 
 def without_nan(X: Array) -> Array:
-    """Zeros in place of NaN: what is missing has no magnitude."""
+    """Zeros in place of NaN: what is missing has no magnitude. Half infinite is not missing."""
     xp = array_namespace(X)
-    missing = xp.isnan(X)
+    missing = xp.isnan(X) & ~xp.isinf(X)
     return xp.where(missing, xp.zeros_like(X), X) if bool(xp.any(missing)) else X
 
 

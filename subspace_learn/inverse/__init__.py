@@ -1,6 +1,6 @@
 """Inverse problems with an unknown instrument: sensors calibrated from the signals they see."""
 
-from ..functional.inverse.self_calibration.calibration import error_after_best_scalar
+from ..functional.inverse.self_calibration.misfit import error_after_best_scalar
 from ..functional.inverse.sensing import cosine_basis
 from ._displays import GainDisplay, NoiseErrorDisplay, SingularGapDisplay
 from ._self_calibration import SelfCalibrationLS

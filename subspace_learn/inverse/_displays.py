@@ -12,7 +12,7 @@ from sklearn.base import clone
 from .._array import double, is_array, to_numpy
 from .._base import random_generator
 from .._drawing import BLUE, GREEN, VERMILION, Display, fitted_step
-from ..functional.inverse.self_calibration.calibration import error_after_best_scalar
+from ..functional.inverse.self_calibration.misfit import error_after_best_scalar
 
 __all__ = ["GainDisplay", "NoiseErrorDisplay", "SingularGapDisplay"]
 

@@ -158,12 +158,6 @@ def in_width_of(X: Array, *results: Array) -> Any:
     return cast if len(cast) > 1 else cast[0]
 
 
-def _tells_sensors_apart(estimator: Any) -> bool:
-    """Whether residuals of sensors are theirs: no frequencies, no signal that is shrunk."""
-    is_shrunk = estimator.sparsity > 0.0 or estimator.damp > 0.0
-    return estimator.model != "blind_deconvolution" and not is_shrunk
-
-
 def warn_about(found: Calibration, estimator: Any, X: Array) -> None:
     """Tell what the data do not determine, what does not fit, and where LSQR did not end."""
     spectrum, (n_snapshots, n_sensors) = found.spectrum, X.shape
@@ -178,15 +172,15 @@ def warn_about(found: Calibration, estimator: Any, X: Array) -> None:
     elif found.n_without_gain:
         warn(
             f"{found.n_without_gain} of {n_sensors} sensors (of a filter: frequencies) have no "
-            "gain (NaN): the solution expects nothing of them, and any gain would explain what they "
-            "measured. If they are many, it is the trivial one, which a sensing allows that "
+            "gain (NaN): the solution expects nothing of them, and any gain would explain what "
+            "they measured. If they are many, it is the trivial one, which a sensing allows that "
             "reaches few sensors or frequencies: a constant in blind_deconvolution.",
             UserWarning,
         )
-    elif not found.determined:
+    elif not estimator.gains_determined_:
         warn(
             "The gains are not determined: the second singular value is only "
-            f"{spectrum.ratio:.3g} times the first (singular_value_ratio_), and {n_snapshots} "
+            f"{estimator.singular_value_ratio_:.3g} times the first (singular_value_ratio_), and {n_snapshots} "
             f"snapshots of {n_sensors} sensors with {n_atoms} atoms need {found.needed_ratio:.3g}. "
             "Other gains explain the data as well, so do not use these. Most often the number of "
             "atoms is wrong (try n_atoms='auto' with a named sensing), the noise is above about a "
@@ -194,26 +188,8 @@ def warn_about(found: Calibration, estimator: Any, X: Array) -> None:
             + (f" {1 - found.kept:.0%} of them were set aside." if found.kept < 1 else ""),
             UserWarning,
         )
-    elif _tells_sensors_apart(estimator) and found.converged:
-        residuals = to_numpy(found.sensor_residuals)
-        aside = np.zeros(n_sensors, dtype=bool)
-        if found.weights is not None:  # not those that measured nothing at all
-            aside = np.isnan(residuals) & to_numpy(array_namespace(X).any(X != 0, axis=0))
-        noisy = np.flatnonzero((residuals > _NOISY) | aside)
-        if len(noisy):
-            names = getattr(estimator, "feature_names_in_", np.arange(n_sensors))
-            shown = ", ".join(str(names[i]) for i in noisy[:5]) + ", ..." * (len(noisy) > 5)
-            warn(
-                f"{len(noisy)} of {n_sensors} sensors measured little of what the others tell "
-                f"(sensor_residuals_ above {_NOISY:.2f}): {shown}. "
-                + (
-                    "Their gains are noise, and they pull at the others: use loss='robust', or "
-                    "leave them out."
-                    if found.weights is None
-                    else "They were set aside, their gains are NaN."
-                ),
-                UserWarning,
-            )
+    elif found.converged:
+        _warn_about_sensors(found, estimator, X)
     unknown = np.flatnonzero(np.isnan(to_numpy(found.signals)).all(axis=1))
     if len(unknown):
         warn(
@@ -227,4 +203,27 @@ def warn_about(found: Calibration, estimator: Any, X: Array) -> None:
             f"LSQR did not reach tol={estimator.tol} in {found.n_iter} steps. Increase max_iter or "
             "tol, or use solver='schur'.",
             ConvergenceWarning,
+        )
+
+
+def _warn_about_sensors(found: Calibration, estimator: Any, X: Array) -> None:
+    """Tell which sensors measured mostly something else, where residuals are theirs."""
+    is_shrunk = estimator.sparsity > 0.0 or estimator.damp > 0.0
+    if is_shrunk or estimator.model == "blind_deconvolution":  # residuals are of frequencies there
+        return
+    residuals = to_numpy(found.sensor_residuals)
+    noisy = residuals > _NOISY
+    end = (
+        "Their gains are noise, and they pull at the others: use loss='robust', or leave them out."
+    )
+    if found.weights is not None:
+        noisy |= np.isnan(residuals) & to_numpy(array_namespace(X).any(X != 0, axis=0))
+        end = "They had no say, and have no gain (NaN) if hardly anything of them was kept."
+    if noisy.any():
+        names = getattr(estimator, "feature_names_in_", np.arange(len(noisy)))[noisy]
+        shown = ", ".join(map(str, names[:5])) + ", ..." * (len(names) > 5)
+        warn(
+            f"{len(names)} of {len(noisy)} sensors measured little of what the others tell "
+            f"(sensor_residuals_ above {_NOISY:.2f}): {shown}. {end}",
+            UserWarning,
         )

@@ -22,15 +22,15 @@ from .._array import (
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, progress
 from .._checks.complex import check_measurements, check_target_is_not_complex
 from ..functional.inverse.self_calibration import fourier
+from ..functional.inverse.self_calibration.atoms import best_n_atoms
 from ..functional.inverse.self_calibration.calibration import (
     Calibration,
-    best_n_atoms,
     calibrated,
     determined_snapshots,
 )
-from ..functional.inverse.self_calibration.misfit import recovered_signals
+from ..functional.inverse.self_calibration.misfit import weighted_signals
 from ..functional.inverse.self_calibration.robust import reweighted
-from ..functional.inverse.sensing import SensingStack, TransformedStack, WeightedStack
+from ..functional.inverse.sensing import SensingStack, TransformedStack
 from ._options import (
     calibration_options,
     check_stack_suits_model,
@@ -102,8 +102,9 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
         snapshots needed.
     sparsity : float, default=0.0
         Weight of ``sum |x|`` as a share of ``max |A^H (s y)|`` with all sensors brought to one
-        strength, in [0, 1), with "ls" only. An outer loop of at most 50 linear solves, each with the penalty ``|x_j|^2 / |x_j|`` at the last x
-        (iteratively reweighted least squares). Shrinks the signal.
+        strength, in [0, 1), with "ls" only. An outer loop of at most 50 linear solves, each with
+        the penalty ``|x_j|^2 / |x_j|`` at the last x (iteratively reweighted least squares).
+        Shrinks the signal.
     refine : int, default=0
         Alternating steps on the true misfit ``|y - d A x|``, gains and signals in turn. Gains
         about a tenth in noise; not part of the published method.
@@ -425,7 +426,7 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.array_api_support = True
-        tags.input_tags.allow_nan = True
+        tags.input_tags.allow_nan = self.model != "blind_deconvolution"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
@@ -524,22 +525,12 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
         if self._options.loss == "robust":
             live = xp.broadcast_to(xp.astype(d != 0, xp.float64), Y.shape)
             measured = live if measured is None else live * measured
-            fit = partial(self._weighted_signals, Y, d, stack)
+            fit = partial(weighted_signals, Y, d, stack, self._options)
             has_phases = stack.is_complex or is_complex(Y)
             measured = reweighted(fit, Y, measured, is_complex=has_phases)
-        x, _ = self._weighted_signals(Y, d, stack, measured)
+        x, _ = weighted_signals(Y, d, stack, self._options, measured)
         real = self.model == "blind_deconvolution" and self._real and self.reference is None
         return xp.real(x) if real else x
-
-    def _weighted_signals(
-        self, Y: Array, d: Array, stack: SensingStack, weights: Array | None
-    ) -> tuple[Array, Array]:
-        """Signals behind measurements with weights, and what they leave unexplained."""
-        rows, maps = Y, stack
-        if weights is not None:
-            rows, maps = weights**0.5 * Y, WeightedStack(stack, weights**0.5)
-        x = recovered_signals(rows, d, maps, self._options)
-        return x, Y - d * stack.apply(x)
 
     def _filtered(self, X: Array, transfer: Array) -> Array:
         """Filter the rows; real if rows and filter are."""

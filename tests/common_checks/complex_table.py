@@ -53,6 +53,8 @@ def check_complex_width_stays(estimator):
         fitted = clone(estimator).fit(X)
         Z = fitted.transform(X)
         assert Z.dtype == dtype
+        if np.isnan(fitted.gains_).any():
+            continue  # what a filter does not pass, or a sensor not measure, does not come back
         back = fitted.inverse_transform(Z)
         assert back.dtype == dtype
         # a division and a product, in the Fourier domain for filters: roundings grow with the

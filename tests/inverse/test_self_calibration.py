@@ -15,9 +15,13 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 
 from subspace_learn import SelfCalibrationLS
-from subspace_learn.functional.inverse.self_calibration.calibration import error_after_best_scalar
 from subspace_learn.functional.inverse.sensing import cosine_basis
-from subspace_learn.inverse import ConvolutionSensing, FourierSensing, HadamardSensing
+from subspace_learn.inverse import (
+    ConvolutionSensing,
+    FourierSensing,
+    HadamardSensing,
+    error_after_best_scalar,
+)
 from tests.functional.inverse.self_calibration.cases import case, gaussian, noisy
 
 MODELS = ("repeated", "diverse", "snapshots", "blind_deconvolution")

@@ -13,15 +13,13 @@ the sparse loop are ours.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...._array import (
     Array,
     array_namespace,
-    conj,
-    device_of,
     is_complex,
     move_like,
     to_numpy,
@@ -30,24 +28,30 @@ from ..sensing import ChosenSnapshots, LiveSensors, SensingStack, WeightedStack
 from .fourier import known
 from .lsqr import LsqrSolver
 from .misfit import refined
+from .penalties import penalised
 from .robust import reweighted
 from .schur import SchurSolver
-from .system import BalancedSystem, CalibrationOptions, Solver, Spectrum
+from .system import (
+    BalancedSystem,
+    CalibrationOptions,
+    Solver,
+    Spectrum,
+    normalised,
+    solution,
+)
 
 __all__ = [
+    "KEPT",
     "Calibration",
-    "best_n_atoms",
     "calibrated",
     "determined_snapshots",
-    "error_after_best_scalar",
     "live_sensors",
     "needed_ratio",
     "resolved_solver",
 ]
 
-_SPARSE_STEPS = 50
 # A model that explains less than this share of the measurements is not the model of the others.
-_KEPT = 0.7
+KEPT = 0.7
 # A measurement with less weight is set aside.
 _SOME_WEIGHT = 0.01
 # Elimination up to this order of its eigenproblem, and this many numbers in the matrices A_l.
@@ -88,7 +92,7 @@ class Calibration(NamedTuple):
         """Whether the data tell this solution from all others, noise considered."""
         apart = self.spectrum.null_dim == 1 and self.spectrum.ratio >= self.needed_ratio
         is_trivial = self.n_without_gain > self.gains.shape[0] / 2
-        return apart and self.kept >= _KEPT and not is_trivial
+        return apart and self.kept >= KEPT and not is_trivial
 
 
 def resolved_solver(solver: str, stack: SensingStack, n_snapshots: int, shared_signal: bool) -> str:
@@ -194,10 +198,9 @@ def calibrated(
     if options.loss == "squared":
         return _weighted(Y, stack, options, measured, report)
     weights = _robust_weights(Y, stack, options, measured, report)
-    share = float(to_numpy(weights).sum()) / (
-        Y.size if measured is None else to_numpy(measured).sum()
-    )
-    return _weighted(Y, stack, options, weights, report)._replace(weights=weights, kept=share)
+    kept = to_numpy(weights) if measured is None else to_numpy(weights)[to_numpy(measured) > 0.0]
+    found = _weighted(Y, stack, options, weights, report)
+    return found._replace(weights=weights, kept=float(kept.mean()))
 
 
 def _weighted(
@@ -228,7 +231,8 @@ def _weighted(
     if not live.all():
         Y, stack, options, weights = _of_live_sensors(Y, stack, options, weights, live)
     found = _least_squares(Y, stack, options, weights, report, check=check)
-    residual = Y - known(found.gains) * stack.apply(found.signals)
+    gains = known(found.gains) if found.n_without_gain else found.gains
+    residual = Y - gains * stack.apply(found.signals)
     if weights is not None:
         residual, Y = weights**0.5 * residual, weights**0.5 * Y
     sizes = xp.linalg.vector_norm(residual, axis=0)
@@ -259,32 +263,32 @@ def _least_squares(
     make, w = _SOLVERS[options.solver], options.normalization
     plain = BalancedSystem(Y, stack, shared_signal=options.shared_signal, n_measured=n_measured)
     solver = make(plain, options)
-    penalty, steps = _damping(plain, options.damp), 0
-    if penalty is None and not options.sparsity:
-        z = _solution(solver, plain, options)
+    penalty, steps = None, 0
+    if not options.damp and not options.sparsity:
+        z = solution(solver, plain, options)
     else:
-        z, penalty, steps = _penalised(Y, plain, penalty, make, options, report)
+        z, penalty, steps = penalised(Y, plain, make, options, report)
     spectrum = solver.spectrum(z)
     report(f"smallest singular values {spectrum.values}, null dimension {spectrum.null_dim}")
     if check and options.method == "ls" and penalty is None and spectrum.null_dim == 1:
         if int(xp.sum(xp.astype(w != 0, xp.int64))) > 1:  # a reference sensor excludes nothing
             _check_normalisation(plain, z, spectrum.values, options.tol)
-    s, x = _normalised(*plain.unscaled(z), w)
+    s, x = normalised(*plain.unscaled(z), w)
     # of a sensor whose ideal measurement is zero any gain explains what it measured
-    expected = xp.abs(plain.split(z)[0])
+    expected = xp.abs(z[: plain.n_sensors])
     unknown = expected <= max(options.tol, 1e-12) * xp.max(expected)
-    d = 1.0 / _nonzero(s)
+    d = 1.0 / _nonzero(xp, s)
     n_steps = max(options.refine, 0 if options.gain_basis is None else 1)
     if n_steps:
         d, x = refined(Y, x, stack, n_steps, options, penalty=penalty, report=report)
-        s, x = _normalised(1.0 / _nonzero(d), x, w)
-        d = 1.0 / _nonzero(s)
+        s, x = normalised(1.0 / _nonzero(xp, d), x, w)
+        d = 1.0 / _nonzero(xp, s)
     n_iter = max(solver.n_iter + steps, 1)
     d = xp.where(unknown, xp.full_like(d, xp.nan), d)
     n_without_gain = int(xp.sum(xp.astype(unknown, xp.int64)))
     excess = plain.n_measured if weights is None else float(xp.sum(weights))
     excess -= plain.n_signals * plain.n_atoms
-    needed = needed_ratio(excess, plain.n_sensors, is_complex=is_complex(plain.Y))
+    needed = needed_ratio(excess, plain.n_sensors, is_complex=plain.Y.dtype == xp.complex128)
     found = Calibration(d, x, spectrum, needed, n_iter, solver.converged)
     return found._replace(n_without_gain=n_without_gain)
 
@@ -312,59 +316,6 @@ def needed_ratio(excess: float, n_sensors: int, *, is_complex: bool) -> float:
     """
     equations_per_gain = excess * (2 if is_complex else 1) / max(n_sensors - 1, 1)
     return max(2.0, 1.6 + 4.0 / max(equations_per_gain, 1e-3))
-
-
-def best_n_atoms(
-    Y: Array,
-    stack_of: Callable[[int], SensingStack],
-    n_most: int,
-    options: CalibrationOptions,
-    *,
-    measured: Array | None = None,
-    report: Callable[[str], None] = lambda message: None,
-) -> int:
-    """Find the number of atoms with which the gains are determined best.
-
-    Parameters
-    ----------
-    Y : array of shape (p, m)
-        Measurements in double precision; zero where nothing was measured.
-    stack_of : callable
-        Number of atoms -> maps.
-    n_most : int
-        Numbers from 1 to this are tried, each at the cost of a calibration.
-    options : CalibrationOptions
-        Whether the signal is shared, and the loss.
-    measured : array of shape (p, m), default=None
-        1.0 where something was measured, else 0.0.
-    report : callable, default does nothing
-        Gets a line for each number.
-
-    Returns
-    -------
-    n_atoms : int
-        That of the largest ratio of the second singular value to the first, measured by the ratio
-        that is needed.
-    """
-    # the spectrum does not depend on the normalisation; a few digits of the vectors suffice
-    loose = CalibrationOptions(
-        method="svd",
-        solver=options.solver,
-        shared_signal=options.shared_signal,
-        loss=options.loss,
-        tol=max(options.tol, 1e-4),
-        max_iter=options.max_iter,
-    )
-    best, margin = 1, 0.0
-    for n_atoms in range(1, n_most + 1):
-        if measured is not None and not determined_snapshots(measured, n_atoms).any():
-            break
-        found = calibrated(Y, stack_of(n_atoms), loose, measured=measured)
-        ratio = found.spectrum.ratio if found.kept >= _KEPT else 1.0
-        report(f"n_atoms={n_atoms}: singular values apart by a factor of {ratio:.3g}")
-        if ratio / found.needed_ratio > margin:
-            best, margin = n_atoms, ratio / found.needed_ratio
-    return best
 
 
 def _robust_weights(
@@ -428,13 +379,6 @@ _SOLVERS: dict[str, Callable[[BalancedSystem, CalibrationOptions], Solver]] = {
 }
 
 
-def _solution(solver: Solver, system: BalancedSystem, options: CalibrationOptions) -> Array:
-    """Balanced unknowns up to a factor."""
-    if options.method == "svd":
-        return solver.smallest()
-    return solver.constrained(options.normalization / system.s_scale)
-
-
 def _check_normalisation(system: BalancedSystem, z: Array, values: np.ndarray, tol: float) -> None:
     """Raise ValueError where the data have a clear solution that ``w^H s = 1`` excludes."""
     xp = array_namespace(z)
@@ -450,20 +394,8 @@ def _check_normalisation(system: BalancedSystem, z: Array, values: np.ndarray, t
         )
 
 
-def _normalised(s: Array, x: Array, w: Array | None) -> tuple[Array, Array]:
-    """Fix the scalar: ``w^H s = 1``, else unit mean of ``|s|^2`` and the first s positive."""
-    xp = array_namespace(x)
-    if w is not None:
-        factor = xp.sum(conj(w) * s)
-    else:
-        first = s[0] / xp.abs(s[0])
-        factor = first * xp.mean(xp.abs(s) ** 2) ** 0.5
-    return s / factor, x / factor
-
-
-def _nonzero(values: Array) -> Array:
+def _nonzero(xp: Any, values: Array) -> Array:
     """Keep quotients finite: zeros become rounding of the largest."""
-    xp = array_namespace(values)
     size = xp.abs(values)
     floor = 2.0**-52 * xp.max(size)
     return xp.where(size > floor, values, xp.full_like(values, float(floor)))
@@ -477,93 +409,3 @@ def _with_dead(values: Array, live: np.ndarray) -> Array:
     place = move_like(np.where(live, np.cumsum(live) - 1, int(live.sum())), values)
     dead = xp.full_like(values[..., :1], xp.nan)
     return xp.take(xp.concat([values, dead], axis=-1), place, axis=-1)
-
-
-# --- penalties ------------------------------------------------------------------------------------
-
-
-def _damping(system: BalancedSystem, damp: float) -> Array | None:
-    """Weights of ``sum r^2 |x|^2`` for ``damp``; None for none."""
-    if damp == 0.0:
-        return None
-    xp = array_namespace(system.Y)
-    shape = (system.n_signals, system.n_atoms)
-    weights = xp.ones(shape, dtype=xp.float64, device=device_of(system.Y))
-    return weights * (damp * system.x_scale) ** 2
-
-
-def _penalised(
-    Y: Array,
-    plain: BalancedSystem,
-    damping: Array | None,
-    make: Callable[[BalancedSystem, CalibrationOptions], Solver],
-    options: CalibrationOptions,
-    report: Callable[[str], None],
-) -> tuple[Array, Array, int]:
-    """Solve with penalties: once for ``damp``, reweighted until it settles for ``sparsity``.
-
-    ``lam |x_j|`` is majorised by ``lam |x_j|^2 / (2 |x_j'|)`` at the last iterate x' (iteratively
-    reweighted least squares; Daubechies et al. 2010), so each step is the same linear solve.
-    """
-    xp = array_namespace(Y)
-    # strengths of sensors say nothing of the signal: each is brought to one, under w^H s = 1
-    s = 1.0 / plain.s_scale
-    if options.normalization is not None:
-        s = s / xp.sum(xp.abs(options.normalization) * s)
-    images = plain.stack.adjoint(xp.astype(Y * s, plain.Y.dtype))
-    if plain.shared_signal:
-        images = xp.sum(images, axis=0, keepdims=True)
-    lam = options.sparsity * float(xp.max(xp.abs(images)))
-    zeros = xp.zeros(images.shape, dtype=xp.float64, device=device_of(Y))
-    damping = zeros if damping is None else damping
-    # the start: as if every atom had the size of the largest in a plain correlation
-    size = xp.full_like(zeros, float(xp.max(xp.abs(images))) / plain.x_scale**2)
-    weights, before, n_iter = damping, None, 0
-    for step in range(_SPARSE_STEPS if lam > 0.0 else 1):
-        if lam > 0.0:
-            weights = damping + lam / (size + 1e-6 * xp.max(size))
-        system = BalancedSystem(Y, plain.stack, shared_signal=plain.shared_signal, penalty=weights)
-        solver = make(system, options)
-        z = _solution(solver, system, options)
-        n_iter += solver.n_iter
-        x = _normalised(*plain.unscaled(z), options.normalization)[1]
-        size = xp.abs(x)
-        if before is not None:
-            length = float(xp.linalg.vector_norm(x))
-            if length == 0.0:
-                raise ValueError(
-                    f"sparsity={options.sparsity:.3g} leaves no signal at all. Lower it."
-                )
-            change = float(xp.linalg.vector_norm(x - before)) / length
-            report(f"sparse step {step}: signal changed by {change:.2g}")
-            if change <= 1e-6:
-                break
-        before = x
-    return z, weights, n_iter
-
-
-def error_after_best_scalar(estimate: Array, truth: Array) -> float:
-    """Relative error of an estimate that is known up to one scalar.
-
-    Parameters
-    ----------
-    estimate, truth : array
-        Of one shape.
-
-    Returns
-    -------
-    error : float
-        ``min over a of |a estimate - truth| / |truth|``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from subspace_learn.inverse import error_after_best_scalar
-    >>> error_after_best_scalar(np.array([2j, 4j]), np.array([1.0, 2.0]))
-    0.0
-    """
-    xp = array_namespace(estimate, truth)
-    estimate, truth = xp.reshape(estimate, (-1,)), xp.reshape(truth, (-1,))
-    factor = xp.sum(conj(estimate) * truth) / xp.sum(xp.abs(estimate) ** 2)
-    gap = xp.linalg.vector_norm(factor * estimate - truth)
-    return float(gap / xp.linalg.vector_norm(truth))

@@ -10,11 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...._array import Array, array_namespace, conj, device_of, is_complex
-from ..sensing import SensingStack
+from ..sensing import SensingStack, WeightedStack
 from .lsqr import lsqr
 from .system import CalibrationOptions
 
-__all__ = ["recovered_signals", "refined", "updated_gains"]
+__all__ = [
+    "error_after_best_scalar",
+    "recovered_signals",
+    "refined",
+    "updated_gains",
+    "weighted_signals",
+]
 
 
 def refined(
@@ -154,6 +160,42 @@ def recovered_signals(
     return x[:, :, 0]
 
 
+def weighted_signals(
+    Y: Array,
+    d: Array,
+    stack: SensingStack,
+    options: CalibrationOptions,
+    weights: Array | None = None,
+) -> tuple[Array, Array]:
+    """Signals behind measurements with weights, and what they leave unexplained.
+
+    Parameters
+    ----------
+    Y : array of shape (p, m)
+        Measurements; zero where nothing was measured.
+    d : array of shape (m,)
+        Gains; zero for sensors that have none.
+    stack : SensingStack
+        The maps.
+    options : CalibrationOptions
+        As for `recovered_signals`.
+    weights : array of shape (p, m), default=None
+        Of the squared misfits; None means ones.
+
+    Returns
+    -------
+    x : array of shape (q, n)
+        Signals.
+    residual : array of shape (p, m)
+        ``y - d A x``.
+    """
+    rows, maps = Y, stack
+    if weights is not None:
+        rows, maps = weights**0.5 * Y, WeightedStack(stack, weights**0.5)
+    x = recovered_signals(rows, d, maps, options)
+    return x, Y - d * stack.apply(x)
+
+
 def _signals_by_lsqr(
     Y: Array,
     d: Array,
@@ -186,3 +228,30 @@ def _signals_by_lsqr(
         b = xp.concat([b, xp.zeros((shape[0] * shape[1],), dtype=b.dtype, device=device_of(b))])
     found = lsqr(matvec, rmatvec, b, tol=options.tol, max_iter=options.max_iter)
     return xp.reshape(found.x, shape)
+
+
+def error_after_best_scalar(estimate: Array, truth: Array) -> float:
+    """Relative error of an estimate that is known up to one scalar.
+
+    Parameters
+    ----------
+    estimate, truth : array
+        Of one shape.
+
+    Returns
+    -------
+    error : float
+        ``min over a of |a estimate - truth| / |truth|``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from subspace_learn.inverse import error_after_best_scalar
+    >>> error_after_best_scalar(np.array([2j, 4j]), np.array([1.0, 2.0]))
+    0.0
+    """
+    xp = array_namespace(estimate, truth)
+    estimate, truth = xp.reshape(estimate, (-1,)), xp.reshape(truth, (-1,))
+    factor = xp.sum(conj(estimate) * truth) / xp.sum(xp.abs(estimate) ** 2)
+    gap = xp.linalg.vector_norm(factor * estimate - truth)
+    return float(gap / xp.linalg.vector_norm(truth))

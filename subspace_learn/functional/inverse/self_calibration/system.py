@@ -20,7 +20,14 @@ import numpy as np
 from ...._array import Array, array_namespace, conj, is_complex, move_like
 from ..sensing import SensingStack
 
-__all__ = ["BalancedSystem", "CalibrationOptions", "Solver", "Spectrum", "random_block"]
+__all__ = [
+    "BalancedSystem",
+    "CalibrationOptions",
+    "Spectrum",
+    "normalised",
+    "random_block",
+    "solution",
+]
 
 
 class CalibrationOptions(NamedTuple):
@@ -290,3 +297,53 @@ def random_block(system: BalancedSystem, n_columns: int) -> Array:
     if is_complex(system.Y):
         block = block + 1j * rng.standard_normal(shape)
     return move_like(block, system.Y)
+
+
+def solution(solver: Solver, system: BalancedSystem, options: CalibrationOptions) -> Array:
+    """Solve for the balanced unknowns, up to a factor.
+
+    Parameters
+    ----------
+    solver : Solver
+        Of this system.
+    system : BalancedSystem
+        Says what is balanced.
+    options : CalibrationOptions
+        Method and normalisation.
+
+    Returns
+    -------
+    z : array of shape (n_unknowns,)
+        Balanced unknowns.
+    """
+    if options.method == "svd":
+        return solver.smallest()
+    return solver.constrained(options.normalization / system.s_scale)
+
+
+def normalised(s: Array, x: Array, w: Array | None) -> tuple[Array, Array]:
+    """Fix the scalar: ``w^H s = 1``, else unit mean of ``|s|^2`` and the first s positive.
+
+    Parameters
+    ----------
+    s : array of shape (m,)
+        Inverse gains.
+    x : array of shape (q, n)
+        Signals.
+    w : array of shape (m,) or None
+        Normalisation.
+
+    Returns
+    -------
+    s : array of shape (m,)
+        Inverse gains.
+    x : array of shape (q, n)
+        Signals.
+    """
+    xp = array_namespace(x)
+    if w is not None:
+        factor = xp.sum(conj(w) * s)
+    else:
+        first = s[0] / xp.abs(s[0])
+        factor = first * xp.mean(xp.abs(s) ** 2) ** 0.5
+    return s / factor, x / factor

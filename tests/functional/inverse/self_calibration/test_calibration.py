@@ -7,7 +7,6 @@ import pytest
 
 from subspace_learn.functional.inverse.self_calibration.calibration import (
     calibrated,
-    error_after_best_scalar,
     live_sensors,
     resolved_solver,
 )
@@ -16,6 +15,7 @@ from subspace_learn.functional.inverse.self_calibration.system import (
     CalibrationOptions,
 )
 from subspace_learn.functional.inverse.sensing import FourierStack, MatrixStack
+from subspace_learn.inverse import error_after_best_scalar
 from tests.functional.inverse.self_calibration.cases import (
     MODELS,
     case,

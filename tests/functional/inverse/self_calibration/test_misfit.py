@@ -7,7 +7,6 @@ import pytest
 
 from subspace_learn.functional.inverse.self_calibration.calibration import (
     calibrated,
-    error_after_best_scalar,
 )
 from subspace_learn.functional.inverse.self_calibration.fourier import (
     filter_of,
@@ -23,6 +22,7 @@ from subspace_learn.functional.inverse.self_calibration.misfit import (
 )
 from subspace_learn.functional.inverse.self_calibration.system import CalibrationOptions
 from subspace_learn.functional.inverse.sensing import MatrixStack
+from subspace_learn.inverse import error_after_best_scalar
 from tests.functional.inverse.self_calibration.cases import MODELS, case, gaussian, mean, noisy
 
 SIZE = (48, 12, 4)
