@@ -194,8 +194,8 @@ def warn_about(found: Calibration, estimator: Any, X: Array) -> None:
     if len(unknown):
         warn(
             f"{len(unknown)} of {n_snapshots} snapshots, the first at row {unknown[0]}, measured "
-            f"fewer sensors than the {n_atoms} atoms of a signal: they tell nothing of the gains, "
-            "and their rows of signal_ are NaN.",
+            f"fewer sensors than the {n_atoms} atoms of a signal (what the robust loss set aside "
+            "not counted): they tell nothing of the gains, and their rows of signal_ are NaN.",
             UserWarning,
         )
     if not found.converged:
