@@ -474,8 +474,9 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
 
     def _checked(self, X: Any, method: str) -> Array:
         check_is_fitted(self)
+        gaps = self.model != "blind_deconvolution"  # a filter would spread them over the row
         X = check_measurements(
-            self, X, reset=False, like=self.gains_, method=method, allow_nan=True
+            self, X, reset=False, like=self.gains_, method=method, allow_nan=gaps
         )
         if self._real and is_complex(X):
             raise ValueError(
