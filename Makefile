@@ -127,7 +127,7 @@ wheel: $(STAMPS)/dev  ## build an sdist and a wheel from it, try every headline 
 bench: $(STAMPS)/dev  ## every asv benchmark once
 	cd asv_benches && ../$(PY) -m asv machine --yes && ../$(PY) -m asv run --quick --show-stderr -E existing:$(abspath $(PY))
 
-bench-report: $(STAMPS)/dev  ## measure doc/_tables/speed anew (BENCH="dpp eora" for some, BUDGET=2 for less time)
+bench-report: $(STAMPS)/dev  ## measure doc/_tables anew, fill the figures of the text (BENCH="dpp eora.Digits", BUDGET=2)
 	$(PY) asv_benches/report.py $(BENCH) $(if $(BUDGET),--budget $(BUDGET))
 
 # --- tidying ------------------------------------------------------------------------------------

@@ -99,6 +99,8 @@ def _all_finite(value: Any) -> bool:
     """False if a float, or an array of floats of any library, holds NaN or infinity."""
     if isinstance(value, float):
         return bool(np.isfinite(value))
+    if value is None or isinstance(value, int | str | list | dict | BaseEstimator):
+        return True
     if type(value) is np.ndarray:  # no look-up of a namespace
         return value.dtype.kind not in "fc" or bool(np.isfinite(value).all())
     if not is_array(value) or not (is_float(value) or is_complex(value)):

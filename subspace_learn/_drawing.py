@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 from sklearn.utils.validation import check_is_fitted
@@ -44,9 +45,8 @@ class Display:
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _draw(self, ax: Any, **options: Any) -> None:
-        """Put the picture on the axes."""
-        raise NotImplementedError
+    _draw: Callable[..., None]
+    """Put the picture on the axes given, with the options of `plot`."""
 
 
 def fitted_step(estimator: Any, attributes: Any = None) -> Any:

@@ -60,7 +60,7 @@ class ToDevice(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimator):
         "library": [StrOptions({"numpy", "cupy", "torch"}), None],
     }
 
-    def __init__(self, device="cpu", *, library=None):
+    def __init__(self, device="cpu", *, library=None) -> None:
         self.device = device
         self.library = library
 

@@ -31,6 +31,7 @@ from tests.common_checks import (
 )
 from tests.common_checks.instances import (
     EXPECTED_WARNINGS,
+    default_instances,
     instances,
     longer_instances,
 )
@@ -80,7 +81,9 @@ def test_every_headline_estimator_is_discovered():
 
 
 # scikit-learn's checks send tables and know nothing else.
-@parametrize_with_checks([e for e in INSTANCES if get_tags(e).input_tags.two_d_array])
+@parametrize_with_checks(
+    [e for e in [*INSTANCES, *default_instances()] if get_tags(e).input_tags.two_d_array]
+)
 def test_scikit_learn_check(estimator, check):
     with may_warn(estimator):
         check(estimator)

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from subspace_learn.deep import DeepClassifier
 
-from .common import PeerBenchmark
+from .common import Speed
 
 N, D, C = 6_400, 20, 4
 EPOCHS, RATE = 3, 1e-3
 SIZES = {"tiny, 20-32-4": (32,), "small, 20-256-256-4": (256, 256)}
 
 
-class Adapter(PeerBenchmark):
-    """Three epochs of 6,400 x 20 rows by Adam; score: accuracy on the training rows."""
+class Adapter(Speed):
+    """Three epochs of 6,400 x 20 rows by Adam, one thread; score: accuracy on the training rows."""
+
+    needs = ("torch", "skorch")
+    smallest = ("tiny, 20-32-4", 512)
 
     param_names = ["module", "batch_size"]
     params = [list(SIZES), [64, 512]]
+    n_threads = 1
     budget = 8.0
-
-    def setup(self, *case):
-        super().setup(*case)
-        self.one = threadpool_limits(1)  # a batch of 64 rows is too small to share
-
-    def teardown(self, *case):
-        self.one.restore_original_limits()
-        super().teardown(*case)
 
     def make_data(self, module, batch_size):
         self.sizes, self.batch_size = SIZES[module], batch_size
@@ -35,9 +30,6 @@ class Adapter(PeerBenchmark):
         y = rng.integers(0, C, N)
         X = rng.standard_normal((N, D)) + rng.standard_normal((C, D))[y]
         return X.astype(np.float32), y
-
-    def nbytes(self, data):
-        return data[0].nbytes
 
     def ours(self, data):
         return DeepClassifier(

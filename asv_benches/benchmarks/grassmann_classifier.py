@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import numpy as np
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, f1_score
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
+from sklearn.preprocessing import Normalizer, StandardScaler
+from sklearn.svm import SVC
 
 from subspace_learn import GrassmannClassifier, NearestSubspaceClassifier
+from subspace_learn.datasets import fetch_nsl_kdd
 from subspace_learn.functional.grassmann.grassmann_classifier import Labelled, rsgd_epoch
 from subspace_learn.linalg.grassmann import random_point
 
-from .common import PeerBenchmark, interleaved_medians
+from .common import Quality, Speed, timed
+from .quickstart import traffic_features
 
 N, D, C, K = 60_000, 100, 10, 8
 GAMMA, RATE, MOMENTUM = 25.0, 0.01, 0.9
@@ -62,33 +73,23 @@ def qr(torch, S, step):
     return torch.linalg.qr(S - step)[0]
 
 
-class Epoch(PeerBenchmark):
-    """One epoch of 60,000 x 100 float32 rows, 10 classes, k=8."""
+class Epoch(Speed):
+    """One epoch of 60,000 x 100 float32 rows, 10 classes, k=8, one thread.
 
+    The bound is 4 n d C k flops at the rate of a square product of order 2000.
+    """
+
+    needs = ("torch",)
+    n_threads = 1
     param_names = ["batch_size"]
     params = [[256, 1024, 2048]]
     budget = 12.0
 
-    def setup(self, *case):
-        import torch
-
-        self.torch_threads = torch.get_num_threads()
-        torch.set_num_threads(self.n_threads)
-        super().setup(*case)
-
-    def teardown(self, *case):
-        import torch
-
-        torch.set_num_threads(self.torch_threads)
-        super().teardown(*case)
-
-    n_threads = 2
-
     def make_data(self, batch_size):
         self.batch_size = batch_size
-        X, codes = planes(N)
+        X, codes = planes(1000 if self.quick else N)
         start = random_point(D, K, np.random.default_rng(1), shape=(C,)).astype(np.float32)
-        return Labelled(X, codes, np.ones(N, np.float32), GAMMA, 0.0), start
+        return Labelled(X, codes, np.ones(len(X), np.float32), GAMMA, 0.0), start
 
     def nbytes(self, data):
         return data[0].X.nbytes
@@ -115,43 +116,33 @@ class Epoch(PeerBenchmark):
             "torch loop, QR retraction": lambda: heads["QR"].epoch(self.batch_size, qr),
         }
 
-    def track_ratio_to_flop_bound(self, *case):
-        """Seconds over those of 4 n d C k flops at the rate of a large square product."""
-        A = np.ones((2000, 2000), np.float32)
-        calls = {"ours": self.calls["ours"], "product": lambda: A @ A}
-        seconds = interleaved_medians(calls, min(8.0, self.budget))[0]
-        bound = 4 * N * D * C * K / (2 * 2000**3 / seconds["product"])
-        return seconds["ours"] / bound
-
-    track_ratio_to_flop_bound.unit = "seconds / bound"
+    def extras(self, data, result, seconds):
+        """Seconds over those of the flops at the rate of a large square product."""
+        n = 200 if self.quick else 2000
+        A = np.ones((n, n), np.float32)
+        product = min(timed(lambda: A @ A)[1] for _ in range(5))
+        flops = 4 * len(data[0].X) * D * C * K
+        return {"over the flop bound": seconds / (flops / (2 * n**3 / product))}
 
 
-class OneThread(Epoch):
-    """The same, every library held to one thread."""
+class EpochTwoThreads(Epoch):
+    """The same with two threads"""
 
-    n_threads = 1
-
-    def setup(self, *case):
-        from threadpoolctl import threadpool_limits
-
-        super().setup(*case)
-        self.one = threadpool_limits(1)
-
-    def teardown(self, *case):
-        self.one.restore_original_limits()
-        super().teardown(*case)
+    n_threads = 2
 
 
-class Fit(PeerBenchmark):
+class Fit(Speed):
     """A whole fit of 10,000 rows by each solver beside the start; score: accuracy on others."""
 
     param_names = ["solver"]
     params = [["conjugate_gradient", "trust_region", "rsgd"]]
+    needs = ("pymanopt",)
 
     def make_data(self, solver):
         self.solver = solver
-        X, y = planes(20_000)
-        return X[:10_000], y[:10_000], X[10_000:], y[10_000:]
+        n = 500 if self.quick else 10_000
+        X, y = planes(2 * n)
+        return X[:n], y[:n], X[n:], y[n:]
 
     def nbytes(self, data):
         return data[0].nbytes
@@ -171,3 +162,178 @@ class Fit(PeerBenchmark):
 
     def score(self, data, result):
         return result.score(*data[2:])
+
+
+# --- accuracy -----------------------------------------------------------------------------------
+
+
+# Rows as directions, the published form: both classifiers then see the same.
+DIRECTIONS = {"center": False, "standardize": False, "constant": 0.0, "alpha": 0.0}
+
+
+class Searched(Quality):
+    """Models whose parameters are chosen by cross-validation on the training half."""
+
+    case_name = "model"
+    cases: dict = {}  # name -> model and grid
+    folds, scoring = 5, "accuracy"
+    digits = 4
+
+    @abstractmethod
+    def halves(self, seed):
+        """Training rows, test rows, and their classes."""
+
+    def make_data(self, model_and_grid, seed):
+        model, grid = model_and_grid
+        X, X_test, y, y_test = self.halves(seed)
+        if self.quick:
+            grid = {name: values[:1] for name, values in grid.items()}
+        cv = StratifiedKFold(self.folds, shuffle=True, random_state=seed)
+        search = GridSearchCV(model, grid, cv=cv, scoring=self.scoring)
+        search, seconds = timed(lambda: search.fit(X, y))
+        return y_test, search.predict(X_test), seconds, search.best_params_
+
+    def methods(self, data):
+        y_test, found, seconds, chosen = data
+        return {
+            "accuracy": lambda: accuracy_score(y_test, found),
+            "macro-F1": lambda: f1_score(y_test, found, average="macro"),
+            "search, s": lambda: seconds,
+            "chosen": lambda: ", ".join(f"{key}={value}" for key, value in chosen.items()),
+        }
+
+    def cell(self, values):
+        """Most frequent text, and how often; mean and standard deviation of numbers."""
+        if isinstance(values[0], str):
+            common = max(values, key=values.count)
+            return f"{common} ({values.count(common)} of {len(values)})"
+        return super().cell(values)
+
+
+class Digits(Searched):
+    """Digits: rows divided by their lengths, half of them for training, five splits"""
+
+    cases = {
+        "GrassmannClassifier": (
+            GrassmannClassifier(**DIRECTIONS),
+            {"n_components": [8, 12, 16], "gamma": [25, 50, 100], "alpha": [0, 1, 10, 100]},
+        ),
+        "GrassmannClassifier, alpha=0": (
+            GrassmannClassifier(**DIRECTIONS),
+            {"n_components": [4, 8, 12, 16], "gamma": [25, 50, 100]},
+        ),
+        "NearestSubspaceClassifier (CLAFIC)": (
+            NearestSubspaceClassifier(constant=0.0),
+            {"n_components": [4, 6, 8, 10, 12, 16]},
+        ),
+        "logistic regression": (LogisticRegression(max_iter=2000), {"C": [1, 10, 100, 1000]}),
+        "SVC, rbf kernel": (SVC(), {"C": [1, 10, 100], "gamma": ["scale", 1.0, 3.0]}),
+    }
+    targets = {"GrassmannClassifier": ".985"}
+
+    def halves(self, seed):
+        X, y = load_digits(return_X_y=True)
+        X = Normalizer().fit_transform(X)
+        return train_test_split(X, y, test_size=0.5, random_state=seed, stratify=y)
+
+
+class EarlyStopping(Quality):
+    """Digits: early stopping beside its own start, other parameters at their defaults.
+
+    The start is class PCA on the 90 % of the rows that are left for training.
+    """
+
+    case_name = "k"
+    cases = {str(k): k for k in (4, 8, 12, 16)}
+    digits = 4
+
+    def make_data(self, k, seed):
+        return k, seed, Digits().halves(seed)
+
+    def methods(self, data):
+        k, seed, (X, X_test, y, y_test) = data
+        early = {"early_stopping": True, "random_state": seed, **DIRECTIONS}
+
+        def score(model):
+            return lambda: model.fit(X, y).score(X_test, y_test)
+
+        return {
+            "early stopping": score(GrassmannClassifier(k, **early)),
+            "its start": score(GrassmannClassifier(k, max_iter=0, **early)),
+            "no stopping, all rows": score(GrassmannClassifier(k, **DIRECTIONS)),
+            "CLAFIC, all rows": score(NearestSubspaceClassifier(k, constant=0.0)),
+        }
+
+
+class Defaults(Quality):
+    """Small tables, raw and standardised, all parameters at their defaults; five folds"""
+
+    case_name = "table"
+    cases = {
+        f"{load.__name__.removeprefix('load_')}, {how}": (load, how == "standardised")
+        for load in (load_iris, load_wine, load_breast_cancer, load_digits)
+        for how in ("raw", "standardised")
+    }
+
+    def make_data(self, case, fold):
+        load, standardised = case
+        X, y = load(return_X_y=True)
+        X = StandardScaler().fit_transform(X) if standardised else X
+        splits = StratifiedKFold(5, shuffle=True, random_state=0).split(X, y)
+        return X, y, *list(splits)[fold]
+
+    def methods(self, data):
+        X, y, train, test = data
+        models = {
+            "GrassmannClassifier": GrassmannClassifier(),
+            "NearestSubspaceClassifier": NearestSubspaceClassifier(),
+            "logistic regression": LogisticRegression(max_iter=10_000),
+        }
+        return {
+            name: lambda model=model: model.fit(X[train], y[train]).score(X[test], y[test])
+            for name, model in models.items()
+        }
+
+
+class Intrusions(Searched):
+    """NSL-KDD, five families, 20,000 rows of the training set, half for training, five samples.
+
+    All of r2l and u2r among them; one-hot, signed log1p, standardised; parameters chosen for
+    macro-F1.
+    """
+
+    needs = ("data",)
+    folds, scoring = 3, "f1_macro"
+    cases = {
+        "GrassmannClassifier": (
+            GrassmannClassifier(**DIRECTIONS, max_iter=100),
+            {"n_components": [2, 4, 8], "gamma": [25, 100], "constant": [0, 5]},
+        ),
+        "NearestSubspaceClassifier (CLAFIC)": (
+            NearestSubspaceClassifier(constant=0.0),
+            {"n_components": [2, 4, 8, 16], "constant": [0, 5, 10]},
+        ),
+        "NearestSubspaceClassifier, residual": (
+            NearestSubspaceClassifier(metric="residual", center=True),
+            {"n_components": [2, 4, 8, 16]},
+        ),
+        "logistic regression": (LogisticRegression(max_iter=300), {"C": [1, 10, 100]}),
+        "LDA": (
+            LinearDiscriminantAnalysis(solver="lsqr"),
+            {"shrinkage": [None, "auto", 0.01, 0.1]},
+        ),
+    }
+
+    def halves(self, seed):
+        train = fetch_nsl_kdd("train")
+        is_rare = np.isin(train.family, ["r2l", "u2r"])
+        rng = np.random.default_rng(seed)
+        n_others = 1000 if self.quick else 20_000 - is_rare.sum()
+        others = rng.choice(np.flatnonzero(~is_rare), n_others, replace=False)
+        rows = np.concatenate([np.flatnonzero(is_rare), others])
+        raw, family = train.data[rows].astype(np.float64), train.family[rows]
+        raw, raw_test, y, y_test = train_test_split(
+            raw, family, test_size=0.5, random_state=seed, stratify=family
+        )
+        transform = traffic_features(train.categorical_features).fit(raw)
+        return transform.transform(raw), transform.transform(raw_test), y, y_test

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from threadpoolctl import threadpool_limits
-
-from .common import PeerBenchmark
+from .common import Speed
 
 
-class Orthogonal(PeerBenchmark):
+class Orthogonal(Speed):
     """Output of a batch and all gradients, d x d, float32, one thread; target: 0.2 of torch's.
 
     torch's default map for square matrices is "matrix_exp".
@@ -15,17 +13,12 @@ class Orthogonal(PeerBenchmark):
     Score: largest entry of W^T W - I.
     """
 
+    needs = ("torch",)
+    smallest = (16, 4)
     param_names = ["d", "batch"]
     params = [[128, 512], [64, 256]]
+    n_threads = 1
     budget = 10.0
-
-    def setup(self, *case):
-        super().setup(*case)
-        self.one = threadpool_limits(1)
-
-    def teardown(self, *case):
-        self.one.restore_original_limits()
-        super().teardown(*case)
 
     def make_data(self, d, batch):
         import torch
@@ -33,7 +26,6 @@ class Orthogonal(PeerBenchmark):
 
         from subspace_learn.deep import HouseholderLinear
 
-        torch.set_num_threads(1)
         torch.manual_seed(0)
         self.theirs = {
             name: orthogonal(torch.nn.Linear(d, d), orthogonal_map=name)

@@ -14,15 +14,18 @@ import warnings
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse.linalg import eigsh
-from threadpoolctl import threadpool_limits
+from sklearn.linear_model import LinearRegression
+from sklearn.preprocessing import PolynomialFeatures
 
 from subspace_learn import KoopmanEDMD
+from subspace_learn.datasets import fetch_motor_imagery
+from subspace_learn.dynamics import DelayDictionary
 from subspace_learn.functional.dynamics.edmd import koopman_eigenpairs, koopman_fit
 from subspace_learn.functional.dynamics.kernel_edmd import kernel_matrix, mean_distance
 from subspace_learn.functional.dynamics.pair_factors import pair_factors
 from subspace_learn.functional.dynamics.resdmd import eigenpair_residuals
 
-from .common import PeerBenchmark
+from .common import Quality, Speed
 
 SHAPES = ["100000 x 50", "10000 x 300"]
 
@@ -52,23 +55,17 @@ def peer(name):
         return None
 
 
-class OneThread(PeerBenchmark):
+class OneThread(Speed):
     """Pairs of lifted data on one thread."""
 
     param_names = ["shape"]
     params = [SHAPES]
+    smallest = ("500 x 5",)
+    n_threads = 1
     budget = 8.0
-
-    def setup(self, *case):
-        super().setup(*case)
-        self.limits.restore_original_limits()
-        self.limits = threadpool_limits(1)
 
     def make_data(self, shape):
         return lifted(shape)
-
-    def nbytes(self, data):
-        return data[0].nbytes + data[1].nbytes
 
 
 class Matrix(OneThread):
@@ -98,6 +95,8 @@ class Eigenpairs(OneThread):
 
 class Fit(OneThread):
     """The estimators on the same lifted data: fit and eigenvalues."""
+
+    may_use = ("pydmd", "kooplearn", "pykoop")
 
     def ours(self, data):
         return KoopmanEDMD().fit(*data)
@@ -134,6 +133,7 @@ class Kernel(OneThread):
     """2000 states, 25 kernel features; the peer is the bare Gram matrix and ARPACK."""
 
     params = [["2000"]]
+    smallest = ("200",)
 
     def make_data(self, case):
         rng = np.random.default_rng(0)
@@ -163,7 +163,7 @@ class Stream(OneThread):
 
     def make_data(self, case):
         rng = np.random.default_rng(0)
-        X = rng.standard_normal((10**4, 50))
+        X = rng.standard_normal((100 if self.quick else 10**4, 50))
         return X, 0.9 * X + 0.1 * rng.standard_normal(X.shape)
 
     def ours(self, data):
@@ -181,3 +181,80 @@ class Stream(OneThread):
             return np.linalg.eig(cho_solve(cho_factor(gram), cross))
 
         return {"NumPy sums of products": sums}
+
+
+# --- accuracy -----------------------------------------------------------------------------------
+
+
+class LinearMap(Quality):
+    """Linear map, polynomials of total degree d, largest error of an eigenvalue"""
+
+    case_name = "d"
+    cases = {str(d): d for d in (3, 5, 8, 10)}
+    targets = {"3": "1e-12", "5": "1e-10", "8": "5e-9", "10": "1e-5"}
+    seeds = 1
+
+    def make_data(self, degree, seed):
+        rng = np.random.default_rng(seed)
+        A = np.array([[0.9, 0.2], [0.0, 0.7]])
+        X = rng.uniform(-1, 1, (2000, 2))
+        powers = [(i, k) for i in range(degree + 1) for k in range(degree + 1 - i)]
+        exact = np.array([0.9**i * 0.7**k for i, k in powers])
+        return degree, X, X @ A.T, exact
+
+    def methods(self, data):
+        degree, X, Y, exact = data
+
+        def error(solver):
+            model = KoopmanEDMD(PolynomialFeatures(degree), solver=solver).fit(X, Y)
+            gaps = np.abs(np.asarray(model.eigenvalues_)[:, None] - exact)
+            return f"{max(gaps.min(axis=0).max(), gaps.min(axis=1).max()):.0e}"
+
+        return {"default": lambda: error("qr"), 'solver="gram"': lambda: error("gram")}
+
+
+class Forecast(Quality):
+    """EEG of one subject (six channels, 160 Hz): R2 on 20 epochs left out, by steps ahead"""
+
+    needs = ("data",)
+    case_name = "steps"
+    cases = {str(ahead): ahead for ahead in (1, 2, 5, 10)}
+    seeds = 1
+    digits = 2
+
+    def make_data(self, ahead, seed):
+        X = np.swapaxes(fetch_motor_imagery(1).data[:40, ::4], 1, 2).astype(float)
+        train, test = X[:20] / X[:20].std(), X[20:] / X[:20].std()
+        starts = range(0, X.shape[1] - 8 - ahead, 5)
+        pieces = np.stack([epoch[i : i + 8 + ahead] for epoch in test for i in starts])
+        spread = np.mean((test - test.mean(axis=(0, 1))) ** 2)
+        return ahead, train, pieces[:, :8], pieces[:, -1], spread
+
+    def methods(self, data):
+        ahead, train, history, _, _ = data
+
+        def koopman(**options):
+            model = KoopmanEDMD(DelayDictionary(7), **options).fit(list(train))
+            return model.simulate(history, ahead)[:, -1]
+
+        def autoregression():
+            past = np.concatenate(
+                [np.lib.stride_tricks.sliding_window_view(e[:-1], 8, axis=0) for e in train]
+            )
+            future = np.concatenate([e[8:] for e in train])
+            model = LinearRegression().fit(past.reshape(len(past), -1), future)
+            rolled = history
+            for _ in range(ahead):
+                flat = np.swapaxes(rolled, 1, 2).reshape(len(rolled), -1)
+                rolled = np.concatenate([rolled[:, 1:], model.predict(flat)[:, None]], axis=1)
+            return rolled[:, -1]
+
+        return {
+            "KoopmanEDMD, 7 delays": koopman,
+            "the same, rank 24": lambda: koopman(n_components=24),
+            "vector autoregression, 8 lags": autoregression,
+            "persistence": lambda: history[:, -1],
+        }
+
+    def score(self, data, forecast):
+        return 1 - np.mean((forecast - data[3]) ** 2) / data[4]

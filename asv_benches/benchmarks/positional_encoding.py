@@ -1,21 +1,26 @@
-"""Stable positional encodings beside plain eigenvectors by ARPACK, and the encoding's growth."""
+"""Stable positional encodings beside plain eigenvectors: speed, stability, worth."""
 
 from __future__ import annotations
 
-import time
-
+import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import eigsh
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.model_selection import GridSearchCV, KFold, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from subspace_learn import SpectralPositionalEncoding
+from subspace_learn.datasets import fetch_attributed_graph
+from subspace_learn.functional.graph import positional_encoding as pe
 from subspace_learn.functional.graph.positional_encoding import (
     low_frequencies,
     normalized_adjacency,
     taper_weights,
 )
 
-from .common import PeerBenchmark
+from .common import Quality, Speed
 
 
 def stochastic_blocks(n, n_blocks=10, inner=12, outer=3, seed=0):
@@ -35,22 +40,24 @@ def grid_graph(n):
     return sp.csr_array(sp.kron(path, sp.eye_array(n)) + sp.kron(sp.eye_array(n), path))
 
 
-def timed(call):
-    """Wall seconds of one call."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+def named_graph(name):
+    """Graph of "SBM 10,000" or "grid 64 x 64"."""
+    kind, size = name.split(" ", 1)
+    if kind == "grid":
+        return grid_graph(int(size.split(" ")[0]))
+    return sp.csr_array(stochastic_blocks(int(size.replace(",", ""))))
 
 
-class Eigenpairs(PeerBenchmark):
+class Eigenpairs(Speed):
     """33 eigenpairs: filtered subspace iteration beside ARPACK; score: largest tapered residual."""
 
     param_names = ["graph"]
     params = [["SBM 10,000", "grid 64 x 64"]]
+    smallest = ("grid 12 x 12",)
     budget = 15.0
 
     def make_data(self, graph):
-        A = stochastic_blocks(10_000) if graph.startswith("SBM") else grid_graph(64)
+        A = named_graph(graph)
         kept = sp.csgraph.connected_components(A)[1] == 0
         return normalized_adjacency(A[kept][:, kept])
 
@@ -75,30 +82,208 @@ class Eigenpairs(PeerBenchmark):
         return N.data.nbytes + N.indices.nbytes
 
 
-class ManySmallGraphs:
+class ManySmallGraphs(Speed):
     """A list of 200 graphs of 30 nodes, all pairs."""
 
-    def setup(self):
+    budget = 8.0
+
+    def make_data(self):
         rng = np.random.default_rng(0)
-        upper = np.triu(rng.random((200, 30, 30)) < 0.2, 1).astype(float)
-        self.graphs = list(upper + upper.transpose(0, 2, 1))
+        n = 5 if self.quick else 200
+        upper = np.triu(rng.random((n, 30, 30)) < 0.2, 1).astype(float)
+        return upper + upper.transpose(0, 2, 1)
 
-    def time_transform(self):
-        SpectralPositionalEncoding(None).transform(self.graphs)
+    def ours(self, graphs):
+        return SpectralPositionalEncoding(None).transform(list(graphs))
 
 
-class Growth:
-    """One large sparse graph, d = 32."""
+class Growth(Speed):
+    """One large sparse graph, d = 32; n x n: the size of a dense matrix."""
 
     param_names = ["graph"]
-    params = [["SBM 10,000", "grid 100 x 100"]]
-    timeout = 300.0
+    params = [["SBM 10,000", "SBM 100,000", "grid 100 x 100", "grid 316 x 316"]]
+    smallest = ("grid 12 x 12",)
+    n_threads = 1
+    budget = 8.0
 
-    def setup(self, graph):
-        self.graph = stochastic_blocks(10_000) if graph.startswith("SBM") else grid_graph(100)
+    def make_data(self, graph):
+        return named_graph(graph)
 
-    def time_transform(self, graph):
-        SpectralPositionalEncoding(32).transform(self.graph)
+    def ours(self, A):
+        return SpectralPositionalEncoding(32).transform(A)
 
-    def peakmem_transform(self, graph):
-        SpectralPositionalEncoding(32).transform(self.graph)
+    def nbytes(self, A):
+        return A.data.nbytes + A.indices.nbytes
+
+    def extras(self, A, result, seconds):
+        return {"edges": f"{A.nnz // 2:,}", "n x n, MiB": f"{A.shape[0] ** 2 / 2**17:,.0f}"}
+
+
+# --- quality ------------------------------------------------------------------------------------
+
+
+def eigenvectors(A, d, rng=None):
+    """The d smallest eigenvectors, padded with zeros; with ``rng`` their signs are random."""
+    L = np.eye(A.shape[0]) - normalized_adjacency(sp.csr_array(A)).toarray()
+    V = np.zeros((A.shape[0], d))
+    found = np.linalg.eigh(L)[1][:, :d]
+    V[:, : found.shape[1]] = found
+    return V if rng is None else V * rng.choice([-1, 1], size=d)
+
+
+def degrees(A):
+    degree = np.asarray(A.sum(axis=1)).ravel()
+    return np.stack([degree, degree**2, degree**3], axis=1)
+
+
+def hard_cut(A, d):
+    """As published: the same filters and statistics, cut at d whatever the gap there."""
+    N = normalized_adjacency(A)
+    found = low_frequencies(N, d)
+    u = 2 * found.values / found.cut
+    weights = np.stack([phi(u) for phi in pe.spectral_filters("lipschitz").values()])
+    return pe.node_statistics(N, found.vectors, weights)
+
+
+class Stability(Quality):
+    """Change of the encoding over that of the Laplacian: largest of twenty changes by 1e-6."""
+
+    case_name = "graph"
+    cases = {
+        "cycle 20 (gap 0 at 8)": nx.cycle_graph(20),
+        "star 16 (one value 14 times)": nx.star_graph(15),
+        "hypercube 4": nx.hypercube_graph(4),
+        "complete 14": nx.complete_graph(14),
+        "grid 6 x 6": nx.grid_2d_graph(6, 6),
+        "Erdos-Renyi 40": nx.gnp_random_graph(40, 0.15, seed=3),
+        "barbell (gap 0)": nx.barbell_graph(8, 2),
+    }
+    seeds = 20
+    summary = staticmethod(lambda values, digits: f"{np.max(values):.2g}")
+
+    def make_data(self, graph, seed):
+        A = sp.csr_array(nx.to_scipy_sparse_array(graph, dtype=float))
+        change = sp.triu(A, 1).tocoo()
+        change.data = np.random.default_rng(seed).uniform(-1e-6, 1e-6, change.nnz)
+        return A, sp.csr_array(A + change + change.T)
+
+    def methods(self, data):
+        def change_of(encode):
+            return lambda: np.linalg.norm(encode(data[0]) - encode(data[1]))
+
+        def aligned():
+            V, W = (eigenvectors(A, 8) for A in data)
+            return np.linalg.norm(V * np.sign((V * W).sum(axis=0)) - W)
+
+        return {
+            "all pairs": change_of(SpectralPositionalEncoding(None).transform),
+            "d = 8, taper": change_of(SpectralPositionalEncoding(8).transform),
+            "d = 8, no taper": change_of(lambda A: hard_cut(A, 8)),
+            "8 eigenvectors, signs aligned": aligned,
+        }
+
+    def score(self, data, result):
+        first, second = (normalized_adjacency(A).toarray() for A in data)
+        return result / np.linalg.norm(first - second)
+
+
+def cycles(A):
+    """Triangles and 4-cycles through each node, from powers of the adjacency."""
+    A = A.toarray()
+    degree, A2 = A.sum(axis=1), A @ A
+    pairs = A2 - np.diag(degree)
+    return np.stack([np.diag(A2 @ A) / 2, (pairs * (pairs - 1)).sum(axis=1) / 2], axis=1)
+
+
+def random_graphs(seed, n):
+    rng = np.random.default_rng(seed)
+    graphs = (
+        nx.gnp_random_graph(12, p, seed=int(rng.integers(2**31))) for p in rng.uniform(0.2, 0.5, n)
+    )
+    return [sp.csr_array(nx.to_scipy_sparse_array(g, dtype=float)) for g in graphs]
+
+
+def yeast_neighbourhoods(seed, n):
+    """Proteins with all their neighbours in the interaction graph, 10 to 60 nodes."""
+    graph = nx.from_scipy_sparse_array(fetch_attributed_graph("yeast_ppi").adjacency)
+    rng = np.random.default_rng(seed)
+    egos = (nx.ego_graph(graph, node, 1) for node in rng.permutation(len(graph)))
+    fitting = (ego for ego in egos if 10 <= len(ego) <= 60)
+    chosen = [next(fitting) for _ in range(n // 2)]
+    return [sp.csr_array(nx.to_scipy_sparse_array(g, dtype=float, weight=None)) for g in chosen]
+
+
+class Counts(Quality):
+    """R2 of triangles and 4-cycles of a node, graphs that were not in training, ridge."""
+
+    needs = ("data",)
+    case_name = "graphs, count"
+    cases = {
+        f"{name}: {what}": (make, column)
+        for name, make in (("random", random_graphs), ("yeast", yeast_neighbourhoods))
+        for column, what in enumerate(("triangles", "4-cycles"))
+    }
+
+    def make_data(self, case, seed):
+        make, column = case
+        graphs, rng = make(seed, 20 if self.quick else 400), np.random.default_rng(seed)
+        encoded = SpectralPositionalEncoding(None).transform(graphs)
+        degree = [degrees(A) for A in graphs]
+        signed = [eigenvectors(A, 12, rng) for A in graphs]
+        features = {
+            "degree, encoding": [np.hstack(pair) for pair in zip(degree, encoded, strict=True)],
+            "encoding": encoded,
+            "degree": degree,
+            "degree, eigenvectors with random signs": [
+                np.hstack(pair) for pair in zip(degree, signed, strict=True)
+            ],
+        }
+        return features, [cycles(A)[:, column] for A in graphs]
+
+    def methods(self, data):
+        features, y = data
+        half = len(y) // 2
+        train, test = np.concatenate(y[:half]), np.concatenate(y[half:])
+
+        def r2(X):
+            model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-4, 4, 9)))
+            model.fit(np.concatenate(X[:half]), train)
+            return model.score(np.concatenate(X[half:]), test)
+
+        return {name: lambda X=X: r2(X) for name, X in features.items()}
+
+
+class Nodes(Quality):
+    """Accuracy of logistic regression on the other half of the nodes of one graph."""
+
+    needs = ("data",)
+    case_name = "graph"
+    cases = {name: name for name in ("cora", "polblogs", "polbooks", "football", "texas")}
+
+    def make_data(self, name, seed):
+        graph = fetch_attributed_graph("football" if self.quick else name)
+        labels = sp.csgraph.connected_components(graph.adjacency, directed=False)[1]
+        kept = np.flatnonzero(labels == np.bincount(labels).argmax())
+        A = sp.csr_array(graph.adjacency)[kept][:, kept].astype(np.float64)
+        return A, graph.target[kept], seed
+
+    def methods(self, data):
+        A, y, seed = data
+        train, test = train_test_split(np.arange(len(y)), test_size=0.5, random_state=seed)
+        encoded, plain = SpectralPositionalEncoding(32).transform(A), eigenvectors(A, 32)
+
+        def accuracy(X):
+            search = GridSearchCV(
+                make_pipeline(StandardScaler(), LogisticRegression(max_iter=3000)),
+                {"logisticregression__C": [0.01, 0.1, 1, 10]},
+                cv=KFold(3, shuffle=True, random_state=seed),
+            )
+            return search.fit(X[train], y[train]).score(X[test], y[test])
+
+        return {
+            "encoding": lambda: accuracy(encoded),
+            "largest class": lambda: np.mean(y == np.bincount(y).argmax()),
+            "degree": lambda: accuracy(degrees(A)[:, :1]),
+            "32 eigenvectors": lambda: accuracy(plain),
+            "both": lambda: accuracy(np.hstack([encoded, plain])),
+        }

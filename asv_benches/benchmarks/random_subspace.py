@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
+from sklearn.datasets import load_digits
 
-from subspace_learn.functional.compression.random_subspace import random_projection
+from subspace_learn.compression import RandomSubspaceClassifier, intrinsic_dimension
+from subspace_learn.functional.compression.random_subspace import PROJECTIONS, random_projection
 
-from .common import PeerBenchmark
+from .common import Listing, Quality, Speed, mean_and_deviation
 
 
-class Product(PeerBenchmark):
+class Product(Speed):
     """P z and P^T g, D = 2^16 parameters; score: length of P z over that of z."""
 
     param_names = ["dim"]
     params = [[100, 1000]]
+    smallest = (10,)
     budget = 8.0
 
     def make_data(self, dim):
@@ -42,3 +47,61 @@ class Product(PeerBenchmark):
 
     def nbytes(self, data):
         return sum(part.nbytes for part in data)
+
+
+class Toy(Quality):
+    """Relative loss of the paper's toy, 1,000 parameters in 10 groups, mean of 100 projections.
+
+    Theory: 1 - d / 10, and 0 for d = 10.
+    """
+
+    case_name = "projection"
+    cases = {kind: kind for kind in PROJECTIONS}
+    seeds = 100
+    summary = staticmethod(lambda values, digits: f"{np.mean(values):.{digits}f}")
+
+    def make_data(self, kind, seed):
+        return kind, seed
+
+    def methods(self, data):
+        kind, seed = data
+        A = np.kron(np.eye(10), np.ones(100))
+
+        def loss(d):
+            rng = np.random.default_rng(seed)
+            P, b = random_projection(kind, 1000, d, rng) @ np.eye(d), rng.normal(size=10)
+            z = np.linalg.lstsq(A @ P, b)[0]
+            return np.sum((A @ (P @ z) - b) ** 2) / np.sum(b**2)
+
+        return {f"d = {d}": lambda d=d: loss(d) for d in (2, 5, 9, 10)}
+
+
+class Digits(Listing):
+    """Digits: test accuracy over that of full training, 70 % for training; three seeds.
+
+    150 iterations of L-BFGS for every dimension and for full training. d90: the smallest dimension
+    that reaches nine tenths.
+    """
+
+    def rows(self):
+        dims = (5, 10, 20, 40, 60, 80, 120, 200)
+        head = "model, projection", "parameters", "full"
+        yield *head, *(f"d = {d}" for d in dims), "d90"
+        X, y = load_digits(return_X_y=True)
+        for name, hidden, projection in self.some(
+            (
+                ("32 hidden, dense", (32,), "dense"),
+                ("32 hidden, sparse", (32,), "sparse"),
+                ("32 hidden, fastfood", (32,), "fastfood"),
+                ("softmax, dense", (), "dense"),
+                ("100 hidden, dense", (100,), "dense"),
+            )
+        ):
+            model = RandomSubspaceClassifier(
+                hidden, projection=projection, max_iter=2 if self.quick else 150
+            )
+            found = intrinsic_dimension(model, X / 16, y, dims=dims)
+            n = sum((a + 1) * b for a, b in pairwise((64, *hidden, 10)))
+            share = np.median(found.scores, axis=1) / np.median(found.baseline)
+            shares = (f"{s:.2f}" for s in share)
+            yield name, str(n), mean_and_deviation(found.baseline), *shares, str(found.dimension)

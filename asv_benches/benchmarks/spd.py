@@ -12,15 +12,18 @@ import numpy as np
 from pyriemann.geometry.distance import pairwise_distance as peer_distances
 from pyriemann.geometry.mean import mean_riemann, mean_wasserstein
 from pyriemann.geometry.tangentspace import tangent_space
-from threadpoolctl import threadpool_limits
 
-from subspace_learn.covariance import AugmentedCovariances, GBWNormalizer
+from subspace_learn.covariance import (
+    AugmentedCovariances,
+    GBWNormalizer,
+    distance,
+    mean_spd,
+    pairwise_distance,
+    tangent_vectors,
+)
 from subspace_learn.datasets import fetch_motor_imagery, fetch_ssvep
-from subspace_learn.functional.covariance.spd import distance_riemann, pairwise_distance
-from subspace_learn.functional.covariance.spd_mean import mean_spd
-from subspace_learn.functional.covariance.spd_tangent import tangent_vectors
 
-from .common import PeerBenchmark
+from .common import Speed
 
 
 def eeg_covariances(d):
@@ -35,21 +38,21 @@ def eeg_covariances(d):
     return AugmentedCovariances(order, lag).fit_transform(X)
 
 
-class Geometry(PeerBenchmark):
+class Geometry(Speed):
     """One or two threads: of BLAS for pyRiemann, of ours for ours."""
 
+    needs = ("data", "pyriemann")
     param_names = ["d", "threads"]
     params = [[84, 48, 21], [1, 2]]
+    smallest = (21, 1)
     budget = 6.0
 
-    def make_data(self, d, n_threads):
-        self.n_jobs = n_threads
-        self.blas = threadpool_limits(n_threads)
-        return eeg_covariances(d)
+    def setup(self, d, n_threads):
+        self.n_threads = self.n_jobs = n_threads
+        super().setup(d, n_threads)
 
-    def teardown(self, *case):
-        self.blas.restore_original_limits()
-        super().teardown(*case)
+    def make_data(self, d, n_threads):
+        return eeg_covariances(d)
 
 
 class TangentSpaceFit(Geometry):
@@ -71,7 +74,7 @@ class TangentSpaceFit(Geometry):
     def score(self, A, result):
         if not hasattr(self, "exact") or self.exact.shape != A.shape[1:]:
             self.exact = mean_spd(A, tol=1e-12).mean
-        return distance_riemann(result[0], self.exact)
+        return distance(result[0], self.exact)
 
 
 class ArithmeticTangentSpace(Geometry):
@@ -109,23 +112,18 @@ class DistanceToMeans(Geometry):
         return {"pyRiemann": lambda: peer_distances(A, A[:5], metric="riemann")}
 
 
-class Normalise:
+class Normalise(Speed):
     """GBWNormalizer on five sessions of 100 matrices of size 48: no peer for the whole of it."""
 
+    needs = ("data",)
+    n_threads = 1
     param_names = ["theta"]
     params = [[1.0, 0.5]]
+    budget = 6.0
 
-    def setup(self, theta):
-        self.limits = threadpool_limits(1)
-        self.X, self.sessions = eeg_covariances(48), np.repeat(np.arange(5), 100)
-        self.model = GBWNormalizer(theta)
-        self.model.fit_transform(self.X, groups=self.sessions)
+    def make_data(self, theta):
+        self.theta, self.sessions = theta, np.repeat(np.arange(5), 100)
+        return eeg_covariances(48)
 
-    def teardown(self, theta):
-        self.limits.restore_original_limits()
-
-    def time_fit(self, theta):
-        self.model.fit(self.X, groups=self.sessions)
-
-    def time_transform(self, theta):
-        self.model.transform(self.X, groups=self.sessions)
+    def ours(self, A):
+        return GBWNormalizer(self.theta).fit_transform(A, groups=self.sessions)

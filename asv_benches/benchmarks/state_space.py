@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.fft
+from sklearn.decomposition import PCA
 
 from subspace_learn import HiPPOTransformer
+from subspace_learn.datasets import fetch_ssvep
+from subspace_learn.functional.sequence.approximate_diagonalization import perturb_then_diagonalize
+from subspace_learn.functional.sequence.hippo import hippo_legs, normal_part
 from subspace_learn.functional.sequence.state_space import (
     causal_convolution,
     diagonal_init,
     discretized,
     s4d_kernel,
+    transfer_function,
 )
 
-from .common import PeerBenchmark
+from .common import Listing, Quality, Speed, median_and_range, timed
 
 
-class Kernel(PeerBenchmark):
+class Kernel(Speed):
     """Kernels of 32 channels of 32 modes; the target is 1.5 times product and convolution."""
 
     param_names = ["length"]
     params = [[512, 4096]]
+    smallest = (32,)
     budget = 8.0
 
     def make_data(self, length):
@@ -55,7 +61,7 @@ class Kernel(PeerBenchmark):
         return data[4].nbytes
 
 
-class Memory(PeerBenchmark):
+class Memory(Speed):
     """Coefficients of 1,000 series of 1,000 samples; score: relative error of the series."""
 
     param_names = ["n_coefficients"]
@@ -65,7 +71,7 @@ class Memory(PeerBenchmark):
     def make_data(self, n):
         rng = np.random.default_rng(0)
         self.n = n
-        return np.cumsum(rng.normal(size=(1000, 1000)), axis=1)
+        return np.cumsum(rng.normal(size=(10 if self.quick else 1000, 1000)), axis=1)
 
     def ours(self, X):
         memory = HiPPOTransformer(self.n).fit(X)
@@ -81,3 +87,104 @@ class Memory(PeerBenchmark):
 
     def score(self, X, result):
         return float(np.linalg.norm(result - X) / np.linalg.norm(X))
+
+
+# --- quality ------------------------------------------------------------------------------------
+
+
+def perturbed(n, eps, seed):
+    """First coefficient of a perturbed model, all modes: half of them has B halved twice."""
+    A, B = hippo_legs(n)
+    found = perturb_then_diagonalize(A, eps, n_tries=1, rng=np.random.default_rng(seed))
+    inputs = np.linalg.solve(found.eigenvectors, B.astype(complex))
+    return found.eigenvalues, inputs / 2, found.eigenvectors[0]
+
+
+class Spikes(Quality):
+    """Largest deviation from the response of LegS, ten draws of E: median, range"""
+
+    case_name = "n"
+    cases = {str(n): n for n in (16, 32, 64, 128)}
+    seeds = 10
+    digits = 4
+    summary = staticmethod(median_and_range)
+
+    def make_data(self, n, seed):
+        return n, seed
+
+    def methods(self, data):
+        n, seed = data
+        return {
+            "PTD, eps = 0.1": lambda: perturbed(n, 0.1, seed),
+            "PTD, eps = 0.01": lambda: perturbed(n, 0.01, seed),
+            "S4D-LegS": lambda: (*diagonal_init(n), normal_part(n)[1][0, n // 2 :]),
+        }
+
+    def score(self, data, model):
+        values = diagonal_init(data[0])[0]
+        omega = np.concatenate([np.linspace(0, 3 * values.imag[-1], 100_000), values.imag])
+        return np.abs(transfer_function(*model, omega) - 1 / (1 + 1j * omega)).max()
+
+
+class Condition(Listing):
+    """Condition of the eigenvectors of LegS, directly and with the best of ten draws of E"""
+
+    n_threads = 1
+
+    def rows(self):
+        yield "n", "eps = 0", "eps = 0.1", "backward error less 0.1", "largest real part", "seconds"
+        for n in self.some((8, 12, 16, 32, 64, 128)):
+            A, _ = hippo_legs(n)
+            try:
+                direct = f"{perturb_then_diagonalize(A, 0).condition:.1e}"
+            except ValueError:
+                direct = f"refused ({np.linalg.cond(np.linalg.eig(A)[1]):.0e})"
+            found, seconds = timed(lambda A=A: perturb_then_diagonalize(A, 0.1))
+            yield (
+                str(n),
+                direct,
+                f"{found.condition:.1e}",
+                f"{found.backward_error - 0.1:.0e}",
+                f"{found.eigenvalues.real.max():.2f}",
+                f"{seconds:.2f}",
+            )
+
+
+class Epochs(Quality):
+    """Relative error of SSVEP epochs of one channel, 125 samples, kept as n numbers each"""
+
+    needs = ("data",)
+    case_name = "n"
+    cases = {str(n): n for n in (9, 25, 51)}
+    seeds = 1
+
+    def make_data(self, n, seed):
+        X = fetch_ssvep(1).data.astype(float)
+        X = (X - X.mean(axis=2, keepdims=True)).reshape(-1, X.shape[2])
+        return n, X[::2], X[1::2]
+
+    def methods(self, data):
+        n, train, test = data
+
+        def memory(measure):
+            model = HiPPOTransformer(n, measure=measure).fit(test)
+            return model.inverse_transform(model.transform(test))
+
+        def cosines():
+            spectrum = scipy.fft.dct(test, norm="ortho")
+            spectrum[:, n:] = 0
+            return scipy.fft.idct(spectrum, norm="ortho")
+
+        def means():
+            parts = np.array_split(test, n, axis=1)
+            return np.hstack([p.mean(1, keepdims=True) + 0 * p for p in parts])
+
+        def pca():
+            model = PCA(n).fit(train)
+            return model.inverse_transform(model.transform(test))
+
+        calls = {m: lambda m=m: memory(m) for m in ("fout", "legs", "legt")}
+        return calls | {"cosine transform": cosines, "means": means, "PCA of the other half": pca}
+
+    def score(self, data, back):
+        return np.linalg.norm(back - data[2]) / np.linalg.norm(data[2])

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from threadpoolctl import threadpool_limits
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from .common import PeerBenchmark
+from subspace_learn import AugmentedCovarianceClassifier
+from subspace_learn.functional.sequence.state_space import diagonal_init
+
+from .augmented_covariance import ssvep
+from .common import Quality, Speed
 
 BATCH, WIDTH, STATE = 64, 32, 32
+INITS = ("lin", "legs", "inv", "ptd")
 
 
-class Kernel(PeerBenchmark):
+class Kernel(Speed):
     """Kernel of 32 channels of 16 modes; the target is 1.5 times product and convolution."""
 
     param_names = ["length"]
     params = [[128, 1024]]
+    needs = ("torch",)
+    n_threads = 1
     budget = 8.0
 
     def make_data(self, length):
@@ -40,27 +52,21 @@ class Kernel(PeerBenchmark):
         return {"Vandermonde product and FFT convolution": product_and_convolution}
 
 
-class Layer(PeerBenchmark):
+class Layer(Speed):
     """Output of 64 sequences of 32 channels and all gradients; float32, one thread."""
 
     param_names = ["layer", "length"]
     params = [["s4d", "s5"], [128, 1024]]
+    smallest = ("s5", 16)
+    needs = ("torch",)
+    n_threads = 1
     budget = 10.0
-
-    def setup(self, *case):
-        super().setup(*case)
-        self.one = threadpool_limits(1)
-
-    def teardown(self, *case):
-        self.one.restore_original_limits()
-        super().teardown(*case)
 
     def make_data(self, layer, length):
         import torch
 
         from subspace_learn.deep import S4DLayer, S5Layer
 
-        torch.set_num_threads(1)
         torch.manual_seed(0)
         self.layer = {"s4d": S4DLayer, "s5": S5Layer}[layer](WIDTH, STATE, init="lin")
         return torch.randn(BATCH, length, WIDTH, requires_grad=True)
@@ -116,3 +122,169 @@ def plain_s5(layer, u):
         x = decay * x + inputs[:, k]
         y.append(2 * (x @ C.T).real)
     (torch.stack(y, dim=1) + layer.D * u).square().mean().backward()
+
+
+# --- what they learn ----------------------------------------------------------------------------
+
+
+def split_digits(seed):
+    """Images of 8 x 8 pixels as 64 steps, of mean 0 and variance 1 over all pixels."""
+    X, y = load_digits(return_X_y=True)
+    X = ((X - X.mean()) / X.std()).astype(np.float32)
+    return train_test_split(X, y, test_size=0.3, stratify=y, random_state=seed)
+
+
+def largest_response(clf):
+    """Frequency above 0.6 at which the first layer responds most, mean square over its channels."""
+    kernels = clf.module_.blocks[0].layer.kernel(2048)[0].detach().numpy()
+    omega = 2 * np.pi * np.fft.rfftfreq(2048)
+    response = np.mean(np.abs(np.fft.rfft(kernels)) ** 2, axis=0)
+    return omega[np.where(omega > 0.6, response, 0).argmax()]
+
+
+class Trained(Quality):
+    """What the tables of training share: models by name, fitted and then asked."""
+
+    needs = ("torch",)
+    n_threads = 1  # batches are small
+    case_name = "model"
+    max_epochs = 10
+
+    def model(self, layer, seed, **options):
+        from subspace_learn.deep import SSMClassifier
+
+        if layer is None:
+            return LogisticRegression(max_iter=1000)
+        epochs = 1 if self.quick else self.max_epochs
+        return SSMClassifier(layer, max_epochs=epochs, random_state=seed, **options)
+
+
+class Digits(Trained):
+    """Test accuracy on digits, one pixel after the other, 10 epochs, three seeds"""
+
+    cases = {f"{layer}, {init}": (layer, init) for layer in ("s5", "s4d") for init in INITS}
+    cases["logistic regression on all pixels"] = (None, None)
+    seeds = 3
+
+    def make_data(self, case, seed):
+        layer, init = case
+        return self.model(layer, seed, **({"init": init} if layer else {})), split_digits(seed)
+
+    def methods(self, data):
+        model, (X, X_test, y, y_test) = data
+        return {"accuracy": lambda: model.fit(X, y).score(X_test, y_test)}
+
+
+DT = 0.008  # the spike of "legs", n^2 / pi times dt, must lie below pi
+
+
+def waves(model_of, X_test, y_test, seed, noises):
+    """Accuracy with sinusoids (name -> frequency, amplitude) added at test."""
+    phase = np.random.default_rng(seed).uniform(0, 2 * np.pi, (len(X_test), 1))
+    steps = np.arange(X_test.shape[1])
+    return {
+        name: lambda w=w, a=a: model_of().score(X_test + a * np.sin(w * steps + phase), y_test)
+        for name, (w, a) in noises.items()
+    }
+
+
+class Robustness(Trained):
+    """Test accuracy on digits with a sinusoid added at test, four seeds"""
+
+    cases = {
+        f"s4d, {init}, modes {how}": ("s4d", init, rate)
+        for how, rate in (("trained", 1e-3), ("fixed", 0.0))
+        for init in ("legs", "ptd")
+    }
+    cases["logistic regression"] = (None, None, None)
+    seeds = 4
+
+    def make_data(self, case, seed):
+        layer, init, rate = case
+        options = {"init": init, "dt_min": DT, "dt_max": DT, "state_lr": rate} if layer else {}
+        X, X_test, y, y_test = split_digits(seed)
+        return self.model(layer, seed, **options).fit(X, y), X_test, y_test, seed
+
+    def methods(self, data):
+        model, X_test, y_test, seed = data
+        spike = diagonal_init(32, "legs")[0].imag.max() * DT
+        noises = {"clean": (0, 0), "spike, 0.3": (spike, 0.3), "spike, 1": (spike, 1.0)}
+        noises |= {"a third of it, 0.3": (spike / 3, 0.3), "a third of it, 1": (spike / 3, 1.0)}
+        return waves(lambda: model, X_test, y_test, seed, noises)
+
+
+class Held(Trained):
+    """Digits, each pixel held for 8 steps: a sinusoid of 10 % of their range added, four seeds.
+
+    At the spike of "legs", at the largest response of the trained layer above 0.6, and the worst
+    of 25 frequencies.
+    """
+
+    cases = {f"s4d, {init}": ("s4d", init) for init in ("ptd", "legs", "lin")}
+    cases["logistic regression"] = (None, None)
+    seeds = 4
+
+    def make_data(self, case, seed):
+        layer, init = case
+        options = {"init": init, "dt_min": DT, "dt_max": DT, "d_model": 16} if layer else {}
+        X, X_test, y, y_test = split_digits(seed)
+        X, X_test = (
+            X[: 100 if self.quick else 800].repeat(8, axis=1),
+            X_test[:300].repeat(8, axis=1),
+        )
+        model = self.model(layer, seed, **options).fit(X, y[: len(X)])
+        return model, X_test, y_test[:300], seed, 0.1 * (X.max() - X.min())
+
+    def methods(self, data):
+        model, X_test, y_test, seed, amplitude = data
+        spike = diagonal_init(32, "legs")[0].imag.max() * DT
+        peak = largest_response(model) if hasattr(model, "module_") else spike
+        noises = {"clean": (0, 0), "at the spike": (spike, amplitude)}
+        noises |= {"at the largest response": (peak, amplitude)}
+        scan = np.linspace(0.1, 3.1, 2 if self.quick else 25)
+        every = waves(lambda: model, X_test, y_test, seed, {str(w): (w, amplitude) for w in scan})
+        worst = {"worst": lambda: min(call() for call in every.values())}
+        return waves(lambda: model, X_test, y_test, seed, noises) | worst
+
+
+class Flicker(Trained):
+    """Accuracy on a session held out, five sessions, five flicker frequencies (chance 0.2).
+
+    SSM: 20 epochs of training, mean of three seeds.
+    """
+
+    needs = ("torch", "data", "pyriemann")
+    max_epochs = 20
+    cases = {
+        "SSM, s5, lin": ("s5", "lin"),
+        "SSM, s4d, lin": ("s4d", "lin"),
+        "SSM, s4d, ptd": ("s4d", "ptd"),
+        "augmented covariance, order 6, lag 3": ("covariance", None),
+        "logistic regression on raw epochs": (None, None),
+    }
+
+    def make_data(self, case, session):
+        return case, session
+
+    def methods(self, data):
+        return {
+            "U001": lambda: self._accuracy(1, *data[0], data[1]),
+            "U009": lambda: self._accuracy(9, *data[0], data[1]),
+        }
+
+    def _accuracy(self, subject, layer, init, session):
+        X, y, _, splits = ssvep(subject)
+        train, test = splits[session]
+        X = X / X[train].std(axis=(0, 2), keepdims=True)
+        if layer == "covariance":
+            model = AugmentedCovarianceClassifier(order=6, lag=3, classifier="lr")
+            return model.fit(X[train], y[train]).score(X[test], y[test])
+        if layer is None:
+            model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+            flat = X.reshape(len(X), -1)
+            return model.fit(flat[train], y[train]).score(flat[test], y[test])
+        Z, scores = X.transpose(0, 2, 1).astype(np.float32), []
+        for seed in self.some(range(3)):
+            model = self.model(layer, seed, init=init).fit(Z[train], y[train])
+            scores.append(model.score(Z[test], y[test]))
+        return np.mean(scores)

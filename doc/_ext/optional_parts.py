@@ -4,16 +4,25 @@
 says which, the content is the caption, to which a link is added. Where the example was listed but
 not run (its data are absent, or the gallery is switched off) the link stands alone.
 
-``.. speed-tables:: dpp leverage`` includes the pages that ``make bench-report`` wrote; one that was
-never measured is replaced by the command that measures it.
+``.. measured:: eora`` shows the tables that ``make bench-report`` wrote for a file of benchmarks,
+``.. measured:: eora Digits Variants`` some of them; what was never measured is replaced by the
+command that measures it. ``:figure:`16 <grassmann_pca.stream>``` is a number that the same command
+fills in: it says where and when it was measured.
 """
 
 from __future__ import annotations
 
+import sys
+from functools import cache
 from pathlib import Path
 
+from docutils import nodes
 from docutils.parsers.rst import directives
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "asv_benches"))
+
+import measurements
 
 
 class ExampleFigure(SphinxDirective):
@@ -39,23 +48,34 @@ class ExampleFigure(SphinxDirective):
         return self.parse_text_to_nodes(text)
 
 
-class SpeedTables(SphinxDirective):
-    """Pages of doc/_tables/speed."""
+class Measured(SphinxDirective):
+    """Tables of doc/_tables, each with the stamp of its run."""
 
     required_arguments = 1
     optional_arguments = 100
 
     def run(self):
-        nodes = []
-        for name in self.arguments:
-            path = Path(self.env.srcdir) / "_tables" / "speed" / f"{name}.rst"
-            self.env.note_dependency(str(path))
-            text = f"Not measured yet: ``make bench-report BENCH={name}``.\n"
-            nodes += self.parse_text_to_nodes(path.read_text("utf-8") if path.exists() else text)
-        return nodes
+        name, *tables = self.arguments
+        self.env.note_dependency(str(measurements.FOLDER / f"{name}.json"))
+        return self.parse_text_to_nodes(measurements.as_text(name, tables))
+
+
+measured_figures = cache(measurements.figures)
+
+
+class Figure(SphinxRole):
+    """A measured number in the text."""
+
+    def run(self):
+        text, _, name = self.text.rstrip(">").partition(" <")
+        _, stamp = measured_figures()[name]
+        file = name.partition(".")[0]
+        source = f"measured {stamp['date']}: make bench-report BENCH={file}"
+        return [nodes.abbreviation(text, text, explanation=source)], []
 
 
 def setup(app):
     app.add_directive("example-figure", ExampleFigure)
-    app.add_directive("speed-tables", SpeedTables)
+    app.add_directive("measured", Measured)
+    app.add_role("figure", Figure())
     return {"parallel_read_safe": True, "parallel_write_safe": True}

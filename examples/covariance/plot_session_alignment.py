@@ -14,9 +14,8 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import LeaveOneGroupOut
 
-from subspace_learn.covariance import AugmentedCovariances, GBWNormalizer
+from subspace_learn.covariance import AugmentedCovariances, GBWNormalizer, logm, upper_vector
 from subspace_learn.datasets import DatasetUnavailableError, fetch_ssvep
-from subspace_learn.functional.covariance.spd import logm, upper_vector
 
 try:
     data = fetch_ssvep(9)

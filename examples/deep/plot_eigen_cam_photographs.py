@@ -97,8 +97,7 @@ for key, share in points.items():
 
 # %%
 # The deeper the layer, the better it knows where the digit is, though the labels never said so. The
-# plain mean of the channels knows as much: over four seeds neither is better in the last layer
-# (:doc:`/benchmarks`).
+# plain mean of the channels knows as much: over four seeds neither was better in the last layer.
 #
 # The picture
 # -----------

@@ -18,7 +18,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import normalize
 
 from subspace_learn import GrassmannClassifier, NearestSubspaceClassifier
-from subspace_learn.linalg.grassmann import principal_angles
+from subspace_learn.grassmann import principal_angles
 
 X, y = load_digits(return_X_y=True)
 DIMENSIONS = (1, 2, 4, 8, 16)

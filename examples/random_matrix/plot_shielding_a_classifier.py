@@ -46,7 +46,7 @@ disturbed = X_train + MOVE / 2 * rng.standard_normal((len(X_train), N_FRAGILE)) 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", UserWarning)  # digits are not white noise: it says so
     spikes = RandomMatrixFilter().fit(X_train)
-    quantile = 1 - N_FRAGILE / spikes.n_spikes_
+    quantile = 1 - N_FRAGILE / spikes.n_components_
     one_by_one = RobustDirections(selector="rbns", quantile=quantile)
     turned = RobustDirections(selector="rotated_rbns", quantile=quantile)
     for model in (one_by_one, turned):
@@ -54,7 +54,7 @@ with warnings.catch_warnings():
 for name, model in (("one by one", one_by_one), ("turned", turned)):
     tilt = np.linalg.norm(fragile @ model.components_.T, axis=0).max()
     print(
-        f"{name}: {model.support_.sum()} of {spikes.n_spikes_} kept; "
+        f"{name}: {model.support_.sum()} of {spikes.n_components_} kept; "
         f"largest cosine with the fragile subspace: {tilt:.3f}"
     )
 
@@ -116,10 +116,12 @@ for name, row in scores.items():
     print(f"{name:20s}" + "".join(f"{value:16.3f}" for value in row))
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
-order = np.arange(1, spikes.n_spikes_ + 1)
+order = np.arange(1, spikes.n_components_ + 1)
 left.plot(order, np.sort(one_by_one.scores_), "x", color="#D55E00", label="one by one")
 left.plot(order, np.sort(turned.scores_), "o", color="#0072B2", fillstyle="none", label="turned")
-left.axvline(spikes.n_spikes_ - N_FRAGILE + 0.5, color="0.4", linestyle=":", label="kept | dropped")
+left.axvline(
+    spikes.n_components_ - N_FRAGILE + 0.5, color="0.4", linestyle=":", label="kept | dropped"
+)
 left.set(xlabel="direction, by rising score", ylabel="score (large: fragile)")
 left.legend()
 colours = ("0.6", "#56B4E9", "#E69F00", "#0072B2")

@@ -110,3 +110,14 @@ def said_where(error: Exception, X: Any, *, input_name: str = "X") -> Exception:
     return ValueError(
         f"{error}\n{input_name} is not finite in {count}the first in {which}, row {row}."
     )
+
+
+def refuse_recording(X: Any, *, name: str) -> None:
+    """Raise if X is an object of MNE: a table has to be made of it, in one of several ways."""
+    first = X[0] if isinstance(X, list | tuple) and len(X) else X
+    if hasattr(first, "get_data") and hasattr(first, "info"):
+        raise ValueError(
+            f"{name} works on tables (n_samples, n_features), but was given "
+            f"{type(first).__name__}. Call epochs.get_data().reshape(len(epochs), -1) for one row "
+            "per epoch, or raw.get_data().T for one row per time."
+        )

@@ -31,7 +31,7 @@ def named_graph(X: Any, *, where: str, name: str) -> tuple[Any, list[Any] | None
 
 
 def refuse_graph(X: Any, *, where: str, cure: str) -> None:
-    """Raise ValueError if ``X`` is a graph or a list of edges, where a table is asked for."""
+    """Raise ValueError if ``X`` is a graph or a list of edges, and no table."""
     if hasattr(X, "edges") or hasattr(X, "es"):
         what = f"a graph ({type(X).__module__.partition('.')[0]})"
     elif isinstance(X, tuple) and len(X) == 2 and np.ndim(X[1]) == 0:
@@ -40,7 +40,7 @@ def refuse_graph(X: Any, *, where: str, cure: str) -> None:
         what = f"a list of edges (columns {list(_columns_of_ends(X))})"
     else:
         return
-    raise ValueError(f"{where} was given {what}, but a table of points was expected. {cure}")
+    raise ValueError(f"{where} was given {what}, not a table. {cure}")
 
 
 def _columns_of_ends(X: Any) -> tuple[str, str] | None:

@@ -37,7 +37,13 @@ from .._array import (
     move_like,
     to_numpy,
 )
-from .columns import is_missing, refuse_masked, refuse_what_is_no_number, said_where
+from .columns import (
+    is_missing,
+    refuse_masked,
+    refuse_recording,
+    refuse_what_is_no_number,
+    said_where,
+)
 from .magnitude import check_magnitude, surely_within
 
 __all__ = [
@@ -112,6 +118,8 @@ def check_samples(
         values are so large or small that their powers are not.
     """
     name = type(estimator).__name__
+    if not isinstance(X, np.ndarray):
+        refuse_recording(X, name=f"{name}.{method}()")
     if like is not None:
         check_like(X, like, where=f"{name}.{method}()")
     # one pass instead of two where it settles both questions, which is nearly always

@@ -135,7 +135,7 @@ class EoRACompensator(WrappedPredictor):
         method="eora",
         calibration="original",
         update_bias=False,
-    ):
+    ) -> None:
         self.estimator = estimator
         self.n_components = n_components
         self.compressor = compressor

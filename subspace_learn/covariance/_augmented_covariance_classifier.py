@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
 
@@ -13,27 +12,22 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._array import Array, to_numpy
+from .._array import Array, array_namespace, move_like, to_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, progress
-from .._checks.table import check_groups, check_labels
-from ..functional.covariance.augmented_covariance import (
-    LaggedTrials,
-    lagged_trials,
-    mean_power,
-)
+from .._checks.epochs import Recording, check_epochs, check_power, warn_of_unequal_channels
+from .._checks.table import check_groups, check_labels, check_sample_weight
+from ..functional.covariance.augmented_covariance import LaggedTrials, lagged_trials
 from ..functional.covariance.embedding_selection import afnn_order_and_lag, mdop_order_and_lag
-from ._augmented_covariances import warn_if_singular
-from ._augmented_search import (
+from ._decision_rules import DecisionRule, decision_rule, tangent_classifier
+from ._geometry import geometry_of
+from ._order_and_lag import (
     Cell,
     candidate_cells,
-    candidate_lags,
-    candidate_orders,
+    checked_candidates,
     folds,
     searched,
+    warn_if_singular,
 )
-from ._epochs import checked_epochs, weighted_rows
-from ._geometry import geometry_of
-from ._heads import Head, Split, head_of, prototype_of
 
 __all__ = ["AugmentedCovarianceClassifier"]
 
@@ -44,7 +38,7 @@ def _has(method: str) -> Any:
     def check(self: AugmentedCovarianceClassifier) -> bool:
         if self.classifier == "mdm":
             return True
-        inner = getattr(self, "classifier_", None) or prototype_of(self.classifier)
+        inner = getattr(self, "classifier_", None) or tangent_classifier(self.classifier)
         if not hasattr(inner, method):
             raise AttributeError(
                 f"classifier={self.classifier!r} has no {method}. Use classifier='lr' or 'mdm', "
@@ -98,7 +92,8 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
     cv : int, splitter or iterable, default=5
         Folds of "cv", in the order of the epochs. An int is lowered to the number of groups, or of
         epochs in the smallest class. With ``groups`` (sessions, runs) no group is in two folds;
-        give them where neighbouring epochs resemble each other.
+        give them where neighbouring epochs resemble each other. Folds that train without one of
+        the classes are left out, with a warning.
     tol : float, default=1e-8
         Stops an iterated mean: Frobenius norm of its gradient, a relative error.
     max_iter : int, default=50
@@ -114,6 +109,10 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
 
     Attributes
     ----------
+    scale_ : ndarray of shape (n_channels,)
+        Root mean square of the training signals, one number for each type of channel of
+        ``mne.Epochs`` (volts beside teslas), else for all: signals are divided by it first, so that
+        units never matter.
     order_ : int
         Order in use.
     lag_ : int
@@ -122,13 +121,14 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         Of "cv": parameters, scores of every fold, mean, standard deviation and rank of each cell,
         as in GridSearchCV; None if nothing was searched.
     reference_ : array of shape (d, d) or (p, C, C), or None
-        Point where the tangent space touches; of "siegel" an SPD matrix and p - 1 contractions;
-        None for "mdm".
+        Point where the tangent space touches, in the units of X; of "siegel" an SPD matrix and
+        p - 1 contractions; None for "mdm".
     class_means_ : array of shape (n_classes, d, d) or (n_classes, p, C, C), or None
-        Means of "mdm", else None.
+        Means of "mdm", in the units of X, else None.
     condition_number_ : float
-        Of the arithmetic mean of the training matrices, before any metric. Above 1e8 the
-        affine-invariant metric rests on rounding.
+        Of the weighted mean of the training matrices, before any metric, each type of channel at
+        unit power. Above 1e8 the affine-invariant metric rests on rounding; infinite if it is
+        singular (a dead channel without shrinkage): "euclid", and "mdm" of "wasserstein" allow it.
     classes_ : ndarray of shape (n_classes,)
         Labels, sorted.
     classifier_ : estimator or None
@@ -148,8 +148,10 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
     ------
     ValueError
         If X holds NaN (epochs are named), y holds one class, a matrix is not positive definite (the
-        likely causes are named), order and lag leave fewer than two times, or a class has a single
-        epoch and order or lag is to be chosen by "cv".
+        likely causes are named), order and lag leave fewer than two times, or order or lag is to be
+        chosen by "cv" and a class has a single epoch or no fold trains on every class; if
+        ``mne.Epochs`` differ from those of fit in channels, order or rate, or still wait for a
+        projection or a rejection.
 
     See Also
     --------
@@ -169,10 +171,16 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
     Of a single channel (a table), 1e-12 of the mean variance is added to every variance, so that a
     constant row has a logarithm. With more channels nothing is added: a flat epoch is an error.
 
+    Units do not matter: signals are brought to unit mean power of the training epochs, and under
+    metrics whose lengths have units ("wasserstein", "euclid", most of pyRiemann's) tangent vectors
+    to unit mean square. So C=1, a kernel and the softmax of "mdm" mean the same in volts and in
+    microvolts. One channel in other units than the rest of its type does matter, since shrinkage
+    has one scale for all: a warning gives the factor from 30 on.
+
     Where it fails: subjects whose classes differ in power only gain nothing from the delays, and a
     search on 40 epochs cannot tell cells apart that differ by less than six points; the rule of one
     standard error then stays at low orders. Shrinkage is not invariant to a mixing of channels, so
-    with "oas" and "lwf" neither is the classifier; units never matter.
+    with "oas" and "lwf" neither is the classifier.
 
     References
     ----------
@@ -200,6 +208,8 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
     >>> bool(spatial.score(X[1::2], y[1::2]) < 0.75)
     True
     """
+
+    _not_finite = {"condition_number_": "infinite if the mean matrix is singular"}
 
     _parameter_constraints: dict = {
         "order": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
@@ -286,13 +296,17 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         self : AugmentedCovarianceClassifier
             Fitted.
         """
-        X, self.sfreq_ = checked_epochs(self, X, reset=True, method="fit")
+        X, recording = check_epochs(self, X, reset=True)
         y = check_labels(self, y, X.shape[0])
         if groups is not None:
             check_groups(groups, X.shape[0])
             groups = np.unique(groups, return_inverse=True)[1]
-        all_labels = y
-        X, y, weight, all_weights = weighted_rows(X, y, sample_weight)
+        all_labels, weight, all_weights = y, None, None
+        if sample_weight is not None:
+            all_weights = to_numpy(check_sample_weight(sample_weight, X))
+            rows = np.flatnonzero(all_weights)
+            X = array_namespace(X).take(X, move_like(rows, X), axis=0)
+            y, weight = y[rows], all_weights[rows]
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -300,21 +314,26 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
                 "with weight. A classifier needs two classes or more."
             )
         # a constant row of a table is a series like any other, but its variance has no logarithm
-        self._floor = 1e-12 * mean_power(X) if X.shape[1] == 1 else 0.0
+        self._floor = 1e-12 if X.shape[1] == 1 else 0.0
         trials = lagged_trials(X, self._floor)
-        head = self._head()
-        cell, self.cv_results_ = self._chosen_cell(
-            X, trials, y, weight, head, lambda: folds(self.cv, all_labels, groups, all_weights)
+        self.scale_ = self._scale(trials, weight, recording)
+        scale = move_like(self.scale_, X)
+        trials.divide(scale)
+        rule = self._rule()
+        splits = functools.partial(folds, self.cv, all_labels, groups, all_weights)
+        self.order_, self.lag_ = cell = self._chosen_cell(X, trials, y, weight, rule, splits)
+        warn_if_singular(X.shape[1], X.shape[2], cell, self.estimator, self.structure)
+        points = rule.geometry.points(trials, *cell)
+        self._rule_ = rule.fit(points, y, weight)
+        self.n_iter_ = rule.n_iter
+        self.reference_, self.class_means_ = (
+            None if found is None else rule.geometry.multiplied(found, scale)
+            for found in (rule.reference, rule.means)
         )
-        self.order_, self.lag_ = cell
-        warn_if_singular(X, *cell, self.estimator, self.structure)
-        points = head.geometry.points(trials, *cell, self.estimator, self.structure)
-        self._head_ = head.fit(points, y, weight)
-        self.n_iter_ = head.n_iter
-        self.reference_ = getattr(head, "reference", None)
-        self.class_means_ = getattr(head, "means", None)
-        self.classifier_ = getattr(head, "classifier", None)
-        self.condition_number_ = head.geometry.condition_number(points)
+        self.classifier_ = rule.classifier
+        self.condition_number_ = rule.geometry.condition_number(
+            points, None if weight is None else move_like(weight, points)
+        )
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -331,7 +350,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
             Labels.
         """
         points = self._points(X, "predict")
-        return self._head_.predict(points)
+        return self._rule_.predict(points)
 
     @_has("decision_function")
     def decision_function(self, X: Any) -> np.ndarray:
@@ -348,7 +367,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
             For "mdm" minus the squared distances; of two classes the difference.
         """
         points = self._points(X, "decision_function")
-        return self._head_.decision_function(points)
+        return self._rule_.decision_function(points)
 
     @_has("predict_proba")
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -365,7 +384,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
             For "mdm" the softmax of minus the squared distances, which is not calibrated.
         """
         points = self._points(X, "predict_proba")
-        return self._head_.predict_proba(points)
+        return self._rule_.predict_proba(points)
 
     def tangent_vectors(self, X: Any) -> np.ndarray:
         """Features the classifier sees; of "mdm" the distances to the class means.
@@ -381,7 +400,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
             Of size d (d + 1) / 2 for a metric on matrices of size d.
         """
         points = self._points(X, "tangent_vectors")
-        return self._head_.features(points)
+        return self._rule_.features(points)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -393,22 +412,45 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
 
     def _points(self, X: Any, method: str) -> Array:
         check_is_fitted(self)
-        X, _ = checked_epochs(self, X, reset=False, method=method)
-        trials = lagged_trials(X, self._floor)
-        return self._head_.geometry.points(
-            trials, self.order_, self.lag_, self.estimator, self.structure
-        )
+        X, _ = check_epochs(self, X, reset=False, method=method)
+        trials = lagged_trials(X, self._floor, move_like(self.scale_, X))
+        check_power(to_numpy(trials.power()), name=type(self).__name__)
+        return self._rule_.geometry.points(trials, self.order_, self.lag_)
 
-    def _head(self) -> Head:
+    def _rule(self) -> DecisionRule:
+        """How the parameters say that classes are told apart, not fitted yet."""
         geometry = geometry_of(
             self.metric,
             self.structure,
+            self.estimator,
             tangent=self.classifier != "mdm",
             tol=self.tol,
             max_iter=self.max_iter,
             n_jobs=self.n_jobs,
         )
-        return head_of(self.classifier, geometry, self.reference, self.random_state)
+        return decision_rule(self.classifier, geometry, self.reference, self.random_state)
+
+    def _scale(
+        self, trials: LaggedTrials, weight: np.ndarray | None, recording: Recording
+    ) -> np.ndarray:
+        """Root mean square of the channels of each type; of all, if nothing tells types apart."""
+        power = to_numpy(trials.power())
+        check_power(power / (power.mean() or 1.0), name=type(self).__name__)
+        power = np.average(power, axis=0, weights=weight)
+        types = np.asarray(recording.ch_types or [""] * len(power))
+        scale = np.empty(len(power))
+        for kind in np.unique(types):
+            mean = power[types == kind].mean()
+            scale[types == kind] = mean**0.5 if mean > 0 else 1.0
+        if self.estimator != "scm" or self.metric != "riemann":
+            warn_of_unequal_channels(
+                power,
+                scale,
+                recording.ch_names,
+                "Shrinkage, and every metric but 'riemann', measure all channels on one scale, on "
+                "which the small ones are lost.",
+            )
+        return scale
 
     def _chosen_cell(
         self,
@@ -416,22 +458,26 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         trials: LaggedTrials,
         y: np.ndarray,
         weight: np.ndarray | None,
-        head: Head,
-        splits: Callable[[], list[Split]],
-    ) -> tuple[Cell, dict[str, Any] | None]:
-        """Order and lag by the rule of ``selection``, and the table of a search."""
+        rule: DecisionRule,
+        splits: Any,
+    ) -> Cell:
+        """Order and lag by the rule of ``selection``; a search leaves its table."""
+        self.cv_results_ = None
         if self.order == 1:
-            return Cell(1, 1), None
-        orders = candidate_orders(self.orders if self.order == "auto" else [self.order])
-        lags = candidate_lags(self.lags if self.lag == "auto" else [self.lag], self.sfreq_)
+            return Cell(1, 1)
+        orders, lags = checked_candidates(
+            self.orders if self.order == "auto" else [self.order],
+            self.lags if self.lag == "auto" else [self.lag],
+            self.sfreq_,
+        )
         if "auto" not in (self.order, self.lag):
-            return Cell(orders[0], lags[0]), None
+            return Cell(orders[0], lags[0])
         if self.selection != "cv":
-            rule = mdop_order_and_lag if self.selection == "mdop" else afnn_order_and_lag
-            found = Cell(*rule(to_numpy(X), max_lag=max(lags), max_order=max(orders)))
+            select = mdop_order_and_lag if self.selection == "mdop" else afnn_order_and_lag
+            found = Cell(*select(to_numpy(X), max_lag=max(lags), max_order=max(orders)))
             order = found.order if self.order == "auto" else orders[0]
             lag = found.lag if self.lag == "auto" else lags[0]
-            return Cell(order, lag if order > 1 else 1), None
+            return Cell(order, lag if order > 1 else 1)
         cells = candidate_cells(orders, lags, X.shape[1], X.shape[2])
         if self.order != "auto":  # order 1, always a candidate, was not asked for
             cells = [cell for cell in cells if cell.order == self.order]
@@ -441,7 +487,6 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
                 f"lags {lags}: order * n_channels rows need as many times after the delays. Give "
                 "longer epochs, fewer channels, or smaller orders and lags."
             )
-        report = functools.partial(progress, self)
-        return searched(
-            trials, y, weight, cells, splits(), head, self.estimator, self.structure, report
-        )
+        report = functools.partial(progress, self) if self.verbose else None
+        cell, self.cv_results_ = searched(trials, y, weight, cells, splits(), rule, report)
+        return cell

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
@@ -10,11 +9,17 @@ import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
 
-from .._array import Array, array_namespace, device_of, is_numpy
+from .._array import Array, array_namespace, device_of, is_numpy, to_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
+from .._checks.epochs import check_epochs, warn_of_unequal_channels
+from .._checks.magnitude import check_magnitude
 from .._checks.table import check_like
-from ..functional.covariance.augmented_covariance import augmented_covariances, embedded_length
-from ._epochs import checked_epochs, lag_in_samples
+from ..functional.covariance.augmented_covariance import (
+    augmented_covariances,
+    embedded_length,
+    lagged_trials,
+)
+from ._order_and_lag import Cell, lag_in_samples, warn_if_singular
 
 __all__ = ["AugmentedCovariances"]
 
@@ -75,6 +80,10 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
     never built. `transform` needs no `fit`; a fitted one refuses another number of
     channels, another sampling rate or another array library.
 
+    Matrices are in the squared units of X. Channels in several units (volts beside teslas) need one
+    unit first, since shrinkage has one scale for all: `fit` warns where channels differ by a factor
+    of 30 or more. :class:`AugmentedCovarianceClassifier` sees to that itself.
+
     Where it fails: with T - (p - 1) lag below p C the sample covariance is singular (a warning says
     so) and only shrinkage makes it invertible. Condition numbers grow quickly with the order in
     narrow bands. The published code drops one lag more than needed.
@@ -109,7 +118,7 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
 
     def __init__(
         self, order=1, lag=1, *, estimator="oas", structure="full", dtype=None, sfreq=None
-    ):
+    ) -> None:
         self.order = order
         self.lag = lag
         self.estimator = estimator
@@ -133,7 +142,16 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
         self : AugmentedCovariances
             Itself.
         """
-        X, self.sfreq_ = checked_epochs(self, X, reset=True, method="fit")
+        X, recording = check_epochs(self, X, reset=True)
+        if self.estimator != "scm":
+            power = to_numpy(lagged_trials(X).power()).mean(axis=0)
+            warn_of_unequal_channels(
+                power,
+                np.full(len(power), power.mean() ** 0.5 if power.any() else 1.0),
+                recording.ch_names,
+                f"estimator={self.estimator!r} shrinks all channels towards one variance, in which "
+                "the small ones are lost.",
+            )
         embedded_length(X.shape[2], self.order, lag_in_samples(self.lag, self.sfreq_))
         self._library_of_fit = array_namespace(X).empty((0,), dtype=X.dtype, device=device_of(X))
         return self
@@ -154,16 +172,15 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
         self._validate_params()
         if hasattr(self, "_library_of_fit"):
             check_like(X, self._library_of_fit, where=f"{type(self).__name__}.transform()")
-        X, sfreq = checked_epochs(self, X, reset=False, method="transform")
-        lag = lag_in_samples(self.lag, sfreq)
-        warn_if_singular(X, self.order, lag, self.estimator, self.structure)
+        X, recording = check_epochs(self, X, reset=False, method="transform")
+        cell = Cell(self.order, lag_in_samples(self.lag, recording.sfreq))
+        warn_if_singular(X.shape[1], X.shape[2], cell, self.estimator, self.structure)
+        width = str(X.dtype).rpartition(".")[2] if self.dtype is None else np.dtype(self.dtype).name
+        # sums are in float64, but their squares must be there in the result
+        check_magnitude(X, name=type(self).__name__, like=width)
+        dtype = np.dtype(width) if is_numpy(X) else getattr(array_namespace(X), width)
         return augmented_covariances(
-            X,
-            self.order,
-            lag,
-            estimator=self.estimator,
-            structure=self.structure,
-            dtype=None if self.dtype is None else _dtype_of(self.dtype, X),
+            X, *cell, estimator=self.estimator, structure=self.structure, dtype=dtype
         )
 
     def __sklearn_tags__(self) -> Tags:
@@ -175,27 +192,3 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
             ["float64", "float32"] if self.dtype is None else [np.dtype(self.dtype).name]
         )
         return tags
-
-
-def warn_if_singular(X: Array, order: int, lag: int, estimator: str, structure: str) -> None:
-    """Warn if the embedding (for "toeplitz" padded with zeros) has fewer times than rows."""
-    length, rows = embedded_length(X.shape[2], order, lag), order * X.shape[1]
-    if structure == "toeplitz":
-        length = X.shape[2] + (order - 1) * lag
-    if length < rows:
-        rest = (
-            "Their sample covariances are singular; set estimator='oas', or choose a smaller "
-            "order or lag."
-            if estimator == "scm"
-            else "Only shrinkage makes the matrices invertible; a smaller order or lag is safer."
-        )
-        warnings.warn(
-            f"order={order} and lag={lag} leave {length} times for {rows} rows of the embedding. "
-            + rest,
-            UserWarning,
-            stacklevel=3,
-        )
-
-
-def _dtype_of(dtype: Any, X: Array) -> Any:
-    return np.dtype(dtype) if is_numpy(X) else getattr(array_namespace(X), np.dtype(dtype).name)

@@ -9,9 +9,10 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import is_array, to_numpy
+from .._checks.epochs import check_epochs
 from .._checks.table import check_labels
 from ..functional.covariance.augmented_covariance import augmented_covariances
-from ._epochs import checked_epochs, lag_in_samples
+from ._order_and_lag import lag_in_samples
 
 __all__ = ["CovarianceDisplay"]
 
@@ -212,7 +213,8 @@ class CovarianceDisplay:
         if hasattr(X, "info"):
             ch_names = X.ch_names if ch_names is None else ch_names
             unit = "V²" if unit is None else unit
-        X, sfreq = checked_epochs(estimator, X, reset=False, method="from_estimator")
+        X, recording = check_epochs(estimator, X, reset=False, method="from_estimator")
+        sfreq = recording.sfreq
         y = check_labels(estimator, y, X.shape[0])
         order = getattr(estimator, "order_", estimator.order)
         lag = lag_in_samples(getattr(estimator, "lag_", estimator.lag), sfreq)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
@@ -13,21 +12,35 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace
-from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
+from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, warn
 from .._checks.stack import check_spd
-from .._checks.table import check_groups, check_like, check_sample_weight
+from .._checks.table import check_like, check_sample_weight
 from ..functional.covariance.gbw_normalization import (
     Domain,
-    Geometry,
+    GBWGeometry,
     domain_statistics,
     metric_parameter_of,
     moved_domain,
     normalised,
     restored,
+    scale_of_deviations,
 )
-from ._domains import EVERYTHING, by_group, given_matrix, rows_of
+from ._domains import (
+    EVERYTHING,
+    Batch,
+    batch_of,
+    by_group,
+    given_matrix,
+    joined,
+    rows_of,
+    warn_of_scales,
+)
 
 __all__ = ["GBWNormalizer"]
+
+# The mean of n matrices follows each of them by a share 1 / n: with fewer than these, a group
+# loses more than a fifth of what distinguishes its matrices, and a single one all of it.
+_FEWEST = 5
 
 
 class GBWNormalizer(TransformerMixin, SubspaceEstimator):
@@ -59,9 +72,10 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         Common centre B. None is M (the identity without one), "mean" the mean of all matrices.
     unknown : {"fit", "global", "error"}, default="fit"
         Statistics in `transform` for a group that was not fitted. "fit": those of the matrices of
-        this call that carry its name, without labels; they are not kept, and the result for a
-        matrix depends on the others (transductive). "global": those of all matrices of `fit`.
-        "error": refuse.
+        this call that carry its name, without labels, if these are five or more; they are not
+        kept, and the result for a matrix depends on the others (transductive). "global": those of
+        all matrices of `fit`; also what fewer than five get, with a warning, since the mean of few
+        is near each of them. "error": refuse.
     n_steps : int or None, default=None
         Exact number of steps of the iteration for a mean, from the arithmetic mean. 1 is what the
         paper does; on EEG the mean is then off by a thirtieth of its distance from the arithmetic
@@ -70,9 +84,11 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         Relative residual at which the iteration stops.
     max_iter : int, default=50
         Most steps.
-    momentum : float, default=0.1
-        Weight of a batch in `partial_fit`: the running mean goes this share of the geodesic to the
-        mean of the batch, the dispersion is averaged. In (0, 1].
+    momentum : float or None, default=None
+        None: after `partial_fit` on any batches, single matrices included, the statistics are those
+        of `fit` on all of them; they are kept for that, 8 n^2 bytes each. A number in (0, 1]
+        forgets: each new matrix takes this share of the mean, and a batch of w matrices
+        ``1 - (1 - momentum)^w``, on the geodesic from the mean so far to its own.
     n_jobs : int or None, default=None
         Threads, for NumPy. None is 1, -1 all cores; results do not depend on it.
 
@@ -105,7 +121,9 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
     -----
     UserWarning
         If matrices would leave the cone of positive definite matrices: they are stopped before its
-        boundary and keep their direction from the centre, not their distance.
+        boundary and keep their direction from the centre, not their distance. If a group has fewer
+        than five matrices. If rows of the matrices differ in scale so much that small ones are
+        lost.
 
     See Also
     --------
@@ -117,7 +135,8 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
     of all), `transform` three times, each 9 n^3 flops. A `tol` of 1e-4 halves that and changes no
     prediction we know of.
 
-    A domain with a single matrix lands on the centre, whatever the matrix.
+    A domain with a single matrix lands on the centre, whatever the matrix; a warning names fitted
+    groups of fewer than five.
 
     Differences to the authors' layer: the dispersion is taken about the mean of the domain, not
     about the identity; means are iterated to convergence by default; the authors' parameter is
@@ -154,7 +173,7 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         "n_steps": [Interval(Integral, 1, None, closed="left"), None],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "momentum": [Interval(Real, 0, 1, closed="right")],
+        "momentum": [Interval(Real, 0, 1, closed="right"), None],
         "n_jobs": [Integral, None],
     }
 
@@ -169,9 +188,9 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         n_steps=None,
         tol=1e-8,
         max_iter=50,
-        momentum=0.1,
+        momentum=None,
         n_jobs=None,
-    ):
+    ) -> None:
         self.theta = theta
         self.metric_parameter = metric_parameter
         self.dispersion = dispersion
@@ -208,15 +227,17 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         """
         X = check_spd(self, X, reset=True)
         self._forget()
-        return self._update(X, sample_weight, groups, momentum=1.0)
+        return self._learn(batch_of(X, check_sample_weight(sample_weight, X), groups))
 
     @fit_method
     def partial_fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, groups: Any = None
     ) -> GBWNormalizer:
-        """Move the statistics towards those of a batch, by ``momentum``.
+        """Take in a batch: as if all had come in one `fit`, or by ``momentum``.
 
-        The first batch sets them, and ``metric_parameter="mean"``, as `fit` would.
+        After `fit`, which keeps no matrices, means go to those of the batch by its share of all
+        weight, which is close to a `fit` on everything but not the same; a warning says so.
+        ``metric_parameter="mean"`` is then that of `fit`, as it is with a ``momentum``.
 
         Parameters
         ----------
@@ -236,42 +257,70 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         """
         first = not hasattr(self, "mean_")
         X = check_spd(self, X, reset=first, method="partial_fit")
+        if not first:
+            check_like(X, self.mean_, where=f"{type(self).__name__}.partial_fit()")
+        batch = batch_of(X, check_sample_weight(sample_weight, X), groups)
         if first:
             self._forget()
-        else:
-            check_like(X, self.mean_, where=f"{type(self).__name__}.partial_fit()")
-        return self._update(X, sample_weight, groups, momentum=1.0 if first else self.momentum)
+        if self.momentum is not None:
+            self._kept = None
+            return self._learn(batch)
+        if not first and self._kept is None:
+            self._learn(batch)
+            warn(
+                "partial_fit after fit is close to one fit on everything, but not the same, since "
+                "fit keeps no matrices. Use partial_fit from the first batch on."
+            )
+            return self
+        batch = batch if first else joined(self._kept, batch)
+        self._domains, self._weights, self._counts = {}, {}, {}
+        self._learn(batch, near=None if first else self.mean_)
+        self._kept = batch
+        return self
 
     def _forget(self) -> None:
         if self.theta == 0:
             raise ValueError("theta must not be 0; for the log-Euclidean limit use theta=1e-3.")
         self._domains: dict[Any, Domain] = {}
         self._weights: dict[Any, float] = {}
+        self._counts: dict[Any, int] = {}
+        self._kept: Batch | None = None
         self.n_iter_ = 0
 
-    def _update(self, X: Array, sample_weight: Any, groups: Any, momentum: float) -> GBWNormalizer:
-        names, rows = (np.array([]), []) if groups is None else check_groups(groups, X.shape[0])
-        weights = check_sample_weight(sample_weight, X)
+    def _learn(self, batch: Batch, near: Array | None = None) -> GBWNormalizer:
+        """Statistics of a batch, searched for from ``near``; those there are move towards them."""
+        X = batch.X
         if not self._domains:
-            self.metric_parameter_ = self._metric_parameter(X, weights)
-        domains, totals = dict(self._domains), dict(self._weights)
-        # all of them last: their mean is near that of the groups' means
-        parts = [*zip(names.tolist(), rows, strict=True), (EVERYTHING, None)]
+            M = self.metric_parameter
+            if isinstance(M, str):
+                M = metric_parameter_of(X, batch.weights, self.theta)
+            elif M is not None:
+                M = given_matrix(M, X, "metric_parameter")
+            self.metric_parameter_ = M
+            warn_of_scales(X, self.metric_parameter_, self.theta)
+        domains, totals, counts = dict(self._domains), dict(self._weights), dict(self._counts)
+        geometry = self._geometry()
+        # all of them last: the search for their mean begins at the mean of the groups' means
         found: list[Domain] = []
-        for name, index in parts:
-            part, w = rows_of(X, weights, index)
+        for name, index in [*batch.rows.items(), (EVERYTHING, None)]:
+            part, w = rows_of(X, batch.weights, index)
             total = float(part.shape[0] if w is None else w.sum())
-            if total == 0:  # a group of weight 0 is not there
-                continue
-            start = self._middle(found) if name == EVERYTHING else None
+            start = near if self.n_steps is None else None
+            if name == EVERYTHING and near is None and found and self.n_steps is None:
+                means = array_namespace(X).stack([group.mean for group in found])
+                start = domain_statistics(means, None, geometry, tol=1e-3, max_iter=5)[0].mean
             domain, n_iter = self._statistics(part, w, start)
             found.append(domain)
             self.n_iter_ = max(self.n_iter_, n_iter)
+            before = totals.get(name, 0.0)
             if name in domains:
-                domain = moved_domain(domains[name], domain, momentum, self._geometry())
-            domains[name] = domain
-            totals[name] = totals.get(name, 0.0) + total
-        self._domains, self._weights = domains, totals
+                share = total / (before + total)
+                if self.momentum is not None:
+                    share = 1 - (1 - self.momentum) ** total
+                domain = moved_domain(domains[name], domain, share, geometry)
+            domains[name], totals[name] = domain, before + total
+            counts[name] = counts.get(name, 0) + part.shape[0]
+        self._domains, self._weights, self._counts = domains, totals, counts
         return self._publish()
 
     def _publish(self) -> GBWNormalizer:
@@ -283,27 +332,14 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         means = [self._domains[name].mean for name in names]
         self.means_ = xp.stack(means) if names else self.mean_[None, ...][:0, ...]
         self.dispersions_ = np.array([self._domains[name].dispersion for name in names])
-        weights = [self._weights[name] for name in names]
-        self._pooled = np.average(self.dispersions_, weights=weights) if names else self.dispersion_
+        self._pooled = self.dispersion_
+        if names:
+            weights = [self._weights[name] for name in names]
+            self._pooled = np.average(self.dispersions_, weights=weights)
         return self
 
-    def _metric_parameter(self, X: Array, weights: Array | None) -> Array | None:
-        if self.metric_parameter is None:
-            return None
-        if isinstance(self.metric_parameter, str):
-            return metric_parameter_of(X, weights, self.theta)
-        return given_matrix(self.metric_parameter, X, "metric_parameter")
-
-    def _geometry(self) -> Geometry:
-        return Geometry(float(self.theta), self.metric_parameter_)
-
-    def _middle(self, domains: list[Domain]) -> Array | None:
-        """Where to start the iteration for the mean of all: at that of the groups' means."""
-        if not domains or self.n_steps is not None:
-            return None
-        xp = array_namespace(domains[0].mean)
-        means = xp.stack([domain.mean for domain in domains])
-        return domain_statistics(means, None, self._geometry(), tol=1e-3, max_iter=5)[0].mean
+    def _geometry(self) -> GBWGeometry:
+        return GBWGeometry(float(self.theta), self.metric_parameter_)
 
     def _statistics(
         self, X: Array, weights: Array | None, init: Array | None = None
@@ -319,11 +355,10 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
             n_jobs=self.n_jobs,
         )
         if not exact and residual > self.tol:
-            warnings.warn(
+            warn(
                 f"The mean did not converge in max_iter={self.max_iter} steps: the relative "
                 f"residual is {residual:.1e}, above tol={self.tol:.1e}. Raise max_iter or tol.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
         return domain, n_iter
 
@@ -377,12 +412,10 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
 
         Z = by_group(moved, X, groups)
         if sum(stopped):
-            warnings.warn(
+            warn(
                 f"{sum(stopped)} of {X.shape[0]} matrices would have left the cone of positive "
                 "definite matrices and were stopped before its boundary. Ask for a smaller "
-                "dispersion, take theta closer to 0, or metric_parameter='mean'.",
-                UserWarning,
-                stacklevel=2,
+                "dispersion, take theta closer to 0, or metric_parameter='mean'."
             )
         return Z
 
@@ -416,7 +449,10 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
 
     def _domain(self, name: Any, X: Array | None) -> Domain:
         """Statistics for a group name; of an unknown one by ``unknown``, from ``X`` if there is."""
+        few = f"from which a centre follows each of them. Give {_FEWEST} or more"
         if name in self._domains:
+            if self._counts[name] < _FEWEST and name != EVERYTHING and X is not None:
+                warn(f"Group {name!r} was fitted to {self._counts[name]} matrices, {few}.")
             return self._domains[name]
         if self.unknown == "global":
             return self._domains[EVERYTHING]
@@ -425,14 +461,21 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
                 f"The group {name!r} was not fitted. Fitted groups: {self.groups_.tolist()}. Fit "
                 "it, or set unknown='global', or (for transform) unknown='fit'."
             )
+        if X.shape[0] < _FEWEST:
+            warn(
+                f"Group {name!r} was not fitted and has {X.shape[0]} matrices in this call, {few} "
+                "at a time, or learn the group by partial_fit. They are normalised by the "
+                "statistics of all matrices of fit (unknown='global')."
+            )
+            return self._domains[EVERYTHING]
         return self._statistics(X, None)[0]
 
     def _target(self, domain: Domain, X: Array) -> dict[str, Any]:
         """Scale of the deviations and new centre, for the functions below."""
-        wanted = self._pooled if self.dispersion == "pooled" else self.dispersion
-        # one matrix, or equal ones: nothing to scale
-        flat = domain.dispersion <= np.finfo(np.float64).eps * X.shape[1]
-        scale = 1.0 if wanted is None or flat else float((wanted / domain.dispersion) ** 0.5)
+        dispersion = self._pooled if self.dispersion == "pooled" else self.dispersion
+        scale = 1.0
+        if dispersion is not None:
+            scale = scale_of_deviations(domain, float(dispersion), self._geometry())
         bias = self.bias
         if isinstance(bias, str):
             bias = self.mean_

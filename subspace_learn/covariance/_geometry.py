@@ -1,12 +1,14 @@
 """Geometries on covariance points, with one vocabulary: points, mean, tangent vectors, distances.
 
 `geometry_of` picks one by the name of its metric. A point is a matrix (d, d), or for "siegel" an
-array (p, C, C) (see `functional.siegel`); stacks come first: ``points[rows]`` selects trials.
+array (p, C, C) (see `functional.covariance.siegel`); stacks come first: ``points[rows]`` selects
+trials. ``relative`` says that lengths are pure numbers: other metrics measure in the units of the
+signals (or their squares), which no classifier with a constant of its own may see.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+import numpy as np
 
 from .._array import Array, array_namespace
 from ..functional.covariance.augmented_covariance import LaggedTrials, block_toeplitz
@@ -17,52 +19,29 @@ from ..functional.covariance.siegel import (
     siegel_tangent_vectors,
     verblunsky_coefficients,
 )
-from ..functional.covariance.spd import pairwise_distance
+from ..functional.covariance.spd import check_above_rounding
+from ..functional.covariance.spd_distance import pairwise_distance
 from ..functional.covariance.spd_mean import SPDMean, mean_spd
 from ..functional.covariance.spd_tangent import tangent_vectors
 
-__all__ = [
-    "CovarianceGeometry",
-    "DelegatedGeometry",
-    "SPDGeometry",
-    "SiegelGeometry",
-    "geometry_of",
-]
+__all__ = ["CovarianceGeometry", "SPDGeometry", "SiegelGeometry", "average", "geometry_of"]
 
 OWN_METRICS = ("riemann", "logeuclid", "wasserstein")
-
-
-class CovarianceGeometry(Protocol):
-    """What a classifier asks of a geometry."""
-
-    def points(
-        self, trials: LaggedTrials, order: int, lag: int, estimator: str, structure: str
-    ) -> Array:
-        """Covariance points of trials, one along the first axis for each trial."""
-
-    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> SPDMean:
-        """Weighted Frechet mean; ``init`` is a point near it."""
-
-    def arithmetic_mean(self, points: Array, weight: Array | None) -> Array:
-        """Weighted arithmetic mean, a point of the same kind."""
-
-    def tangent_vectors(self, points: Array, reference: Array) -> Array:
-        """Coordinates (n, D) in the tangent space of ``reference``."""
-
-    def squared_distances(self, points: Array, means: Array) -> Array:
-        """Squared distances, (n, n_means)."""
-
-    def condition_number(self, points: Array) -> float:
-        """Condition number of the arithmetic mean of the matrices."""
+# Those of ours with logarithms. A matrix in them must be positive definite by more than rounding.
+_RELATIVE = ("riemann", "logeuclid")
 
 
 class SPDGeometry:
-    """Full matrices under one of our own metrics.
+    """Full matrices under one metric: one of ours, or one of pyRiemann, computed by it.
 
     Parameters
     ----------
-    metric : {"riemann", "logeuclid", "wasserstein"}
+    metric : str
         The metric.
+    estimator : {"oas", "lwf", "scm"}
+        Shrinkage of the covariances.
+    structure : {"full", "toeplitz"}
+        Of the covariances.
     tol : float
         Of the mean.
     max_iter : int
@@ -71,19 +50,35 @@ class SPDGeometry:
         Threads.
     """
 
-    def __init__(self, metric: str, tol: float, max_iter: int, n_jobs: int | None) -> None:
-        self.metric, self.tol, self.max_iter, self.n_jobs = metric, tol, max_iter, n_jobs
+    def __init__(
+        self,
+        metric: str,
+        estimator: str,
+        structure: str,
+        tol: float,
+        max_iter: int,
+        n_jobs: int | None,
+    ) -> None:
+        self.metric, self.estimator, self.structure = metric, estimator, structure
+        self.tol, self.max_iter, self.n_jobs = tol, max_iter, n_jobs
+        self.is_ours, self.relative = metric in OWN_METRICS, metric in _RELATIVE
 
-    def points(
-        self, trials: LaggedTrials, order: int, lag: int, estimator: str, structure: str
-    ) -> Array:
+    def points(self, trials: LaggedTrials, order: int, lag: int) -> Array:
         """Augmented covariances, (n, d, d)."""
-        if structure == "toeplitz":
-            return block_toeplitz(trials.toeplitz(order, lag, estimator))
-        return trials.covariances(order, lag, estimator)
+        if self.structure == "toeplitz":
+            points = block_toeplitz(trials.toeplitz(order, lag, self.estimator))
+        else:
+            points = trials.covariances(order, lag, self.estimator)
+        if self.relative:
+            _refuse_rounding(points, trials, self.estimator)
+        return points
 
     def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> SPDMean:
-        """Frechet mean of the metric."""
+        """Weighted Frechet mean; ``init`` is a point near it, which pyRiemann does not ask for."""
+        if not self.is_ours:
+            from pyriemann.geometry.mean import gmean
+
+            return SPDMean(gmean(points, metric=self.metric, sample_weight=weight), 1, True)
         return mean_spd(
             points,
             self.metric,
@@ -94,50 +89,65 @@ class SPDGeometry:
             n_jobs=self.n_jobs,
         )
 
-    def arithmetic_mean(self, points: Array, weight: Array | None) -> Array:
-        """Weighted average of the matrices."""
-        return _average(points, weight)
-
     def tangent_vectors(self, points: Array, reference: Array) -> Array:
-        """Upper triangles of the logarithms, (n, d (d + 1) / 2)."""
+        """Coordinates in the tangent space of ``reference``, (n, d (d + 1) / 2)."""
+        if not self.is_ours:
+            from pyriemann.geometry.tangentspace import tangent_space
+
+            return tangent_space(points, reference, metric=self.metric)
         return tangent_vectors(points, reference, self.metric, n_jobs=self.n_jobs)
 
     def squared_distances(self, points: Array, means: Array) -> Array:
-        """Squared distances of the metric."""
+        """Squared distances, (n, n_means)."""
+        if not self.is_ours:
+            from pyriemann.geometry.distance import distance
+
+            xp = array_namespace(points, means)
+            columns = [
+                xp.reshape(distance(points, means[c, :, :], metric=self.metric), (-1,))
+                for c in range(means.shape[0])
+            ]
+            return xp.stack(columns, axis=1) ** 2
         return pairwise_distance(points, means, self.metric, n_jobs=self.n_jobs) ** 2
 
-    def condition_number(self, points: Array) -> float:
-        """Condition number of the arithmetic mean of the matrices."""
-        return _condition_number(points)
+    def condition_number(self, points: Array, weight: Array | None) -> float:
+        """Condition number of the weighted mean of the matrices; infinite if it is singular."""
+        return _condition_number(average(points, weight))
+
+    def multiplied(self, points: Array, scale: Array) -> Array:
+        """Points of the signals whose channels are multiplied by ``scale``, (..., d, d)."""
+        xp = array_namespace(points)
+        scale = xp.tile(scale, (points.shape[-1] // scale.shape[0],))
+        return points * scale[:, None] * scale
 
 
 class SiegelGeometry:
-    """Block-Toeplitz covariances as SPD matrix and contractions.
+    """Block-Toeplitz covariances as SPD matrix and contractions, with the same vocabulary.
 
     Parameters
     ----------
+    estimator : {"oas", "lwf", "scm"}
+        Shrinkage of the covariances.
     tol : float
         Of the means.
     max_iter : int
         Most iterations of a mean.
     """
 
-    def __init__(self, tol: float, max_iter: int) -> None:
-        self.tol, self.max_iter = tol, max_iter
+    relative = True
 
-    def points(
-        self, trials: LaggedTrials, order: int, lag: int, estimator: str, structure: str
-    ) -> Array:
+    def __init__(self, estimator: str, tol: float, max_iter: int) -> None:
+        self.estimator, self.tol, self.max_iter = estimator, tol, max_iter
+
+    def points(self, trials: LaggedTrials, order: int, lag: int) -> Array:
         """SPD matrix and contractions of each trial, (n, p, C, C)."""
-        return verblunsky_coefficients(trials.toeplitz(order, lag, estimator))
+        blocks = trials.toeplitz(order, lag, self.estimator)
+        _refuse_rounding(blocks[:, 0, :, :], trials, self.estimator)
+        return verblunsky_coefficients(blocks)
 
     def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> SPDMean:
-        """Frechet mean of the product metric."""
+        """Weighted Frechet mean of the product metric."""
         return siegel_mean(points, weight, init=init, tol=self.tol, max_iter=self.max_iter)
-
-    def arithmetic_mean(self, points: Array, weight: Array | None) -> Array:
-        """Weighted average of each factor: both kinds of factor form a convex set."""
-        return _average(points, weight)
 
     def tangent_vectors(self, points: Array, reference: Array) -> Array:
         """Coordinates whose length is the distance to ``reference``."""
@@ -147,41 +157,25 @@ class SiegelGeometry:
         """Squared distances of the product metric."""
         return siegel_distances(points, means)
 
-    def condition_number(self, points: Array) -> float:
-        """Condition number of the arithmetic mean of the block-Toeplitz matrices."""
-        return _condition_number(block_toeplitz(autocovariances(points)))
+    def condition_number(self, points: Array, weight: Array | None) -> float:
+        """Condition number of the weighted mean of the matrices; infinite if it is singular."""
+        return _condition_number(average(block_toeplitz(autocovariances(points)), weight))
+
+    def multiplied(self, points: Array, scale: Array) -> Array:
+        """Points of the signals whose channels are multiplied by ``scale``, (..., p, C, C)."""
+        xp = array_namespace(points)
+        stack = points if points.ndim == 4 else points[None, ...]
+        moved = verblunsky_coefficients(autocovariances(stack) * scale[:, None] * scale)
+        return xp.reshape(moved, points.shape)
 
 
-class DelegatedGeometry(SPDGeometry):
-    """Full matrices under a metric of pyRiemann, by its own functions."""
-
-    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> SPDMean:
-        """Mean of pyRiemann, which takes neither a start nor a tolerance for every metric."""
-        from pyriemann.geometry.mean import gmean
-
-        return SPDMean(gmean(points, metric=self.metric, sample_weight=weight), 1, True)
-
-    def tangent_vectors(self, points: Array, reference: Array) -> Array:
-        """Tangent vectors of pyRiemann."""
-        from pyriemann.geometry.tangentspace import tangent_space
-
-        return tangent_space(points, reference, metric=self.metric)
-
-    def squared_distances(self, points: Array, means: Array) -> Array:
-        """Squared distances of pyRiemann."""
-        from pyriemann.geometry.distance import distance as delegated
-
-        xp = array_namespace(points, means)
-        columns = [
-            xp.reshape(delegated(points, means[c, :, :], metric=self.metric), (-1,))
-            for c in range(means.shape[0])
-        ]
-        return xp.stack(columns, axis=1) ** 2
+CovarianceGeometry = SPDGeometry | SiegelGeometry
 
 
 def geometry_of(
     metric: str,
     structure: str,
+    estimator: str,
     *,
     tangent: bool,
     tol: float = 1e-8,
@@ -196,6 +190,8 @@ def geometry_of(
         "riemann", "logeuclid", "wasserstein", "siegel", or a metric of pyRiemann.
     structure : {"full", "toeplitz"}
         Of the covariances.
+    estimator : {"oas", "lwf", "scm"}
+        Shrinkage of the covariances.
     tangent : bool
         Whether tangent vectors are wanted, or means and distances only.
     tol : float, default=1e-8
@@ -222,22 +218,22 @@ def geometry_of(
                 "metric='siegel' is defined on block-Toeplitz covariances. Set "
                 f"structure='toeplitz' (it is {structure!r}), or another metric."
             )
-        return SiegelGeometry(tol, max_iter)
-    if metric in OWN_METRICS:
-        return SPDGeometry(metric, tol, max_iter, n_jobs)
-    from pyriemann.geometry.distance import distance_functions
-    from pyriemann.geometry.mean import mean_functions
-    from pyriemann.geometry.tangentspace import log_map_functions
+        return SiegelGeometry(estimator, tol, max_iter)
+    if metric not in OWN_METRICS:
+        from pyriemann.geometry.distance import distance_functions
+        from pyriemann.geometry.mean import mean_functions
+        from pyriemann.geometry.tangentspace import log_map_functions
 
-    known = set(log_map_functions) if tangent else set(mean_functions) & set(distance_functions)
-    if metric not in known:
-        use = "tangent-space classifiers" if tangent else "classifier='mdm'"
-        names = ", ".join(sorted(known | {*OWN_METRICS, "siegel"}))
-        raise ValueError(f"metric={metric!r} is not known for {use}. Choose one of: {names}.")
-    return DelegatedGeometry(metric, tol, max_iter, n_jobs)
+        known = set(log_map_functions) if tangent else set(mean_functions) & set(distance_functions)
+        if metric not in known:
+            use = "tangent-space classifiers" if tangent else "classifier='mdm'"
+            names = ", ".join(sorted(known | {*OWN_METRICS, "siegel"}))
+            raise ValueError(f"metric={metric!r} is not known for {use}. Choose one of: {names}.")
+    return SPDGeometry(metric, estimator, structure, tol, max_iter, n_jobs)
 
 
-def _average(points: Array, weight: Array | None) -> Array:
+def average(points: Array, weight: Array | None) -> Array:
+    """Weighted arithmetic mean: a point of the same kind, since all kinds form convex sets."""
     xp = array_namespace(points)
     if weight is None:
         return xp.mean(points, axis=0)
@@ -245,8 +241,13 @@ def _average(points: Array, weight: Array | None) -> Array:
     return xp.tensordot(weight / xp.sum(weight), points, axes=1)
 
 
-def _condition_number(matrices: Array) -> float:
-    xp = array_namespace(matrices)
-    values = xp.linalg.eigvalsh(xp.mean(matrices, axis=0))
+def _refuse_rounding(matrices: Array, trials: LaggedTrials, estimator: str) -> None:
+    """Covariances are in float64: only the signals know that they were float32."""
+    if estimator == "scm" and trials.eps > np.finfo(np.float64).eps:
+        check_above_rounding(matrices, trials.eps)
+
+
+def _condition_number(matrix: Array) -> float:
+    values = array_namespace(matrix).linalg.eigvalsh(matrix)
     smallest, largest = float(values[0]), float(values[-1])
     return largest / smallest if smallest > 0 else float("inf")

@@ -1,7 +1,7 @@
 r"""Stochastic gradient descent whose parameters may live on a Grassmann or Stiefel manifold.
 
 What a parameter lives on is its class, which survives ``deepcopy``, pickling and ``.to()``, where
-an attribute hung on it would be lost. Steps are those of :mod:`subspace_learn.linalg.grassmann`.
+an attribute hung on it would be lost. Steps are those of :mod:`subspace_learn.grassmann`.
 """
 
 from __future__ import annotations

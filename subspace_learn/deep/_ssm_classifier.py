@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, is_array, library_name, to_numpy
-from .._base import Interval, StrOptions
-from .._checks.stack import check_epochs
+from .._base import Interval, StrOptions, warn
+from .._checks.epochs import check_epochs, is_recording, warn_if_transposed
 from .._checks.table import check_samples
 from ._base import BaseDeepEstimator
 from ._classifier import BaseDeepClassifier
@@ -65,6 +65,10 @@ class SSMClassifier(BaseDeepClassifier):
         Class labels, sorted.
     n_channels_ : int
         Number of channels of a sequence; 1 if X was a table.
+    ch_names_ : list of str or None
+        Names of the channels, if X was ``mne.Epochs``: later ones must have the same order.
+    sfreq_ : float or None
+        Sampling rate of such epochs in Hz: later ones must have the same.
 
     See Also
     --------
@@ -76,8 +80,10 @@ class SSMClassifier(BaseDeepClassifier):
     **Layout.** X is (n_samples, length, channels), time before channels, as torch has it. A table
     is taken as sequences of one channel. ``mne.Epochs`` (anything with ``get_data`` and ``info``)
     is known to be (n_epochs, n_channels, n_times) and is turned around; arrays cannot be told
-    apart, so turn epochs around yourself: ``X.transpose(0, 2, 1)``. EEG is in volts there: bring it
-    to unit variance first, with :class:`mne.decoding.Scaler` for example.
+    apart, so turn epochs around yourself: ``X.transpose(0, 2, 1)``; this includes what
+    :class:`mne.decoding.Scaler` returns. EEG is in volts there, where a network learns nothing:
+    bring it to about unit variance first, with ``epochs.apply_function(lambda x: 1e5 * x)`` for
+    example, which keeps names and rate. A warning names the size of X if it is far from 1.
 
     Sequences of any length may follow those of `fit`, if X was not a table. Costs for each batch
     are those of the layers; "s5" is about twice as fast as "s4d" on a CPU.
@@ -221,7 +227,7 @@ class SSMClassifier(BaseDeepClassifier):
 
 
 def checked_sequences(estimator: Any, X: Any, *, reset: bool, method: str) -> Array:
-    """Check sequences as :func:`~subspace_learn._checks.table.check_epochs` does epochs.
+    """Check sequences as :func:`~subspace_learn._checks.epochs.check_epochs` does epochs.
 
     Raises
     ------
@@ -229,8 +235,11 @@ def checked_sequences(estimator: Any, X: Any, *, reset: bool, method: str) -> Ar
         As there; or if a sequence has length 1: that is a row, not a sequence.
     """
     name = type(estimator).__name__
-    if hasattr(X, "get_data") and hasattr(X, "info"):
-        return _turned(check_epochs(estimator, X, reset=reset, method=method)[0])
+    if is_recording(X):
+        X = _turned(check_epochs(estimator, X, reset=reset, method=method, power=2)[0])
+        if reset:
+            _warn_of_units(X)
+        return X
     if not (is_array(X) or hasattr(X, "ndim")):
         X = np.asarray(X)  # lists
     if X.ndim > 3:
@@ -242,15 +251,35 @@ def checked_sequences(estimator: Any, X: Any, *, reset: bool, method: str) -> Ar
     if X.ndim < 3:
         X = check_samples(estimator, X, reset=reset, method=method)
         X = array_namespace(X).expand_dims(X, axis=2)
+        if reset:
+            estimator.ch_names_ = estimator.sfreq_ = None
     elif X.shape[1] != 1:
-        X = _turned(check_epochs(estimator, X.swapaxes(1, 2), reset=reset, method=method)[0])
+        X, recording = check_epochs(
+            estimator, X.swapaxes(1, 2), reset=reset, method=method, power=2
+        )
+        if reset:
+            warn_if_transposed(X, recording, "(n_samples, length, channels)")
+        X = _turned(X)
     if X.shape[1] == 1:
         raise ValueError(
             f"{name}.{method}() needs sequences of length 2 or more, but was given length 1 (of a "
             "table: n_features = 1). X is (n_samples, length, channels), or (n_samples, length) "
             "for one channel. For rows without time, use DeepClassifier."
         )
+    if reset:
+        _warn_of_units(X)
     return X
+
+
+def _warn_of_units(X: Array) -> None:
+    """Warn of numbers so small or large that steps of usual size learn nothing from them."""
+    xp = array_namespace(X)
+    size = float(xp.mean(xp.astype(X, xp.float64, copy=False) ** 2)) ** 0.5
+    if size > 0 and not 1e-3 < size < 1e3:
+        warn(
+            f"The root mean square of X is {size:.3g}, but a network learns from numbers of about "
+            f"1. Multiply X by {1 / size:.1g}, here and in predict (EEG of MNE is in volts)."
+        )
 
 
 def _turned(X: Array) -> Array:

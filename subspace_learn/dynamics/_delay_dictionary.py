@@ -61,7 +61,7 @@ class DelayDictionary(SubspaceEstimator):
         "dictionary": [HasMethods(["fit", "transform"]), None],
     }
 
-    def __init__(self, n_delays=1, *, lag=1, dictionary=None):
+    def __init__(self, n_delays=1, *, lag=1, dictionary=None) -> None:
         self.n_delays = n_delays
         self.lag = lag
         self.dictionary = dictionary

@@ -135,7 +135,9 @@ class FourierDictionary(_RowDictionary):
         "output": [StrOptions({"real", "complex"})],
     }
 
-    def __init__(self, n_frequencies=3, *, period=2 * np.pi, index_set="tensor", output="real"):
+    def __init__(
+        self, n_frequencies=3, *, period=2 * np.pi, index_set="tensor", output="real"
+    ) -> None:
         self.n_frequencies = n_frequencies
         self.period = period
         self.index_set = index_set
@@ -246,7 +248,7 @@ class HermiteDictionary(_RowDictionary):
         "scale": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
     }
 
-    def __init__(self, degree=3, *, scale="auto"):
+    def __init__(self, degree=3, *, scale="auto") -> None:
         self.degree = degree
         self.scale = scale
 
@@ -350,7 +352,7 @@ class RBFDictionary(_RowDictionary):
 
     def __init__(
         self, n_centers=100, *, kernel="rbf", scale=None, include_state=True, random_state=None
-    ):
+    ) -> None:
         self.n_centers = n_centers
         self.kernel = kernel
         self.scale = scale

@@ -21,7 +21,7 @@ _MOST_KERNEL_ROWS = 12000
 class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEstimator):
     """Leading features of a kernel, orthonormal on the rows they were found on."""
 
-    def __init__(self, n_components=None, *, kernel="rbf", gamma="mean_distance", rng=None):
+    def __init__(self, n_components=None, *, kernel="rbf", gamma="mean_distance", rng=None) -> None:
         self.n_components = n_components
         self.kernel = kernel
         self.gamma = gamma

@@ -230,7 +230,7 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         residual_tol=None,
         reconstruction="auto",
         random_state=None,
-    ):
+    ) -> None:
         self.dictionary = dictionary
         self.method = method
         self.n_components = n_components

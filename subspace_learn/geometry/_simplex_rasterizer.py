@@ -117,7 +117,7 @@ class SimplexRasterizer(TransformerMixin, SubspaceEstimator):
         output="image",
         signed=False,
         flatten=True,
-    ):
+    ) -> None:
         self.resolution = resolution
         self.bounds = bounds
         self.smoothing = smoothing

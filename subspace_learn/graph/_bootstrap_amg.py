@@ -78,8 +78,8 @@ class BootstrapAMG(SubspaceEstimator):
     Attributes
     ----------
     hierarchies_ : tuple of Hierarchy
-        Matrices and prolongators, :class:`subspace_learn.functional.graph.aggregation.Hierarchy`,
-        of A with Laplacian parts grounded and rows in another order, which is faster.
+        Matrices and prolongators of A with Laplacian parts grounded, and rows in another order,
+        which is faster.
     hierarchy_ : Hierarchy
         The first of them.
     smooth_vectors_ : ndarray of shape (n, n_hierarchies + 1)
@@ -119,9 +119,9 @@ class BootstrapAMG(SubspaceEstimator):
     -----
     Singular Laplacians: components whose rows sum to zero (isolated vertices too) are recognised,
     and one diagonal entry of each is raised a little inside the preconditioner (see
-    :func:`ground_laplacian`). `solve` then gives the
-    least squares solution of least norm, :math:`A^+ b`. Other singular matrices, such as a
-    normalised Laplacian, need a small multiple of the identity added.
+    :func:`ground_laplacian`). `solve` then gives the least squares solution of least norm,
+    :math:`A^+ b`. Other singular matrices, such as a normalised Laplacian, need a small multiple of
+    the identity added.
 
     Rows are numbered anew inside, so that a graph numbered at random is nearly as fast as one whose
     neighbours lie together in memory. Work is done in float64; float32 comes back where A and b are
@@ -181,7 +181,7 @@ class BootstrapAMG(SubspaceEstimator):
         max_operator_complexity=3.0,
         random_state=None,
         verbose=0,
-    ):
+    ) -> None:
         self.target_rate = target_rate
         self.max_hierarchies = max_hierarchies
         self.n_sweeps = n_sweeps
@@ -211,7 +211,7 @@ class BootstrapAMG(SubspaceEstimator):
         """
         A, self._names = check_symmetric_matrix(A, where=f"{type(self).__name__}.fit()")
         self._system, self._dtype = grounded_system(A), A.dtype
-        self._matrix = A.astype(np.float64)
+        self._matrix, self._composition = A.astype(np.float64), self.composition
         self._labels = self._system.in_given_order(self._system.labels)
         found = bootstrap_amg(
             self._system.matrix,
@@ -278,7 +278,8 @@ class BootstrapAMG(SubspaceEstimator):
         ConvergenceWarning
             If the residual of what is returned, measured with A as it was given, is above ``tol``
             for some column: after ``max_iter`` iterations, or because the solution cannot be held
-            any better (above 2 tol; where A or b is float32, above 1.2e-5). It says which residual was reached.
+            any better (above 2 tol; where A or b is float32, above 1.2e-5). It says which residual
+            was reached.
         UserWarning
             If ``b`` does not sum to zero over a component where A is a Laplacian: no x solves the
             system, and the least squares solution is returned. It says which share of ``b`` is out
@@ -374,7 +375,7 @@ class BootstrapAMG(SubspaceEstimator):
             If ``symmetric`` and the composition is "multiplicative" of several hierarchies.
         """
         check_is_fitted(self)
-        composition = self.composition
+        composition = self._composition
         if symmetric and self._symmetric_composition() != composition:
             raise ValueError(
                 f"The multiplicative composite of {len(self.hierarchies_)} hierarchies is not "
@@ -422,8 +423,8 @@ class BootstrapAMG(SubspaceEstimator):
 
     def _symmetric_composition(self) -> str:
         """The composition of the fit if it is symmetric, else the one made of the same cycles."""
-        if self.composition in SYMMETRIC_COMPOSITIONS or len(self.hierarchies_) == 1:
-            return self.composition
+        if self._composition in SYMMETRIC_COMPOSITIONS or len(self.hierarchies_) == 1:
+            return self._composition
         return "symmetrized"
 
     def __sklearn_tags__(self) -> Tags:

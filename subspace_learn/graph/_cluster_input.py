@@ -16,12 +16,15 @@ from .._checks.table import check_samples
 from ..functional.graph.affinity_graph import neighbor_affinity, rbf_affinity
 
 __all__ = [
+    "NEXT_TO_NOTHING",
     "check_edges",
     "graph_in_order_of",
     "graph_of_points",
     "rbf_gamma",
 ]
 
+NEXT_TO_NOTHING = 1e-12
+"""Share of the largest weight below which the weight of a kernel is none."""
 _PRECOMPUTED = "To cluster its vertices, set affinity='precomputed'."
 
 
@@ -40,25 +43,27 @@ def graph_of_points(estimator: Any, X: Any) -> tuple[NamedGraph, Any]:
     if estimator.affinity == "nearest_neighbors":
         graph = neighbor_affinity(X, estimator.n_neighbors, n_jobs=estimator.n_jobs)
         return NamedGraph(graph, names), X.copy()
-    gamma = rbf_gamma(estimator)
+    gamma = rbf_gamma(estimator.gamma, X.shape[1])
     kernel = rbf_affinity(X, X, gamma)
     np.fill_diagonal(kernel, 0)  # a point is no neighbour of its own
-    n_alone = n - np.count_nonzero(kernel.any(axis=1))
-    if n_alone:
-        said = (
+    total = kernel.sum(axis=1)
+    alone = total <= NEXT_TO_NOTHING * total.max()
+    if alone.any():
+        kernel[alone], kernel[:, alone] = 0, 0
+        n_alone = int(alone.sum())
+        end = "clusters mean nothing" if n_alone == n else "they join the most populous cluster"
+        warn(
             f"{where}: with gamma={gamma:.3g}, {n_alone} of {n} points have weight 0 to all "
-            "others: exp(-gamma |x - y|^2) vanishes in floats. Lower gamma, bring the columns to "
-            "one scale, or use affinity='nearest_neighbors'."
+            f"others, or below 1e-12 of what others have, since exp(-gamma |x - y|^2) vanishes: "
+            f"{end}. Lower gamma, bring the columns to one scale, or use "
+            "affinity='nearest_neighbors'."
         )
-        if n_alone == n:
-            raise ValueError(said)
-        warn(f"{said} They join the most populous cluster.")
     return NamedGraph(sp.csr_array(np.maximum(kernel, kernel.T)), names), X.copy()
 
 
-def rbf_gamma(estimator: Any) -> float:
+def rbf_gamma(gamma: float | None, n_features: int) -> float:
     """Scale of the Gaussian kernel."""
-    return 1 / estimator.n_features_in_ if estimator.gamma is None else float(estimator.gamma)
+    return 1 / n_features if gamma is None else float(gamma)
 
 
 def check_edges(
@@ -76,6 +81,7 @@ def check_edges(
     its rows into that of the DataFrame ``attributes``.
     """
     where = f"{type(estimator).__name__}.{method}()"
+    refuse_graph(X, where=where, cure=f"Give weights of edges, of shape (n_new, {n_nodes}).")
     refuse_masked(X, name=where, input_name="the edges")
     if hasattr(X, "columns"):
         if names is not None and list(X.columns) != list(range(n_nodes)):

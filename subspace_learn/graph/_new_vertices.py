@@ -19,7 +19,7 @@ from ..functional.graph.new_vertices import (
     new_rows,
 )
 from ._attribute_columns import check_attributes
-from ._cluster_input import check_edges, rbf_gamma
+from ._cluster_input import NEXT_TO_NOTHING, check_edges, rbf_gamma
 
 __all__ = ["NewVerticesMixin"]
 
@@ -118,14 +118,19 @@ class NewVerticesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 f"adjacency was given to {method}, but fit had none: X alone says where new "
                 "vertices are."
             )
-        if self.affinity == "precomputed":
+        affinity = self._as_fitted["affinity"]  # parameters may have been set since
+        if affinity == "precomputed":
             edges = check_edges(self, X, n, method=method, names=self.vertex_names_)
             return edges, None, self.embedding_.dtype
         X = check_samples(self, X, reset=False, accept_sparse="csr", method=method)
-        if self.affinity == "rbf":
-            edges = sp.csr_array(rbf_affinity(X, self._fit_X, rbf_gamma(self)))
+        if affinity == "rbf":
+            gamma = rbf_gamma(self._as_fitted["gamma"], self.n_features_in_)
+            kernel = rbf_affinity(X, self._fit_X, gamma)
+            kernel[kernel < NEXT_TO_NOTHING * kernel.max(axis=1, keepdims=True)] = 0
+            edges = sp.csr_array(kernel)
         else:
-            edges = neighbor_weights(X, self._fit_X, self.n_neighbors, n_jobs=self.n_jobs)
+            n_neighbors = self._as_fitted["n_neighbors"]
+            edges = neighbor_weights(X, self._fit_X, n_neighbors, n_jobs=self.n_jobs)
         return edges, None, X.dtype
 
     def _new_rows(self, edges: sp.csr_array, attributes: sp.csr_array | None) -> np.ndarray:
@@ -133,7 +138,7 @@ class NewVerticesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             return new_rows(
                 edges,
                 self._projector,
-                row_normalize=self.row_normalize,
+                row_normalize=self._as_fitted["row_normalize"],
                 shift=self.degree_shift_,
             )
         return attributed_new_rows(
@@ -143,5 +148,5 @@ class NewVerticesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             self.attribute_weight_,
             self._projector,
             self._values,
-            row_normalize=self.row_normalize,
+            row_normalize=self._as_fitted["row_normalize"],
         )

@@ -107,7 +107,7 @@ class SpectralPositionalEncoding(TransformerMixin, SubspaceEstimator, auto_wrap_
         "verbose": ["verbose"],
     }
 
-    def __init__(self, n_components=32, *, filters="lipschitz", taper=True, verbose=0):
+    def __init__(self, n_components=32, *, filters="lipschitz", taper=True, verbose=0) -> None:
         self.n_components = n_components
         self.filters = filters
         self.taper = taper

@@ -106,8 +106,9 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
     strategy_ : str
         What solved it: "dense", "filter", "block" or "bootstrap"; "components" where the clusters
         are separate pieces of the graph, and nothing was to be solved.
-    coarsening_growth_ : float
-        What "auto" decided by: growth of the mean degree by one aggregation. NaN if not asked.
+    coarsening_growth_ : float or None
+        What "auto" decided by: growth of the mean degree by one aggregation. None if the solver did
+        not have to be chosen.
     convergence_rates_ : ndarray
         By round: largest residual over the spectral gap ("filter"), largest relative change of a
         value ("block"), or rate of the composite ("bootstrap"). Else empty.
@@ -152,7 +153,7 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         If the graph is asymmetric or empty, has no edges, or holds negative weights or NaN; if
         there are more clusters than nodes; if attributes are missing, negative weights, of another
         number of nodes than the graph, or of nodes with other names; if X is a graph while affinity
-        is not "precomputed"; if a dense kernel would take more than 4 GiB, or is 0 everywhere.
+        is not "precomputed"; if a dense kernel would take more than 4 GiB.
 
     Warns
     -----
@@ -199,8 +200,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
     ----------
     P. D'Ambra, P. S. Vassilevski, L. Cutillo, "Extending bootstrap AMG for clustering of attributed
     graphs", Applied Mathematics and Computation 447, 2023, 127904, arXiv:2109.09367 (smooth
-    vectors, value vertices). A. Y. Ng, M. I. Jordan, Y. Weiss, NIPS 2001 (unit rows). The other
-    pieces are cited where they stand, in ``subspace_learn.functional``.
+    vectors, value vertices). A. Y. Ng, M. I. Jordan, Y. Weiss, NIPS 2001 (unit rows). The
+    other pieces are cited in the user guide.
 
     Examples
     --------
@@ -248,7 +249,7 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         random_state=None,
         n_jobs=None,
         verbose=0,
-    ):
+    ) -> None:
         self.n_clusters = n_clusters
         self.affinity = affinity
         self.n_neighbors = n_neighbors
@@ -263,8 +264,6 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
-
-    _not_finite = {"coarsening_growth_": "NaN: the solver did not have to be chosen"}
 
     @fit_method
     def fit(self, X: Any, y: Any = None, *, adjacency: Any = None) -> SpectralAMGClustering:
@@ -300,7 +299,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
                 del self.feature_names_in_
         else:
             graph, self._fit_X = graph_of_points(self, X)
-            graph, dtype = self._enough(graph), self._fit_X.dtype
+            dtype = self._fit_X.dtype
+            self._enough(graph, edges=False)
         rng, say = random_generator(self.random_state), partial(progress, self)
         options, solver = self._options(), None
         if options.strategy == "bootstrap":
@@ -387,10 +387,10 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
                     "only. Leave it out."
                 )
 
-    def _enough(self, graph: NamedGraph) -> NamedGraph:
+    def _enough(self, graph: NamedGraph, *, edges: bool = True) -> NamedGraph:
         """Refuse a graph without edges, or with fewer vertices than clusters."""
         n = graph.adjacency.shape[0]
-        if graph.adjacency.nnz == 0:
+        if edges and graph.adjacency.nnz == 0:
             raise ValueError(
                 f"{type(self).__name__}.fit(): the graph of {n} nodes has no edges, so there is "
                 "nothing to cluster by. Give edges, attributes or points."
@@ -428,10 +428,13 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         """Attributes that both kinds of partition have."""
         self.labels_ = found.labels
         self._names = graph.names
+        names = ("affinity", "n_neighbors", "gamma", "row_normalize")
+        self._as_fitted = {name: getattr(self, name) for name in names}
         self.embedding_ = found.rows.astype(dtype, copy=False)
         self.smooth_vectors_ = found.vectors.astype(dtype, copy=False)
         self.strategy_ = found.low.strategy
-        self.coarsening_growth_ = found.low.growth
+        growth = found.low.growth
+        self.coarsening_growth_ = None if np.isnan(growth) else growth
         self.convergence_rates_ = found.low.convergence_rates
         self.hierarchy_ = found.low.hierarchy
         self.affinity_matrix_ = graph.adjacency

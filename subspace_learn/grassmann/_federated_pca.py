@@ -36,8 +36,8 @@ class FederatedGrassmannPCA(SubspaceModel):
     .. math:: \max_{U \in \mathrm{Gr}(k, d)} \sum_i \operatorname{tr}(U^T S_i U),
 
     from messages smaller than the rows. The fit here runs all clients in one process, one per value
-    of ``groups``; `subspace_learn.functional.grassmann.federated_client.client_update` and
-    `subspace_learn.functional.grassmann.federated_pca.FederatedServer` are the two halves to
+    of ``groups``; `subspace_learn.grassmann.client_update` and
+    `subspace_learn.grassmann.FederatedServer` are the two halves to
     deploy.
 
     Parameters
@@ -176,7 +176,7 @@ class FederatedGrassmannPCA(SubspaceModel):
         retraction="qr",
         random_state=None,
         verbose=0,
-    ):
+    ) -> None:
         self.n_components = n_components
         self.aggregation = aggregation
         self.n_rounds = n_rounds

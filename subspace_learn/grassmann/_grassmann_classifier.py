@@ -239,7 +239,7 @@ class GrassmannClassifier(ClassSubspaceModel):
         n_iter_no_change=10,
         random_state=None,
         verbose=0,
-    ):
+    ) -> None:
         self.n_components = n_components
         self.gamma = gamma
         self.init = init

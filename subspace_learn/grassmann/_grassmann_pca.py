@@ -203,7 +203,7 @@ class GrassmannPCA(SubspaceModel):
         n_oversamples=10,
         keep_statistics=False,
         random_state=None,
-    ):
+    ) -> None:
         self.n_components = n_components
         self.center = center
         self.solver = solver

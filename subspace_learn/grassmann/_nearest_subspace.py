@@ -117,7 +117,9 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
         "constant": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, n_components=None, *, metric="projection", center=False, constant="auto"):
+    def __init__(
+        self, n_components=None, *, metric="projection", center=False, constant="auto"
+    ) -> None:
         self.n_components = n_components
         self.metric = metric
         self.center = center

@@ -38,6 +38,7 @@ from ._subspace_distances import (
     metadata_of,
     rounding,
     rows_at,
+    unit_roundoff,
 )
 
 __all__ = ["SubspaceDetector"]
@@ -154,7 +155,7 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
 
     def __init__(
         self, subspace=None, *, quantile=0.95, statistic="combined", threshold_rows="held_out"
-    ):
+    ) -> None:
         self.subspace = subspace
         self.quantile = quantile
         self.statistic = statistic
@@ -193,7 +194,13 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         if self.statistic == "combined":
             self.score_mean_, self.score_variance_ = model.mean, model.variance
         self._set_thresholds(X, self._calibrated(model, X, weights, params))
-        self._warn_if_full(X)
+        n_directions = self.subspace_.transform(X[:1, :]).shape[1]
+        if self.statistic == "residual" and n_directions >= self.n_features_in_:
+            warn(
+                f"The subspace has {n_directions} dimensions for {self.n_features_in_} features: "
+                "no residual is left and the scores are rounding noise. Use a smaller "
+                "n_components, or statistic='combined'."
+            )
         return self
 
     def score_samples(self, X: Any) -> Array:
@@ -295,15 +302,13 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
 
     def _scores(self, X: Any, method: str) -> Array:
         X = self._checked(X, method=method)
-        moments = (self.score_mean_, self.score_variance_) if self._is_combined() else ()
+        # as fitted, whatever the parameter says now
+        is_combined = hasattr(self, "score_mean_")
+        moments = (self.score_mean_, self.score_variance_) if is_combined else ()
         with np.errstate(all="ignore"):  # said below, in words
             residuals, hotelling = distances(NormalModel(self.subspace_, *moments), X)
             scores = -self._abnormality(residuals, hotelling)
         return finite_result(scores, name=type(self).__name__, method=method)
-
-    def _is_combined(self) -> bool:
-        """Whether the fit was of the combined index, whatever the parameter says now."""
-        return hasattr(self, "residual_limit_")
 
     def _abnormality(self, residuals: Array, hotelling: Array | None) -> Array:
         """The score that grows with abnormality."""
@@ -365,28 +370,22 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         """Quantiles of the distances, and of the score that is made of them."""
         xp = array_namespace(rows.residuals)
         self._like = xp.zeros_like(rows.residuals[:1])
+        eps, stored = (
+            unit_roundoff(self.subspace_, rows.residuals),
+            xp.finfo(rows.residuals.dtype).eps,
+        )
         if rows.hotelling is not None:
             # A residual limit at rounding level would turn rounding into alarms.
             energy = float(xp.sum(self.score_variance_) + xp.mean(rows.residuals))
-            floor = max(float(xp.finfo(X.dtype).eps) * energy, rounding(X, 0.0)) or 1.0
+            floor = max(eps * energy, rounding(X, 0.0, eps)) or 1.0
             limit = predictive_quantile(rows.residuals, self.quantile, rows.weights)
             self.residual_limit_ = max(limit, floor)
             limit = predictive_quantile(rows.hotelling, self.quantile, rows.weights)
             self.hotelling_limit_ = limit if limit > 0 else 1.0  # no spread: nothing to measure
         level = predictive_quantile(self._abnormality(*rows[:2]), self.quantile, rows.weights)
         if rows.hotelling is None:
-            slack = rounding(X, level)
+            slack = rounding(X, level, eps) + stored * level
         else:
-            eps = 64 * float(xp.finfo(rows.residuals.dtype).eps)
-            slack = rounding(X, self.residual_limit_) / self.residual_limit_ + eps * level
+            limit = self.residual_limit_
+            slack = rounding(X, limit, eps) / limit + stored * level
         self.offset_ = -(level + slack)
-
-    def _warn_if_full(self, X: Any) -> None:
-        """Tell the user when the subspace is the whole space."""
-        n_directions = self.subspace_.transform(X[:1, :]).shape[1]
-        if self.statistic == "residual" and n_directions >= self.n_features_in_:
-            warn(
-                f"The subspace has {n_directions} dimensions for {self.n_features_in_} features: "
-                "no residual is left and the scores are rounding noise. Use a smaller "
-                "n_components, or statistic='combined'."
-            )

@@ -20,6 +20,7 @@ __all__ = [
     "metadata_of",
     "rounding",
     "rows_at",
+    "unit_roundoff",
 ]
 
 
@@ -66,6 +67,12 @@ def distances(model: NormalModel, X: Any) -> tuple[Array, Array | None]:
     return residuals, hotelling_statistic(scores - mean, variance) / max(scores.shape[1], 1)
 
 
+def unit_roundoff(subspace: Any, residuals: Array) -> float:
+    """Of the arithmetic behind the residuals: ours is in double precision whatever comes out."""
+    in_double = hasattr(subspace, "reconstruction_error")
+    return 2.0**-52 if in_double else float(array_namespace(residuals).finfo(residuals.dtype).eps)
+
+
 def _squared_gaps(subspace: Any, X: Any) -> Array:
     """Squared distance of each row to its reconstruction, block by block."""
     parts = []
@@ -77,16 +84,18 @@ def _squared_gaps(subspace: Any, X: Any) -> Array:
     return array_namespace(parts[0]).concat(parts)
 
 
-def rounding(X: Any, residual: float) -> float:
-    """Rounding error of a squared residual of this size.
+def rounding(X: Any, residual: float, eps: float) -> float:
+    """Rounding error of a squared residual of this size, computed with unit roundoff ``eps``.
 
     A residual is a difference of vectors of length |x|, so its square carries an error of about
-    ``eps |x| r`` for dense rows and ``eps |x|^2`` for sparse ones.
+    ``eps |x| r`` for dense rows and ``eps |x|^2`` for sparse ones. Directions are kept in the width
+    of X: what they leave of |x| is squared.
     """
     xp = array_namespace(X)
     energy = float(X.power(2).sum() if issparse(X) else xp.sum(X * X)) / X.shape[0]
-    eps = 64 * float(xp.finfo(X.dtype).eps)
-    return eps * energy if issparse(X) else eps * (residual * energy) ** 0.5 + eps**2 * energy
+    kept = (4 * float(xp.finfo(X.dtype).eps)) ** 2 * energy
+    eps = 64 * eps
+    return kept + (eps * energy if issparse(X) else eps * (residual * energy) ** 0.5)
 
 
 def array_of(table: Any) -> Any:

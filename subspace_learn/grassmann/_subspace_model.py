@@ -83,7 +83,9 @@ class SubspaceModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceE
             of one dimension, and does not choose the dimension.
         """
         X = self._checked(X, method="reconstruction_error")
-        return squared_residuals(X, *self._affine_subspace(X))
+        subspace = self._principal_subspace()
+        # in float64: a residual of float32 rows is small beside them
+        return self._in_fitted_width(squared_residuals(X, subspace.mean, subspace.components))
 
     def score_samples(self, X: Any) -> Array:
         """Log-likelihood of each row under probabilistic PCA: larger is more normal.
@@ -108,14 +110,10 @@ class SubspaceModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceE
             ``n_components``, or `reconstruction_error`.
         """
         X = self._checked(X, method="score_samples")
-        where = self._affine_subspace(X)
-        return self._in_fitted_width(
-            log_likelihood(
-                projection_scores(X, *where),
-                squared_residuals(X, *where),
-                self._principal_subspace(),
-            )
-        )
+        subspace = self._principal_subspace()
+        where = subspace.mean, subspace.components
+        scores, residuals = projection_scores(X, *where), squared_residuals(X, *where)
+        return self._in_fitted_width(log_likelihood(scores, residuals, subspace))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean of `score_samples`: on rows that were not fitted it is largest for the true rank.

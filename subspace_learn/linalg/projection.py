@@ -30,8 +30,10 @@ def projection_scores(X: Array, mean: Array, components: Array) -> Array:
     """
     if sp.issparse(X):
         return X @ components.T - (components @ mean)[None, :]
-    xp = array_namespace(X)
-    return xp.concat([(X[rows, :] - mean) @ components.T for rows in row_blocks(X)], axis=0)
+    xp, dtype, parts = array_namespace(X), components.dtype, []
+    for rows in row_blocks(X):
+        parts.append((xp.astype(X[rows, :], dtype, copy=False) - mean) @ components.T)
+    return xp.concat(parts, axis=0)
 
 
 def squared_residuals(X: Array, mean: Array, components: Array) -> Array:
@@ -49,7 +51,8 @@ def squared_residuals(X: Array, mean: Array, components: Array) -> Array:
     Returns
     -------
     residuals : array of shape (n_samples,)
-        Nonnegative. Costs ``4 n d k`` flops for dense X, in blocks.
+        Nonnegative, in the precision of ``components``. Costs ``4 n d k`` flops for dense X, in
+        blocks.
 
     Notes
     -----
@@ -64,7 +67,7 @@ def squared_residuals(X: Array, mean: Array, components: Array) -> Array:
         return np.clip(energy - np.sum(scores * scores, axis=1), 0.0, None)
     parts = []
     for rows in row_blocks(X):
-        block = X[rows, :] - mean
+        block = xp.astype(X[rows, :], components.dtype, copy=False) - mean
         block = block - (block @ components.T) @ components
         parts.append(xp.sum(block * block, axis=1))
     return xp.concat(parts, axis=0)

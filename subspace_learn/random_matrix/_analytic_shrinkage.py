@@ -93,7 +93,7 @@ class AnalyticShrinkage(CovarianceModel):
 
     _fit: AnalyticFit
 
-    def __init__(self, *, center=True):
+    def __init__(self, *, center=True) -> None:
         self.center = center
 
     @fit_method
@@ -118,7 +118,6 @@ class AnalyticShrinkage(CovarianceModel):
             reset=True,
             accept_sparse=("csr", "csc"),
             min_samples=2,
-            computed_in=np.float64,
         )
         check_magnitude(X, power=4, name=type(self).__name__, smallest=False, like=np.float64)
         self._fit = fitted_table(X, center=self.center)

@@ -106,7 +106,7 @@ class HeavyTailSpectrum(SubspaceEstimator):
         "verbose": ["verbose"],
     }
 
-    def __init__(self, window=None, *, ratio=1.0, n_windows=3, xmin="median", verbose=0):
+    def __init__(self, window=None, *, ratio=1.0, n_windows=3, xmin="median", verbose=0) -> None:
         self.window = window
         self.ratio = ratio
         self.n_windows = n_windows

@@ -272,7 +272,7 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         on_empty="warn",
         random_state=None,
         verbose=0,
-    ):
+    ) -> None:
         self.noise = noise
         self.edge = edge
         self.significance = significance
@@ -497,7 +497,7 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
     ) -> Any:
         """Rows to learn from."""
         like = None if first else self._kept_sums().first
-        how = {"method": method, "min_samples": min_samples, "computed_in": np.float64}
+        how = {"method": method, "min_samples": min_samples}  # results are squares in its width
         X = check_samples(self, X, reset=first, like=like, accept_sparse=("csr", "csc"), **how)
         # the checks of the noise square eigenvalues
         check_magnitude(X, power=4, name=type(self).__name__, smallest=False, like=np.float64)

@@ -179,7 +179,7 @@ class RobustDirections(
         quantile=0.8,
         perturbation=None,
         random_state=None,
-    ):
+    ) -> None:
         self.estimator = estimator
         self.selector = selector
         self.quantile = quantile

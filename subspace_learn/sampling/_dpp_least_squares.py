@@ -200,7 +200,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         rcond=None,
         verbose=0,
         random_state=None,
-    ):
+    ) -> None:
         self.feature_map = feature_map
         self.n_points = n_points
         self.sampling = sampling

@@ -100,7 +100,7 @@ class ProductBasis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
         index_set="total_degree",
         domain=None,
         include_bias=True,
-    ):
+    ) -> None:
         self.kind = kind
         self.degree = degree
         self.index_set = index_set

@@ -197,7 +197,7 @@ class SensitivitySampler(SubspaceEstimator):
         tol=0.01,
         max_iter=200,
         random_state=None,
-    ):
+    ) -> None:
         self.n_samples = n_samples
         self.p = p
         self.row_score = row_score

@@ -87,7 +87,7 @@ class SubsampledEstimator(WrappedPredictor):
         "sampler": [HasMethods(["fit"]), None],
     }
 
-    def __init__(self, estimator=None, sampler=None):
+    def __init__(self, estimator=None, sampler=None) -> None:
         self.estimator = estimator
         self.sampler = sampler
 

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, double, move_like, to_numpy
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
-from .._checks.stack import check_epochs
+from .._checks.epochs import check_epochs, warn_if_transposed
 from .._checks.table import check_like, check_scores
 from ..functional.sequence.hippo import MEASURES, hippo_operator, hippo_trajectory
 
@@ -50,6 +50,10 @@ class HiPPOTransformer(TransformerMixin, SubspaceEstimator):
         Length of the series in fit.
     n_channels_ : int
         Number of channels; 1 if X was a table.
+    ch_names_ : list of str or None
+        Names of the channels, if X was ``mne.Epochs``: later ones must have the same order.
+    sfreq_ : float or None
+        Sampling rate of such epochs in Hz: later ones must have the same.
     n_features_in_ : int
         Number of channels (of times, if X was a table).
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -58,8 +62,9 @@ class HiPPOTransformer(TransformerMixin, SubspaceEstimator):
     Raises
     ------
     ValueError
-        If the series have fewer than two samples, hold NaN (the series are named), or if
-        ``measure="fout"`` and ``n_coefficients`` is even.
+        If the series have fewer than two samples, hold NaN (the series are named), if
+        ``measure="fout"`` and ``n_coefficients`` is even, or if ``mne.Epochs`` differ from those of
+        fit in channels, order or rate.
 
     See Also
     --------
@@ -105,7 +110,7 @@ class HiPPOTransformer(TransformerMixin, SubspaceEstimator):
         "window": [Interval(Real, 1, None, closed="left"), None],
     }
 
-    def __init__(self, n_coefficients=16, *, measure="legs", window=None):
+    def __init__(self, n_coefficients=16, *, measure="legs", window=None) -> None:
         self.n_coefficients = n_coefficients
         self.measure = measure
         self.window = window
@@ -116,7 +121,7 @@ class HiPPOTransformer(TransformerMixin, SubspaceEstimator):
 
         Parameters
         ----------
-        X : array of shape (n_series, n_channels, n_times) or (n_series, n_times)
+        X : array of shape (n_series, n_channels, n_times) or (n_series, n_times), or mne.Epochs
             Series; a table holds one channel per row.
         y : Ignored
             Not used, present for API consistency.
@@ -126,7 +131,8 @@ class HiPPOTransformer(TransformerMixin, SubspaceEstimator):
         self : HiPPOTransformer
             Itself.
         """
-        X, _ = check_epochs(self, X, reset=True)
+        X, recording = check_epochs(self, X, reset=True, power=2)
+        warn_if_transposed(X, recording, "(n_series, n_channels, n_times)")
         self._is_table = X.shape[1] != self.n_features_in_  # of a table: the times
         self.n_channels_, self.n_times_ = X.shape[1], X.shape[2]
         self.operator_, self.reconstruction_ = self._matrices(X)
@@ -221,7 +227,7 @@ class HiPPOTransformer(TransformerMixin, SubspaceEstimator):
     def _checked(self, X: Any, method: str) -> Array:
         check_is_fitted(self)
         check_like(X, self.operator_, where=f"{type(self).__name__}.{method}()")
-        X, _ = check_epochs(self, X, reset=False, method=method)
+        X, _ = check_epochs(self, X, reset=False, method=method, power=2)
         if X.shape[1] != self.n_channels_:
             raise ValueError(
                 f"X has {X.shape[1]} channels, but {type(self).__name__} was fitted with a "

@@ -21,6 +21,8 @@ METHODS = (
 )
 PACKAGE = str(Path(inspect.getfile(estimators)).parent)
 EPS32 = float(np.finfo(np.float32).eps)
+# The way to the answer, not the answer: steps taken, losses on the way.
+HISTORY = {"n_features_in_", "n_iter_", "best_iter_", "loss_curve_"}
 AXIS_OF_COLUMNS = {"table": 1, "sampler": 1, "complex_table": 1, "epochs": 1, "sequences": 2}
 
 
@@ -107,7 +109,7 @@ def attributes(estimator):
     names = {*vars(estimator), *dir(type(estimator))}
     found = {}
     for name in sorted(names):
-        if name.endswith("_") and not name.startswith("_") and name != "n_features_in_":
+        if name.endswith("_") and not name.startswith("_") and name not in HISTORY:
             try:
                 value = getattr(estimator, name, None)
             except ValueError:  # a property that refuses: the inverse of what has none

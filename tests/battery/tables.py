@@ -42,8 +42,21 @@ EXEMPT: dict[tuple[str, str], str] = {
     ("KoopmanEDMD", "check_batches_give_the_statistics_of_one_fit"): (
         "a cut between two rows takes a pair away; pairs in batches are tested in tests/dynamics"
     ),
+    ("GrassmannClassifier", "check_batches_give_the_statistics_of_one_fit"): (
+        "a batch is a step of the optimizer; mean, scale and constant are tested in tests/grassmann"
+    ),
+    ("HeavyTailSpectrum", "check_float32_gives_the_numbers_of_float64"): (
+        "where a tail begins is one of its eigenvalues, and neighbours may change places"
+    ),
+    ("RobustDirections", "check_weights_are_repetitions"): (
+        "the default disturbance is drawn for each row; with one that draws nothing: common checks"
+    ),
     ("RBFDictionary", "check_ties_do_not_flip_signs"): "centres are drawn from rows, in order",
 }
+# Where a minimum is found by steps that stop at a tolerance: relative error of the answer.
+STOPS_AT = {**dict.fromkeys(STOPS_AT_A_TOLERANCE, 1e-3), "GrassmannClassifier": 1e-5}
+# In units of X, and zero in exact arithmetic: means of centred coordinates.
+VANISHES = {"score_mean_"}
 # What is read off whole samples or counts them, and so knows repeated rows from weights.
 COUNTS_ROWS = {"n_samples_seen_", "n_iter_", "indices_", "rows_", "weights_", "labels_"}
 
@@ -103,7 +116,8 @@ def check_float32_gives_the_numbers_of_float64(estimator, factor):
 
     def allowed(name):
         # answers are rounded once to float32; sums of a few hundred terms are good to 30 roundings
-        return slack * 30 * (moves[name] + EPS32 * largest(wanted[name]) + zero)
+        size = largest(X32) if name in VANISHES else largest(wanted[name])
+        return slack * 30 * (moves[name] + EPS32 * size + zero)
 
     wrong = differences(given.numbers, wanted, allowed)
     assert not wrong, wrong
@@ -164,8 +178,8 @@ def check_weights_are_repetitions(estimator):
     rows = np.repeat(np.arange(len(X)), weights)
     wanted = Fitted(estimator, X[rows], None if y is None else y[rows], query=X).numbers
     given = Fitted(estimator, X, y, sample_weight=weights.astype(float)).numbers
-    stops = type(estimator).__name__ in STOPS_AT_A_TOLERANCE
-    rtol = 1e-3 if stops else 1e-8 * AMPLIFIES_ROUNDING.get(type(estimator).__name__, 1)
+    name = type(estimator).__name__
+    rtol = STOPS_AT.get(name, 1e-8 * AMPLIFIES_ROUNDING.get(name, 1))
     wanted = {
         name: value
         for name, value in wanted.items()

@@ -18,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
 from subspace_learn import AugmentedCovarianceClassifier
-from subspace_learn.covariance import _heads
-from subspace_learn.covariance._augmented_search import candidate_cells, simplest_of_the_best
+from subspace_learn.covariance import _decision_rules
+from subspace_learn.covariance._order_and_lag import candidate_cells, simplest_of_the_best
 from tests.common_checks.epochs import make_epochs
 from tests.covariance.test_augmented_covariances import mne_epochs
 
@@ -59,7 +59,8 @@ def test_tangent_scores_equal_those_of_pyriemann(noisy, cell, reference):
 )
 def test_nearest_means_equal_those_of_pyriemann(noisy, metric):
     X, y = noisy
-    S = Covariances("oas").transform(embedded(X, 3, 2))
+    # ours measures at unit power of the training epochs
+    S = Covariances("oas").transform(embedded(X, 3, 2)) / X[:12].var(axis=2).mean()
     peer = MDM(metric).fit(S[:12], y[:12])
     ours = AugmentedCovarianceClassifier(3, 2, metric=metric, classifier="mdm").fit(X[:12], y[:12])
     # pyRiemann's means stop at 1e-8 (riemann) and 1e-6 relative (wasserstein)
@@ -308,7 +309,7 @@ def test_a_failed_fit_leaves_the_search_results(noisy):
     table, wanted = clf.cv_results_, clf.predict(X)
     bad = X.copy()
     bad[5] = 0.0  # a flat trial has no logarithm
-    with pytest.raises(ValueError, match="Matrix 5"):
+    with pytest.raises(ValueError, match="number 5, a flat epoch"):
         clf.fit(bad, y)
     assert clf.cv_results_ is table
     np.testing.assert_array_equal(clf.predict(X), wanted)
@@ -322,7 +323,7 @@ def test_verbose_tells_how_far_the_search_is(noisy, capsys):
 
 @pytest.mark.parametrize("n_steps", [1, 10_000_000])
 def test_svm_that_does_not_end_is_fitted_to_a_larger_tolerance(n_steps, monkeypatch):
-    monkeypatch.setattr(_heads, "_SVM_STEPS", n_steps)
+    monkeypatch.setattr(_decision_rules, "_SVM_STEPS", n_steps)
     X, y = make_epochs()
     model = AugmentedCovarianceClassifier(1, 1)
     if n_steps == 1:

@@ -16,7 +16,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from subspace_learn.covariance import GBWNormalizer
 from subspace_learn.functional.covariance import spd
-from subspace_learn.functional.covariance.gbw_normalization import Geometry, domain_statistics
+from subspace_learn.functional.covariance.gbw_normalization import GBWGeometry, domain_statistics
+from subspace_learn.functional.covariance.spd_distance import distance
 from subspace_learn.functional.covariance.spd_mean import mean_spd
 from subspace_learn.functional.covariance.spd_tangent import tangent_vectors
 
@@ -39,7 +40,7 @@ def sessions(rng):
 
 
 def bw_mean(A, model):
-    geometry = Geometry(model.theta, model.metric_parameter_)
+    geometry = GBWGeometry(model.theta, model.metric_parameter_)
     return domain_statistics(A, None, geometry, tol=1e-11)[0]
 
 
@@ -73,11 +74,14 @@ def test_statistics_are_those_of_the_functions(sessions):
     model = GBWNormalizer(0.5, metric_parameter=None).fit(X, groups=names)
     np.testing.assert_array_equal(model.groups_, ["a", "b", "c"])
     for i, name in enumerate("abc"):
-        domain, _, _ = domain_statistics(X[names == name], None, Geometry(0.5))
+        domain, _, _ = domain_statistics(X[names == name], None, GBWGeometry(0.5))
         np.testing.assert_allclose(model.means_[i], domain.mean, rtol=1e-7)
         assert model.dispersions_[i] == pytest.approx(domain.dispersion, rel=1e-7)
     np.testing.assert_allclose(
-        model.mean_, mean_spd(X, "wasserstein", theta=0.5).mean, rtol=1e-6, atol=1e-7
+        model.mean_,
+        domain_statistics(X, None, GBWGeometry(0.5))[0].mean,
+        rtol=1e-6,
+        atol=1e-7,
     )
 
 
@@ -181,9 +185,10 @@ def test_running_mean_moves_by_the_momentum_and_learns_new_groups(sessions):
     model = GBWNormalizer(metric_parameter=None, momentum=0.25).partial_fit(X[:24])
     start = model.mean_
     batch = mean_spd(X[24:], "wasserstein").mean
-    whole = spd.distance_wasserstein(start, batch)
+    whole = distance(start, batch, "wasserstein")
     model.partial_fit(X[24:], groups=names[24:])
-    assert spd.distance_wasserstein(start, model.mean_) == pytest.approx(0.25 * whole, rel=1e-5)
+    share = 1 - (1 - 0.25) ** 12  # of twelve matrices
+    assert distance(start, model.mean_, "wasserstein") == pytest.approx(share * whole, rel=1e-5)
     np.testing.assert_array_equal(model.groups_, ["c"])
     np.testing.assert_allclose(model.means_[0], batch, rtol=1e-6)
 

@@ -111,7 +111,9 @@ def assert_fit_is_finite(estimator):
     for name in sorted(names):
         if name.endswith("_") and not name.startswith("_") and name not in estimator._not_finite:
             try:
-                value = getattr(estimator, name, None)
+                with warnings.catch_warnings():  # of a stream, when it is first asked
+                    warnings.simplefilter("ignore", UserWarning)
+                    value = getattr(estimator, name, None)
             except ValueError as error:  # a property, such as the inverse of what has none
                 refusal = error
             else:

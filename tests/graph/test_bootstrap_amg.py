@@ -315,3 +315,15 @@ def test_float32_right_hand_sides_of_any_unit_are_solved(size):
     A, b = grid(12), np.linspace(1, 2, 144)
     x = BootstrapAMG(random_state=0).fit(A).solve((size * b).astype(np.float32))
     np.testing.assert_allclose(A @ x / size, b, rtol=1e-6)
+
+
+def test_composition_set_after_fit_changes_no_solution(rng):
+    A, b = grid(30), rng.normal(size=900)
+    solver = BootstrapAMG(
+        target_rate=0.1, max_hierarchies=2, composition="additive", random_state=0
+    )
+    with pytest.warns(ConvergenceWarning, match="2 hierarchies"):
+        solver.fit(A)
+    image = solver.aspreconditioner() @ b
+    solver.set_params(composition="multiplicative")
+    np.testing.assert_array_equal(solver.aspreconditioner() @ b, image)

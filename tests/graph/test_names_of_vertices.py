@@ -217,9 +217,9 @@ def test_a_square_symmetric_table_is_told_to_look_like_a_graph(form):
         SpectralAMGClustering(3, random_state=0).fit(form(MATRIX.to_numpy()))
 
 
-def test_a_kernel_without_weights_is_refused_and_a_lone_point_told():
+def test_a_kernel_without_weights_and_a_lone_point_are_told():
     X = np.random.default_rng(0).normal(size=(30, 2))
-    with pytest.raises(ValueError, match="30 of 30 points have weight 0"):
+    with pytest.warns(UserWarning, match="30 of 30 points have weight 0.*mean nothing"):
         SpectralAMGClustering(3, affinity="rbf", gamma=1e6).fit(X)
     with pytest.warns(UserWarning, match="1 of 31 points have weight 0"):
         SpectralAMGClustering(2, affinity="rbf").fit(np.vstack([X, [[500.0, 500.0]]]))

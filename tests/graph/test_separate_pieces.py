@@ -169,3 +169,14 @@ def test_a_configured_solver_is_used_as_it_is():
 def test_a_parameter_that_does_nothing_says_so(settings, name):
     with pytest.warns(UserWarning, match=f"{name}=.* does nothing here"):
         graph_model(2, **settings).fit(cliques(3))
+
+
+@pytest.mark.parametrize("light", [1e-14, 1e-6, 1.0])
+def test_a_small_community_that_hangs_on_by_one_edge_is_found(light):
+    graph = nx.disjoint_union(
+        nx.gnp_random_graph(1000, 0.01, seed=1), nx.gnp_random_graph(20, 0.3, seed=1)
+    )
+    graph.add_edge(3, 1002, weight=light)
+    A = sp.csr_array(nx.to_scipy_sparse_array(graph, dtype=float))
+    labels = graph_model(2).fit(A).labels_
+    assert adjusted_rand_score(np.arange(1020) < 1000, labels) > 0.98

@@ -361,3 +361,22 @@ def test_failed_fit_leaves_the_earlier_one():
     with pytest.raises(ValueError, match="no edges"):
         model.fit(np.zeros((4, 4)))
     np.testing.assert_array_equal(model.predict(A), labels)
+
+
+def test_parameters_set_after_fit_change_no_prediction():
+    A, _ = planted(90)
+    model = graph_model().fit(A)
+    rows, labels = model.transform(A), model.predict(A)
+    model.set_params(affinity="rbf", row_normalize=False)
+    np.testing.assert_array_equal(model.transform(A), rows)
+    np.testing.assert_array_equal(model.predict(A), labels)
+    X, _ = make_moons(80, noise=0.05, random_state=0)
+    model = SpectralAMGClustering(2, affinity="rbf", gamma=3.0, random_state=0).fit(X)
+    rows = model.transform(X)
+    np.testing.assert_array_equal(model.set_params(gamma=0.1).transform(X), rows)
+
+
+def test_graphs_are_no_edges_of_new_vertices():
+    model = SpectralAMGClustering(2, affinity="precomputed", random_state=0).fit(nx.path_graph(9))
+    with pytest.raises(ValueError, match=r"networkx.*of shape \(n_new, 9\)"):
+        model.predict(nx.path_graph(9))

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from subspace_learn import GrassmannClassifier, NearestSubspaceClassifier
-from subspace_learn.linalg.grassmann import random_point
+from subspace_learn.linalg.grassmann import projector, random_point
 
 N, D, C, K = 150, 8, 3, 2
 # Directions only, freely trained: the published form.
@@ -95,6 +95,37 @@ def test_training_is_never_below_its_start_on_the_training_rows(load, solver):
         return -model.predict_log_proba(X)[np.arange(len(y)), y].mean()
 
     assert loss(clf) <= loss(start) * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("settings", [{}, {"solver": "rsgd", "batch_size": 1000}], ids=repr)
+def test_weight_is_repetition_for_every_attribute(table, settings):
+    X, y = table
+    X = 5 + X * np.logspace(-1, 2, D)
+    counts = np.arange(N) % 4
+    settings = {**settings, "max_iter": 5, "random_state": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        weighted = GrassmannClassifier(**settings).fit(X, y, sample_weight=counts)
+        repeated = GrassmannClassifier(**settings).fit(
+            np.repeat(X, counts, 0), np.repeat(y, counts)
+        )
+    for name in ("mean_", "scale_", "constant_", "n_components_", "loss_curve_", "best_iter_"):
+        np.testing.assert_allclose(getattr(weighted, name), getattr(repeated, name), rtol=1e-7)
+    np.testing.assert_allclose(
+        projector(weighted.subspaces_), projector(repeated.subspaces_), atol=1e-6
+    )
+
+
+def test_balanced_weights_move_the_origin_and_leave_the_subspaces_of_directions(table):
+    X, y = table
+    w = np.where(y == "a", 9.0, 1.0)
+    plain, weighted = (
+        NearestSubspaceClassifier(K, constant=0).fit(X, y, sample_weight=weights)
+        for weights in (None, w)
+    )
+    np.testing.assert_allclose(weighted.subspaces_, plain.subspaces_, atol=1e-12)
+    balanced = NearestSubspaceClassifier(K, center=True).fit(X, y, sample_weight=w)
+    np.testing.assert_allclose(balanced.mean_, np.average(X, axis=0, weights=w), rtol=1e-12)
 
 
 def test_fitted_model_does_not_follow_its_parameters(table):

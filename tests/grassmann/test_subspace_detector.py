@@ -190,6 +190,34 @@ def test_threshold_does_not_depend_on_the_order_of_rows_or_their_unit(plane, rng
     assert moved.offset_ == pytest.approx(300**2 * detector.offset_, rel=1e-9)
 
 
+def test_refit_with_the_other_statistic_leaves_no_attribute_behind(plane):
+    X, _ = plane
+    detector = SubspaceDetector(GrassmannPCA(2)).fit(X)
+    scores = detector.score_samples(X)
+    detector.set_params(statistic="residual")
+    np.testing.assert_array_equal(detector.score_samples(X), scores)  # as it was fitted
+    detector.fit(X)
+    assert not hasattr(detector, "score_mean_")
+    assert not hasattr(detector, "hotelling_limit_")
+
+
+def test_metadata_of_rows_follow_the_rows_into_the_folds(plane):
+    X, _ = plane
+
+    class Recorder(PCA):
+        lengths: list = []
+
+        def fit(self, X, y=None, groups=None, label="none"):
+            self.lengths.append((len(X), len(groups), label))
+            assert (groups == X[:, 0]).all()
+            return super().fit(X)
+
+    SubspaceDetector(Recorder(2)).fit(X, groups=X[:, 0], label="morning")
+    assert Recorder.lengths[0] == (400, 400, "morning")
+    assert len(Recorder.lengths) == 1 + 7  # 3000 // 400 folds
+    assert sum(n for n, _, _ in Recorder.lengths[1:]) == 6 * 400
+
+
 def test_frozen_subspace_keeps_the_rows_it_was_fitted_on(plane):
     X, _ = plane
     pca = PCA(2).fit(X[:50])

@@ -14,67 +14,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any
 
 from ..._array import Array, array_namespace, device_of
 
 __all__ = [
     "LaggedTrials",
-    "Shrinkage",
     "augmented_covariances",
     "block_toeplitz",
     "embedded_length",
     "lagged_trials",
-    "mean_power",
-    "shrunk",
 ]
 
 # Elements of one chunk of trials: the blocks being put together stay in the cache of a core.
 _CHUNK = 2**17
-
-
-class Shrinkage(NamedTuple):
-    """What a shrinkage rule has to know of each matrix S."""
-
-    trace: Array
-    """tr S, of shape (n_trials,)."""
-    square: Array
-    """Squared Frobenius norm of S, of shape (n_trials,)."""
-    fourth: Array | None
-    """Mean of ``|z|^4`` over the samples z; only the rule "lwf" asks for it."""
-    size: int
-    """Size d of S."""
-    n: int
-    """Number of samples."""
-
-    def weight(self, estimator: str) -> Array:
-        """Weight in [0, 1] of the multiple of the identity.
-
-        Parameters
-        ----------
-        estimator : {"scm", "oas", "lwf"}
-            None; Chen et al. 2010, equation 23, as scikit-learn has it; Ledoit and Wolf 2004.
-
-        Returns
-        -------
-        weight : array of shape (n_trials,)
-            One for each matrix.
-        """
-        xp = array_namespace(self.trace)
-        if estimator == "scm":
-            return xp.zeros_like(self.trace)
-        d, n = self.size, self.n
-        mu = self.trace / d
-        spread = self.square - d * mu**2  # squared distance to mu I
-        if estimator == "oas":
-            above = self.square / d**2 + mu**2
-            below = (n + 1) * spread / d**2
-        else:
-            above = (self.fourth - self.square) / n
-            below = spread
-        flat = below <= 0  # a multiple of the identity: whatever the weight, the same matrix
-        ratio = above / xp.where(flat, xp.ones_like(below), below)
-        return xp.clip(xp.where(flat, xp.ones_like(ratio), ratio), 0.0, 1.0)
 
 
 class LaggedTrials:
@@ -85,14 +38,50 @@ class LaggedTrials:
     Parameters
     ----------
     trials : array of shape (n_trials, n_times, n_channels)
-        Each channel with mean zero.
-    floor : float, default=0.0
+        Each channel with mean zero, in float64.
+    means : array of shape (n_trials, 1, n_channels)
+        What was subtracted for that.
+    eps : float
+        Rounding unit of the signals as they were given: float32 ones keep that of float32.
+    floor : float
         Added to every variance at the end.
+    xp : module
+        Namespace of the trials.
     """
 
-    def __init__(self, trials: Array, floor: float = 0.0) -> None:
-        self.trials, self.floor = trials, floor
+    def __init__(self, trials: Array, means: Array, eps: float, floor: float, xp: Any) -> None:
+        self.trials, self.means, self.eps, self.floor, self._xp = trials, means, eps, floor, xp
         self._products: dict[int, Array] = {}
+        self._scale: Array | None = None
+
+    def power(self) -> Array:
+        """Variance of each channel in each trial.
+
+        Returns
+        -------
+        power : array of shape (n_trials, n_channels)
+            Nonnegative; 0 for a constant, also where floats hold it inexactly, such as .1.
+        """
+        xp = self._xp
+        power = xp.linalg.diagonal(self.product(0)) / self.trials.shape[1]
+        rounding = 16 * float(xp.finfo(power.dtype).eps) * self._scaled(self.means[:, 0, :])
+        return xp.where(power > rounding**2, power, xp.zeros_like(power))
+
+    def divide(self, scale: Array) -> None:
+        """Divide the signals of each channel by a constant, once.
+
+        Parameters
+        ----------
+        scale : array of shape (n_channels,)
+            Positive.
+        """
+        self._scale = scale
+        squares = scale[:, None] * scale
+        self._products = {h: product / squares for h, product in self._products.items()}
+
+    def _scaled(self, signals: Array) -> Array:
+        """Signals (..., n_channels) after the division: only where a slice of them is used."""
+        return signals if self._scale is None else signals / self._scale
 
     def product(self, shift: int) -> Array:
         """Sum of ``x(t) x(t + shift)^T`` over the trial.
@@ -108,10 +97,12 @@ class LaggedTrials:
             The lagged product.
         """
         if shift not in self._products:
-            xp = array_namespace(self.trials)
             n_times = self.trials.shape[1]
             early, late = self.trials[:, : n_times - shift, :], self.trials[:, shift:, :]
-            self._products[shift] = xp.matrix_transpose(early) @ late
+            product = self._xp.matrix_transpose(early) @ late
+            if self._scale is not None:
+                product = product / (self._scale[:, None] * self._scale)
+            self._products[shift] = product
         return self._products[shift]
 
     def keep_only(self, shifts: Iterable[int]) -> None:
@@ -140,26 +131,37 @@ class LaggedTrials:
         covariances : array of shape (n_trials, order * n_channels, order * n_channels)
             Exactly symmetric.
         """
-        xp, trials = array_namespace(self.trials), self.trials
+        xp, trials = self._xp, self.trials
         n, n_times, C = trials.shape
         length, d = embedded_length(n_times, order, lag), order * C
-        head = _edge(trials[:, : n_times - length, :], lag)
-        tail = _edge(trials[:, length:, :], lag)
-        moved = _block_products(tail) - _block_products(head)
+        # the first and last samples, cut into runs: (n, order - 1, lag, C)
+        first = self._scaled(trials[:, : n_times - length, :])
+        first = xp.reshape(first, (n, order - 1, lag, C))
+        last = xp.reshape(self._scaled(trials[:, length:, :]), (n, order - 1, lag, C))
+        moved = _block_products(last, xp) - _block_products(first, xp)
         S = xp.empty((n, order, C, order, C), dtype=trials.dtype, device=device_of(trials))
         for m in range(order):
             block = self.product(m * lag)
             for j in range(order - 1 - m):
-                block = block - xp.matrix_transpose(tail[:, j, :, :]) @ tail[:, j + m, :, :]
+                block = block - xp.matrix_transpose(last[:, j, :, :]) @ last[:, j + m, :, :]
             S[:, 0, :, m, :] = block
         for j in range(order - 1):
             S[:, j + 1, :, j + 1 :, :] = S[:, j, :, j:-1, :] + moved[:, j, :, j:, :]
         for j in range(order - 1):
             S[:, j + 1 :, :, j, :] = xp.permute_dims(S[:, j, :, j + 1 :, :], (0, 2, 3, 1))
-        mean = _window_means(head, tail, length)
+        mean = _window_means(first, last, length, xp)
+        # (1 - w) S + (w tr(S) / d + floor) I
         S = xp.reshape(S, (n, d, d)) / length - mean[:, :, None] * mean[:, None, :]
         fourth = self._fourth(order, lag, mean) if estimator == "lwf" else None
-        return shrunk(S, length, estimator, fourth, self.floor)
+        if estimator == "scm" and not self.floor:
+            return S
+        trace, weight = xp.linalg.trace(S), 0.0
+        if estimator != "scm":
+            square = xp.sum(S * S, axis=(1, 2))
+            weight = _shrinkage(estimator, trace, square, fourth, d, length, xp)
+            S = S * (1.0 - weight)[:, None, None]
+        eye = xp.eye(d, dtype=S.dtype, device=device_of(S))
+        return S + (weight * trace / d + self.floor)[:, None, None] * eye
 
     def toeplitz(self, order: int, lag: int, estimator: str) -> Array:
         """First block row of the block-Toeplitz augmented covariances (biased autocovariances).
@@ -176,7 +178,7 @@ class LaggedTrials:
         blocks : array of shape (n_trials, order, n_channels, n_channels)
             Block m is the covariance of x(t) and x(t + m lag), each over all n_times.
         """
-        xp = array_namespace(self.trials)
+        xp = self._xp
         n_times, C = self.trials.shape[1:]
         embedded_length(n_times, order, lag)
         R = xp.stack([self.product(m * lag) for m in range(order)], axis=1) / n_times
@@ -189,7 +191,7 @@ class LaggedTrials:
         square = sum(c * squares[:, m] for m, c in enumerate(copies))
         trace = order * xp.linalg.trace(R[:, 0, :, :])
         fourth = self._fourth_padded(order, lag) if estimator == "lwf" else None
-        weight = Shrinkage(trace, square, fourth, order * C, n_times).weight(estimator)
+        weight = _shrinkage(estimator, trace, square, fourth, order * C, n_times, xp)
         R = R * (1.0 - weight)[:, None, None, None]
         added = weight * trace / (order * C) + self.floor
         R[:, 0, :, :] = R[:, 0, :, :] + added[:, None, None] * eye
@@ -197,20 +199,20 @@ class LaggedTrials:
 
     def _fourth(self, order: int, lag: int, mean: Array) -> Array:
         """Mean of ``|z(t)|^4`` over the embedded and centred samples z."""
-        xp = array_namespace(mean)
+        xp = self._xp
         n, n_times, C = self.trials.shape
         length = embedded_length(n_times, order, lag)
         energy = xp.zeros((n, length), dtype=mean.dtype, device=device_of(mean))
         for k in range(order):
-            window = self.trials[:, k * lag : k * lag + length, :]
+            window = self._scaled(self.trials[:, k * lag : k * lag + length, :])
             energy = energy + xp.sum((window - mean[:, None, k * C : (k + 1) * C]) ** 2, axis=2)
         return xp.mean(energy**2, axis=1)
 
     def _fourth_padded(self, order: int, lag: int) -> Array:
         """The same for the embedding of the trial with zeros before and after, over n_times."""
-        xp = array_namespace(self.trials)
+        xp = self._xp
         n, n_times, _ = self.trials.shape
-        energy = xp.sum(self.trials**2, axis=2)
+        energy = xp.sum(self._scaled(self.trials) ** 2, axis=2)
         padding = (order - 1) * lag
         total = xp.zeros((n, n_times + padding), dtype=energy.dtype, device=device_of(energy))
         for k in range(order):
@@ -246,24 +248,7 @@ def embedded_length(n_times: int, order: int, lag: int) -> int:
     return length
 
 
-def mean_power(X: Array) -> float:
-    """Mean variance of all channels of all trials.
-
-    Parameters
-    ----------
-    X : array of shape (n_trials, n_channels, n_times)
-        Signals.
-
-    Returns
-    -------
-    power : float
-        Nonnegative.
-    """
-    xp = array_namespace(X)
-    return float(xp.mean(xp.var(xp.astype(X, xp.float64, copy=False), axis=2)))
-
-
-def lagged_trials(X: Array, floor: float = 0.0) -> LaggedTrials:
+def lagged_trials(X: Array, floor: float = 0.0, scale: Array | None = None) -> LaggedTrials:
     """Prepare trials: time first, each channel centred, in float64.
 
     Parameters
@@ -272,6 +257,8 @@ def lagged_trials(X: Array, floor: float = 0.0) -> LaggedTrials:
         Signals.
     floor : float, default=0.0
         Added to every variance.
+    scale : array of shape (n_channels,), optional
+        What the signals of each channel are divided by.
 
     Returns
     -------
@@ -279,8 +266,13 @@ def lagged_trials(X: Array, floor: float = 0.0) -> LaggedTrials:
         With one copy of X.
     """
     xp = array_namespace(X)
+    eps = float(xp.finfo(X.dtype).eps)
     X = xp.astype(xp.matrix_transpose(X), xp.float64, copy=False)
-    return LaggedTrials(X - xp.mean(X, axis=1, keepdims=True), floor)
+    means = xp.mean(X, axis=1, keepdims=True)
+    trials = LaggedTrials(X - means, means, eps, floor, xp)
+    if scale is not None:
+        trials.divide(scale)
+    return trials
 
 
 def augmented_covariances(
@@ -360,61 +352,37 @@ def block_toeplitz(blocks: Array) -> Array:
     return xp.reshape(S, (n, order * C, order * C))
 
 
-def shrunk(
-    S: Array, n: int, estimator: str, fourth: Array | None = None, floor: float = 0.0
+def _shrinkage(
+    estimator: str, trace: Array, square: Array, fourth: Array | None, d: int, n: int, xp: Any
 ) -> Array:
-    """Move each matrix towards a multiple of the identity by the weight its rule gives.
+    """Weight in [0, 1] of the multiple of the identity, for each matrix S of size d.
 
-    Parameters
-    ----------
-    S : array of shape (n_matrices, d, d)
-        Sample covariances.
-    n : int
-        Samples behind each.
-    estimator : {"scm", "oas", "lwf"}
-        The rule; "scm" returns S.
-    fourth : array of shape (n_matrices,), default=None
-        For "lwf": mean of the fourth power of the length of a sample.
-    floor : float, default=0.0
-        Added to the diagonal.
-
-    Returns
-    -------
-    covariances : array of shape (n_matrices, d, d)
-        ``(1 - w) S + (w tr(S) / d + floor) I``.
+    "oas": Chen et al. 2010, equation 23, as scikit-learn has it; "lwf": Ledoit and Wolf 2004. Known
+    are tr S, its squared Frobenius norm, and for "lwf" the mean of ``|z|^4`` over n samples z.
     """
-    if estimator == "scm" and not floor:
-        return S
-    xp = array_namespace(S)
-    d = S.shape[1]
-    trace = xp.linalg.trace(S)
-    weight = Shrinkage(trace, xp.sum(S * S, axis=(1, 2)), fourth, d, n).weight(estimator)
-    S = S * (1.0 - weight)[:, None, None]
-    eye = xp.eye(d, dtype=S.dtype, device=device_of(S))
-    return S + (weight * trace / d + floor)[:, None, None] * eye
+    mu = trace / d
+    spread = square - d * mu**2  # squared distance to mu I
+    if estimator == "oas":
+        above, below = square / d**2 + mu**2, (n + 1) * spread / d**2
+    else:
+        above, below = (fourth - square) / n, spread
+    flat = below <= 0  # a multiple of the identity: whatever the weight, the same matrix
+    ratio = above / xp.where(flat, xp.ones_like(below), below)
+    return xp.clip(xp.where(flat, xp.ones_like(ratio), ratio), 0.0, 1.0)
 
 
-def _edge(samples: Array, lag: int) -> Array:
-    """Cut ``(n, b lag, C)`` samples into b runs: ``(n, b, lag, C)``."""
-    xp = array_namespace(samples)
-    n, times, C = samples.shape
-    return xp.reshape(samples, (n, times // lag, lag, C))
-
-
-def _block_products(runs: Array) -> Array:
+def _block_products(runs: Array, xp: Any) -> Array:
     """Products of all pairs of runs, summed over their times: ``(n, b, C, b, C)``."""
-    xp = array_namespace(runs)
     n, b, lag, C = runs.shape
     flat = xp.reshape(xp.permute_dims(runs, (0, 2, 1, 3)), (n, lag, b * C))
     return xp.reshape(xp.matrix_transpose(flat) @ flat, (n, b, C, b, C))
 
 
-def _window_means(head: Array, tail: Array, length: int) -> Array:
+def _window_means(first: Array, last: Array, length: int, xp: Any) -> Array:
     """Mean of each delayed copy, ``(n, p C)``: a trial sums to zero, so its edges say the rest."""
-    xp = array_namespace(head)
-    n, b, _, C = head.shape
-    before, after = xp.sum(head, axis=2), xp.sum(tail, axis=2)
-    mean = xp.zeros((n, b + 1, C), dtype=head.dtype, device=device_of(head))
+    n, b, _, C = first.shape
+    before, after = xp.sum(first, axis=2), xp.sum(last, axis=2)
+    mean = xp.zeros((n, b + 1, C), dtype=first.dtype, device=device_of(first))
     for k in range(b + 1):
         mean[:, k, :] = -(xp.sum(before[:, :k, :], axis=1) + xp.sum(after[:, k:, :], axis=1))
     return xp.reshape(mean / length, (n, (b + 1) * C))

@@ -27,20 +27,20 @@ from functools import cached_property
 from typing import NamedTuple
 
 from ..._array import Array, array_namespace, device_of
-from .spd import pairwise_distance, sqrtm
-from .spd_batches import in_pieces
-from .spd_checks import NotPositiveDefinite, eigenpairs, wide, with_null_space
+from .spd import NotPositiveDefinite, eigenpairs, in_pieces, sqrtm, wide, with_null_space
+from .spd_distance import pairwise_distance
 from .spd_mean import root_pair, unit_weights, wasserstein_barycentre
 
 __all__ = [
     "Domain",
-    "Geometry",
+    "GBWGeometry",
     "domain_statistics",
-    "gbw_distance",
+    "forgotten_directions",
     "metric_parameter_of",
     "moved_domain",
     "normalised",
     "restored",
+    "scale_of_deviations",
 ]
 
 # A step I + L that would leave the cone is shortened until its smallest eigenvalue is _MARGIN.
@@ -48,7 +48,7 @@ _MARGIN = 0.1
 _BOUNDARY = -1 + 1e-7  # of the eigenvalues of L; a root of rounding
 
 
-class Geometry:
+class GBWGeometry:
     """The metric: power, and the point that becomes the identity.
 
     Parameters
@@ -167,34 +167,35 @@ def metric_parameter_of(A: Array, weights: Array | None = None, theta: float = 1
     return (vectors * values) @ xp.matrix_transpose(vectors)
 
 
-def gbw_distance(A: Array, B: Array, geometry: Geometry, *, n_jobs: int | None = None) -> Array:
-    """Distance of each matrix of a stack to each of another under the generalised metric.
+def forgotten_directions(M: Array) -> int:
+    """How many directions count as null only since the rows of M differ in scale.
 
     Parameters
     ----------
-    A : array of shape (n_matrices, n, n)
-        Symmetric positive semidefinite.
-    B : array of shape (n_others, n, n)
-        Symmetric positive semidefinite.
-    geometry : Geometry
-        The metric.
-    n_jobs : int, optional
-        Threads, for NumPy.
+    M : array of shape (n, n)
+        Positive semidefinite.
 
     Returns
     -------
-    d : array of shape (n_matrices, n_others)
-        ``BW(A~, B~) / |theta|``, float64.
+    n : int
+        Rank of the correlation matrix of M (rows that are 0 left out) minus the rank of M; 0 where
+        the null directions are in the data.
     """
-    deformed_a, deformed_b = geometry.deform(A), geometry.deform(B)
-    d = pairwise_distance(deformed_a, deformed_b, "wasserstein", n_jobs=n_jobs)
-    return d / abs(geometry.theta)
+    xp = array_namespace(M)
+    roots = xp.sqrt(xp.linalg.diagonal(wide(M)))
+    inverse = xp.where(roots > 0, 1 / xp.where(roots > 0, roots, xp.ones_like(roots)), roots)
+    correlation = inverse[:, None] * wide(M) * inverse
+    # ten times what counts as null in M
+    floor = 1e3 * M.shape[-1] ** 0.5 * float(xp.finfo(xp.float64).eps)
+    values = xp.linalg.eigvalsh(correlation)
+    rank = int(xp.sum(xp.astype(values > floor * values[-1], xp.int64)))
+    return max(0, rank - int(xp.sum(xp.astype(_spectrum(M)[0] > 0, xp.int64))))
 
 
 def domain_statistics(
     A: Array,
     weights: Array | None,
-    geometry: Geometry,
+    geometry: GBWGeometry,
     *,
     init: Array | None = None,
     tol: float = 1e-8,
@@ -209,7 +210,7 @@ def domain_statistics(
         Symmetric positive semidefinite (definite for ``theta`` < 0).
     weights : array of shape (n_matrices,), optional
         Nonnegative; None means equal.
-    geometry : Geometry
+    geometry : GBWGeometry
         The metric.
     init : array of shape (n, n), optional
         Start of the iteration; None means the arithmetic mean (of the deformed matrices).
@@ -245,7 +246,7 @@ def domain_statistics(
     return Domain(geometry.undeform(mean), dispersion), n_iter, residual
 
 
-def moved_domain(old: Domain, new: Domain, momentum: float, geometry: Geometry) -> Domain:
+def moved_domain(old: Domain, new: Domain, momentum: float, geometry: GBWGeometry) -> Domain:
     """Running statistics: the mean goes ``momentum`` of its geodesic to the new mean.
 
     Parameters
@@ -254,7 +255,7 @@ def moved_domain(old: Domain, new: Domain, momentum: float, geometry: Geometry) 
         Statistics so far, and those of a batch.
     momentum : float
         In [0, 1]; 1 forgets the old.
-    geometry : Geometry
+    geometry : GBWGeometry
         The metric.
 
     Returns
@@ -271,10 +272,35 @@ def moved_domain(old: Domain, new: Domain, momentum: float, geometry: Geometry) 
     return Domain(mean, (1 - t) * old.dispersion + t * new.dispersion)
 
 
+def scale_of_deviations(domain: Domain, dispersion: float, geometry: GBWGeometry) -> float:
+    """Factor that gives a domain another dispersion.
+
+    Parameters
+    ----------
+    domain : Domain
+        Its statistics.
+    dispersion : float
+        What it is to have.
+    geometry : GBWGeometry
+        The metric.
+
+    Returns
+    -------
+    scale : float
+        Root of the ratio; 1 where the dispersion of the domain is rounding (one matrix, or equal
+        ones), which is measured by the squared length of its mean, so in any unit.
+    """
+    xp = array_namespace(domain.mean)
+    square = float(xp.linalg.trace(geometry.deform(domain.mean))) / geometry.theta**2
+    if domain.dispersion <= 4 * float(xp.finfo(xp.float64).eps) * square:
+        return 1.0
+    return (dispersion / domain.dispersion) ** 0.5
+
+
 def normalised(
     A: Array,
     domain: Domain,
-    geometry: Geometry,
+    geometry: GBWGeometry,
     *,
     scale: float = 1.0,
     bias: Array | None = None,
@@ -288,7 +314,7 @@ def normalised(
         Symmetric positive semidefinite (definite for ``theta`` < 0).
     domain : Domain
         Statistics of the domain they come from.
-    geometry : Geometry
+    geometry : GBWGeometry
         The metric.
     scale : float, default=1.0
         Factor s of the deviations, positive.
@@ -324,7 +350,7 @@ def normalised(
 def restored(
     B: Array,
     domain: Domain,
-    geometry: Geometry,
+    geometry: GBWGeometry,
     *,
     scale: float = 1.0,
     bias: Array | None = None,
@@ -338,7 +364,7 @@ def restored(
         Positive definite.
     domain : Domain
         Statistics of the domain they go back to.
-    geometry : Geometry
+    geometry : GBWGeometry
         The metric.
     scale : float, default=1.0
         Factor s that was used.

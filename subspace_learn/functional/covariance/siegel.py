@@ -17,13 +17,14 @@ distances and tangent vectors alike; Jeuris and Vandebril 2016, section 3.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 from sklearn.exceptions import ConvergenceWarning
 
 from ..._array import Array, array_namespace, device_of
-from .spd import distance_riemann, invsqrtm, sqrtm
+from ..._warnings import warn
+from .spd import invsqrtm, sqrtm
+from .spd_distance import distance
 from .spd_mean import SPDMean, mean_spd, unit_weights
 from .spd_tangent import tangent_vectors
 
@@ -305,11 +306,10 @@ def siegel_mean(
         means.append(mean)
         n_iter, converged = max(n_iter, steps), converged and done
     if not converged:
-        warnings.warn(
+        warn(
             f"The Siegel mean did not reach tol={tol} in {max_iter} steps. Increase max_iter or "
             "tol.",
             ConvergenceWarning,
-            stacklevel=2,
         )
     return SPDMean(xp.stack(means), n_iter, converged)
 
@@ -334,7 +334,7 @@ def siegel_distances(points: Array, means: Array) -> Array:
     columns = []
     for c in range(means.shape[0]):
         mean = means[c, :, :, :]
-        total = p * distance_riemann(points[:, 0, :, :], mean[0, :, :]) ** 2
+        total = p * distance(points[:, 0, :, :], mean[0, :, :]) ** 2
         for m in range(1, p):
             moved = moved_to_origin(points[:, m, :, :], mean[m, :, :])
             angles = xp.atanh(xp.linalg.svdvals(moved))

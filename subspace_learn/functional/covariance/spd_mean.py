@@ -6,19 +6,23 @@ fixed-point equations.
 
 from __future__ import annotations
 
-import math
-import warnings
 from typing import NamedTuple
 
 from sklearn.exceptions import ConvergenceWarning
 
 from ..._array import Array, array_namespace, device_of
-from .spd import expm, logm, powm, sqrtm
-from .spd_batches import in_pieces, naming_the_matrix, pieces, threads
-from .spd_checks import (
+from ..._warnings import warn
+from .spd import (
     NotPositiveDefinite,
     eigenpairs,
+    expm,
+    in_pieces,
+    logm,
+    naming_the_matrix,
     not_positive_definite,
+    pieces,
+    sqrtm,
+    threads,
     wide,
     with_null_space,
 )
@@ -26,10 +30,8 @@ from .spd_newton import riemann_newton
 
 __all__ = [
     "SPDMean",
-    "deformed",
     "mean_spd",
     "root_pair",
-    "undeformed",
     "unit_weights",
     "wasserstein_barycentre",
 ]
@@ -95,16 +97,13 @@ def mean_spd(
     tol: float = 1e-8,
     max_iter: int = 50,
     n_jobs: int | None = None,
-    metric_parameter: Array | None = None,
-    theta: float = 1.0,
 ) -> SPDMean:
     r"""Matrix with the smallest weighted sum of squared distances to the given ones.
 
     Parameters
     ----------
     A : array of shape (n_matrices, n, n)
-        Symmetric positive definite; semidefinite is enough for "euclid" and for "wasserstein"
-        with ``theta`` > 0.
+        Symmetric positive definite; semidefinite is enough for "euclid" and "wasserstein".
     metric : {"riemann", "logeuclid", "wasserstein", "euclid"}, default="riemann"
         "riemann" is affine invariant.
     sample_weight : array of shape (n_matrices,), optional
@@ -123,12 +122,6 @@ def mean_spd(
         Largest number of times that all matrices are decomposed.
     n_jobs : int, optional
         Threads, for NumPy; None means 1. The result does not depend on it.
-    metric_parameter : array of shape (n, n), optional
-        Positive definite M of the generalised Bures-Wasserstein metric, for "wasserstein" only:
-        its point that becomes the identity. None means the identity.
-    theta : float, default=1.0
-        Power, not 0: the mean is taken of ``M^{-theta/2} A^theta M^{-theta/2}`` and mapped back.
-        For "wasserstein" only; small values come close to "logeuclid".
 
     Returns
     -------
@@ -182,8 +175,6 @@ def mean_spd(
         )
     if max_iter < 1:
         raise ValueError(f"max_iter must be at least 1, but is {max_iter}.")
-    if metric != "wasserstein" and (metric_parameter is not None or theta != 1):
-        raise ValueError(f"metric_parameter and theta belong to 'wasserstein', not to {metric!r}.")
     xp = array_namespace(A)
     if not bool(xp.all(xp.isfinite(A))):
         raise not_positive_definite(A)
@@ -193,14 +184,7 @@ def mean_spd(
         )
     elif metric == "wasserstein":
         mean, n_iter, residual = wasserstein_barycentre(
-            A,
-            weights,
-            init=init,
-            tol=tol,
-            max_iter=max_iter,
-            n_jobs=n_jobs,
-            metric_parameter=metric_parameter,
-            theta=theta,
+            A, weights, init=init, tol=tol, max_iter=max_iter, n_jobs=n_jobs
         )
     else:
         parts = in_pieces(logm, A, A.shape[1:], n_jobs) if metric == "logeuclid" else A
@@ -208,67 +192,13 @@ def mean_spd(
         mean, n_iter, residual = (expm(mean) if metric == "logeuclid" else mean), 1, 0.0
     converged = residual <= tol
     if not converged:
-        warnings.warn(
+        warn(
             f"The {metric} mean did not converge: after {n_iter} iterations (max_iter={max_iter}) "
             f"the residual is {residual:.1e}, above tol={tol:.1e}. Raise max_iter or tol; if the "
             "residual does not fall, the matrices are ill-conditioned: use shrinkage.",
             ConvergenceWarning,
-            stacklevel=2,
         )
     return SPDMean(xp.astype(mean, A.dtype, copy=False), n_iter, converged)
-
-
-def deformed(A: Array, theta: float = 1.0, metric_parameter: Array | None = None) -> Array:
-    """Map ``A -> M^{-theta/2} A^theta M^{-theta/2}``: then the generalised metric is the plain one.
-
-    Parameters
-    ----------
-    A : array of shape (..., n, n)
-        Symmetric positive definite (semidefinite for ``theta`` > 0).
-    theta : float, default=1.0
-        Power, not 0.
-    metric_parameter : array of shape (n, n), optional
-        Positive definite M; None means the identity.
-
-    Returns
-    -------
-    B : array of shape (..., n, n)
-        The deformed matrices.
-
-    See Also
-    --------
-    undeformed : The inverse.
-    """
-    if theta == 0 or not math.isfinite(theta):
-        raise ValueError(f"theta must be a finite number other than 0, but is {theta}.")
-    A = A if theta == 1 else powm(A, theta)
-    if metric_parameter is None:
-        return A
-    W = powm(metric_parameter, -theta / 2)
-    return W @ A @ W
-
-
-def undeformed(B: Array, theta: float = 1.0, metric_parameter: Array | None = None) -> Array:
-    """Map ``B -> (M^{theta/2} B M^{theta/2})^{1/theta}``: the inverse of :func:`deformed`.
-
-    Parameters
-    ----------
-    B : array of shape (..., n, n)
-        Symmetric positive definite (semidefinite for ``theta`` > 0).
-    theta : float, default=1.0
-        Power, not 0.
-    metric_parameter : array of shape (n, n), optional
-        Positive definite M; None means the identity.
-
-    Returns
-    -------
-    A : array of shape (..., n, n)
-        The original matrices.
-    """
-    if metric_parameter is not None:
-        root = powm(metric_parameter, theta / 2)
-        B = root @ B @ root
-    return B if theta == 1 else powm(B, 1 / theta)
 
 
 def wasserstein_barycentre(
@@ -279,29 +209,23 @@ def wasserstein_barycentre(
     tol: float = 1e-8,
     max_iter: int = 50,
     n_jobs: int | None = None,
-    metric_parameter: Array | None = None,
-    theta: float = 1.0,
 ) -> tuple[Array, int, float]:
     """Bures-Wasserstein mean as :func:`mean_spd`, without a warning if the steps are few.
 
     Parameters
     ----------
     A : array of shape (n_matrices, n, n)
-        Symmetric positive semidefinite (definite for ``theta`` < 0).
+        Symmetric positive semidefinite.
     weights : array of shape (n_matrices,)
         Nonnegative, of sum 1, float64.
     init : array of shape (n, n), optional
-        Start; None means the arithmetic mean (of the deformed matrices).
+        Start; None means the arithmetic mean.
     tol : float, default=1e-8
         Relative residual of the fixed-point equation to reach; 0 to take exactly `max_iter` steps.
     max_iter : int, default=50
         Largest number of steps.
     n_jobs : int, optional
         Threads, for NumPy.
-    metric_parameter : array of shape (n, n), optional
-        Positive definite M; None means the identity.
-    theta : float, default=1.0
-        Power, not 0.
 
     Returns
     -------
@@ -312,12 +236,9 @@ def wasserstein_barycentre(
     residual : float
         Relative residual of the equation before the last step.
     """
-    xp = array_namespace(A)
-    M = None if metric_parameter is None else wide(metric_parameter)
-    plain = theta == 1 and M is None
-    X = A if plain else in_pieces(lambda a: deformed(wide(a), theta, M), A, A.shape[1:], n_jobs)
+    xp, X = array_namespace(A), A
     mean = xp.tensordot(weights, wide(X), axes=([0], [0]))
-    start = mean if init is None else deformed(wide(init), theta, M)
+    start = mean if init is None else wide(init)
     # What is null in the mean is null in all: left out, or rounding there would grow step by step.
     values, vectors = eigenpairs(mean, A, "semidefinite")
     rank = int(xp.sum(xp.astype(with_null_space(values, A) > 0, xp.int64)))
@@ -330,7 +251,7 @@ def wasserstein_barycentre(
     G, n_iter, residual = _fixed_point(X, weights, start, tol, max_iter, n_jobs)
     if basis is not None:
         G = basis @ G @ xp.matrix_transpose(basis)
-    return undeformed(G, theta, M), n_iter, residual
+    return G, n_iter, residual
 
 
 def _fixed_point(

@@ -27,9 +27,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..._array import Array, array_namespace, device_of
-from .spd import expm
-from .spd_batches import Map, naming_the_matrix, pieces, threads
-from .spd_checks import eigenpairs, eigenvalues, wide
+from .spd import Map, eigenpairs, eigenvalues, expm, naming_the_matrix, pieces, threads, wide
 
 __all__ = ["riemann_newton"]
 

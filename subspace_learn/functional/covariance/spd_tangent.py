@@ -8,11 +8,21 @@ float32 matrices are worked on in float64 and the result rounded, as in
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ..._array import Array, array_namespace, device_of
-from .spd import expm, invsqrtm, logm, sqrtm, symmetric_from_upper, upper_vector
-from .spd_batches import in_pieces
-from .spd_checks import eigenpairs, eigenvalues, wide
+from .spd import (
+    eigenpairs,
+    eigenvalues,
+    expm,
+    in_pieces,
+    invsqrtm,
+    logm,
+    sqrtm,
+    symmetric_from_upper,
+    upper_vector,
+    wide,
+)
 
 __all__ = [
     "exp_map",
@@ -146,9 +156,8 @@ def exp_map(V: Array, M: Array, metric: str = "riemann") -> Array:
     return _narrow(m + v + vectors @ (L @ (values[:, None] * L)) @ rows, V)
 
 
-def _coordinates(M: Array, metric: str) -> Callable[[Array], Array]:
+def _coordinates(M: Array, metric: str, xp: Any) -> Callable[[Array], Array]:
     """Map of matrices (m, n, n) to symmetric matrices of their normal coordinates at ``M``."""
-    xp = array_namespace(M)
     if metric == "euclid":
         return lambda a: a - M
     if metric == "logeuclid":
@@ -227,14 +236,14 @@ def tangent_vectors(
            [0., 0., 0.]])
     """
     _check_metric(metric)
-    coordinates = _coordinates(wide(M), metric)
-    n = A.shape[-1]
-    return in_pieces(
-        lambda piece: _narrow(upper_vector(coordinates(wide(piece))), A),
-        A,
-        (n * (n + 1) // 2,),
-        n_jobs,
-    )
+    xp, n = array_namespace(A), A.shape[-1]
+    coordinates = _coordinates(xp.astype(M, xp.float64, copy=False), metric, xp)
+
+    def rows(piece: Array) -> Array:
+        vectors = upper_vector(coordinates(xp.astype(piece, xp.float64, copy=False)))
+        return xp.astype(vectors, A.dtype, copy=False)
+
+    return in_pieces(rows, A, (n * (n + 1) // 2,), n_jobs)
 
 
 def from_tangent_vectors(T: Array, M: Array, metric: str = "riemann") -> Array:

@@ -134,4 +134,6 @@ def rbf_affinity(X: Any, Y: Any, gamma: float) -> np.ndarray:
             "affinity='nearest_neighbors', which keeps a few edges for each point, or give a "
             "sparse adjacency with affinity='precomputed'."
         )
-    return rbf_kernel(X, Y, gamma=gamma).astype(np.float64, copy=False)
+    # in float32 distances lose half of their digits, and weights vanish from 1e-38 on
+    X, Y = (block.astype(np.float64, copy=False) for block in (X, Y))
+    return rbf_kernel(X, Y, gamma=gamma)

@@ -123,10 +123,10 @@ def partition_attributed(
         found = start._replace(labels=labels, model=model, bounds=bounds)
     degree = np.asarray(adjacency.sum(axis=1)).ravel()
     labels = canonical_labels(found.labels, degree)
-    model = found.model
-    if model is not None:
-        model = renumbered_clusters(model, found.labels, labels)
-    return found._replace(labels=labels, model=model, proposal=proposal)
+    if found.model is not None:
+        renumbered = renumbered_clusters(found.model, found.labels, labels)
+        found = found._replace(model=renumbered)
+    return found._replace(labels=labels, proposal=proposal)
 
 
 def _candidates(

@@ -18,6 +18,7 @@ __all__ = [
 ]
 
 _LEAST_VERTICES = 5
+_NEGLIGIBLE = 1e-12  # share of the steps of a walk
 _LEAST_SHARE = 0.1  # of the mean number of vertices of a cluster
 
 
@@ -72,6 +73,7 @@ def graph_pieces(adjacency: sp.csr_array, n_clusters: int | None) -> GraphPieces
     each must be a cluster of its own, or several. With more, one of them usually holds nearly all
     of the graph, and the others are what a sparse graph loses at its rim.
     """
+    adjacency = _without_negligible_edges(adjacency)
     n_components, components = component_labels(adjacency)
     substantial = substantial_components(adjacency, components)
     size = np.bincount(components)
@@ -102,6 +104,18 @@ def graph_pieces(adjacency: sp.csr_array, n_clusters: int | None) -> GraphPieces
         numbers,
         [Piece(v, inner if alone else sp.csr_array(inner[v][:, v])) for v in vertices],
     )
+
+
+def _without_negligible_edges(adjacency: sp.csr_array) -> sp.csr_array:
+    """The graph itself, or a copy without edges that rounding loses beside both degrees."""
+    degree = np.asarray(adjacency.sum(axis=1)).ravel()
+    rows = np.repeat(np.arange(len(degree)), np.diff(adjacency.indptr))
+    lightest = np.minimum(degree[rows], degree[adjacency.indices])
+    kept = adjacency.data >= _NEGLIGIBLE * lightest
+    if kept.all():
+        return adjacency
+    entries = (adjacency.data[kept], (rows[kept], adjacency.indices[kept]))
+    return sp.csr_array(sp.coo_array(entries, shape=adjacency.shape))
 
 
 def substantial_components(adjacency: sp.csr_array, components: np.ndarray) -> np.ndarray:

@@ -37,6 +37,7 @@ _FILLS_IN = 2.5  # growth of the mean degree by one aggregation: beyond it, a fi
 _RTOL_ROUGH, _RTOL_FINE = 0.1, 0.01
 _ATOL = 1e-10  # of residuals, where there are more components than vectors
 _GROWTH = 12.0
+_ONE = 1e-9  # distance of eigenvalues from 1
 _DIGITS = 6  # rows that agree so far are one
 _ROUNDS = 200
 _DENSE_BYTES = 4 * 2**30
@@ -153,6 +154,7 @@ def low_vectors(
     rates: list[float] = []
     if strategy == "dense" or 3 * n_components > n:
         values, vectors = _dense_pairs(operator, min(n_components, n))
+        vectors = _told_apart(values, vectors, operator, components)
         return LowVectors(values, oriented(vectors), "dense", np.zeros(0), alone, growth)
     if progress is not None:
         progress(f"{n_components} vectors of {n} vertices by strategy {strategy!r}")
@@ -171,6 +173,7 @@ def low_vectors(
             residuals_seen=rates,
         )
         values = np.clip(values, -1, 1)
+        vectors = _told_apart(values, vectors, operator, components)
         return LowVectors(values, oriented(vectors), strategy, np.array(rates), alone, growth)
     found = nested_eigenpairs(
         sp.csr_array(sp.eye_array(n) - operator.edges),
@@ -184,7 +187,26 @@ def low_vectors(
     summary = HierarchySummary(tuple(g.shape[0] for g in graphs), tuple(g.nnz for g in graphs))
     values = np.clip(1 - found.values, -1, 1)
     changes = np.array(found.changes)
-    return LowVectors(values, oriented(found.vectors), "block", changes, summary, growth)
+    vectors = _told_apart(values, found.vectors, operator, components)
+    return LowVectors(values, oriented(vectors), "block", changes, summary, growth)
+
+
+def _told_apart(
+    values: np.ndarray, vectors: np.ndarray, operator: WalkOperator, components: np.ndarray
+) -> np.ndarray:
+    """Vectors of eigenvalue 1 as indicators of the components, the heaviest first.
+
+    A solver gives some basis of them, which depends on the order of the rows.
+    """
+    c = int(components.max()) + 1
+    if c == 1 or int(np.sum(values > 1 - _ONE)) != c:
+        return vectors
+    indicators = component_indicators(operator.root_degree, components)
+    if np.max(np.abs(operator @ indicators - indicators)) > _ONE:  # degrees were shifted
+        return vectors
+    weight = np.bincount(components, weights=operator.root_degree**2)
+    order = np.argsort(-weight, kind="stable")
+    return np.hstack([indicators[:, order], vectors[:, c:]])
 
 
 def _dense_pairs(operator: WalkOperator, k: int) -> tuple[np.ndarray, np.ndarray]:

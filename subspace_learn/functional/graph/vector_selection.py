@@ -310,6 +310,21 @@ class WalkVectors(NamedTuple):
     """Of the trial that was best."""
 
 
+def _small_clusters(
+    adjacency: sp.csr_array, degree: np.ndarray, labels: np.ndarray, K: int, *, communities: bool
+) -> np.ndarray:
+    """Clusters below a tenth of the mean weight; if ``communities``, only those without a cycle."""
+    weight = np.bincount(labels, weights=degree, minlength=K)
+    small = weight < _LEAST_SHARE * weight.mean()
+    if communities and small.any():
+        rows = np.repeat(np.arange(len(labels)), np.diff(adjacency.indptr))
+        columns = adjacency.indices
+        inside = (labels[rows] == labels[columns]) & (rows != columns)
+        ends = np.bincount(labels[rows[inside]], minlength=K)
+        small &= ends < 2 * np.bincount(labels, minlength=K)
+    return small
+
+
 class LabelRows(Protocol):
     """Clusters the rows of an embedding, with so many starts of K-means."""
 
@@ -359,8 +374,11 @@ def vectors_for_clusters(
     Returns
     -------
     kept : WalkVectors
-        With ``may_move`` after trials, and where degrees are uneven: where they are even, as among
-        neighbours of points, the vectors know better than the block model.
+        A gap is clear above a third. Then no cluster may hold less than a tenth of the weight of a
+        mean one, a whisker that was cut off; above .8 it may, if it has a cycle: it is then a small
+        community that hangs on the rest by few edges. With ``may_move`` after trials, and where
+        degrees are uneven: where they are even, as among neighbours of points, the vectors know
+        better than the block model.
     """
     n, K = adjacency.shape[0], n_clusters
     degree = np.asarray(adjacency.sum(axis=1)).ravel()
@@ -370,11 +388,12 @@ def vectors_for_clusters(
         low = solve(operator, min(K + 1, n))
     rows_of = partial(diffusion_rows, row_normalize=row_normalize)
     enough = len(low.values) <= K
-    if not enough and relative_gap(1 - low.values, K) >= _CLEAR_GAP:
+    gap = 0.0 if enough else relative_gap(1 - low.values, K)
+    if gap >= _CLEAR_GAP:
         # a clear gap counts if the K vectors cut off no whiskers
         labels = labels_of(rows_of(operator @ low.vectors[:, :K]), 1)
-        weight = np.bincount(labels, weights=degree, minlength=K)
-        enough = n_pieces > 1 or bool(weight.min() >= _LEAST_SHARE * weight.mean())
+        small = _small_clusters(adjacency, degree, labels, K, communities=gap > _PIECE_GAP)
+        enough = n_pieces > 1 or not small.any()
     if enough:
         return WalkVectors(low, operator, VectorChoice(min(K, len(low.values)), 0.0, {}), uneven)
     most, many = 4 * K if 4 * K < n else len(low.values), n > MANY_ROWS

@@ -310,9 +310,11 @@ def _krylov(server: FederatedServer) -> Aggregation:
         space = KrylovSpace(basis, sum(all_images[1:], all_images[0]))
         values, vectors, residuals = ritz_pairs(space, settings.n_components)
         server.note(vectors, values, stayed)
-        worst = float(xp.max(xp.sqrt(xp.sum(residuals * residuals, axis=0))))
+        unit = xp.max(xp.abs(values))  # products may be squares: not squared again without a scale
+        residuals = residuals / xp.where(unit > 0, unit, xp.ones_like(unit))
+        worst = float(xp.max(xp.sum(residuals * residuals, axis=0))) ** 0.5
         left = basis.shape[0] - basis.shape[1]
-        converged = left == 0 or worst <= settings.tol * float(xp.max(xp.abs(values)))
+        converged = left == 0 or worst <= settings.tol
         if converged or n_round == settings.n_rounds:
             break
         newest = space.image[:, -block.shape[1] :]

@@ -48,6 +48,8 @@ SecondMoments = Moments | LowRankMoments
 EXACT_FEATURES = 2048
 # An eigenvalue below this multiple of what rounding may add is found again, more precisely.
 _DOUBTFUL = 100.0
+# Multiply-adds up to which products of float32 rows are formed in float64 at once.
+_SMALL = 2e8
 # Most rows (or columns) of a square matrix that "auto" forms when the randomized solver fails.
 _LARGEST_SQUARE = 20_000
 
@@ -70,7 +72,7 @@ class PCASettings(NamedTuple):
     seed: np.random.SeedSequence | int | None = None
     """Start of "randomized"."""
 
-    def count(self) -> int:
+    def whole_count(self) -> int:
         """Return the number of directions, where a share or None cannot be served.
 
         Returns
@@ -100,7 +102,7 @@ class PCASettings(NamedTuple):
         rank : int
             ``n_components + n_oversamples``.
         """
-        return self.count() + self.n_oversamples
+        return self.whole_count() + self.n_oversamples
 
 
 class PrincipalSubspace(NamedTuple):
@@ -168,15 +170,15 @@ def resolved_solver(X: Array, settings: PCASettings) -> tuple[str, int]:
     """
     solver, k = settings.solver, settings.n_components
     if solver == "randomized":
-        settings.count()
+        settings.whole_count()
     if solver == "svd" and sp.issparse(X):
         raise ValueError(
             "solver='svd' needs dense X, and sparse X is never made dense here. Use "
             "solver='covariance', 'randomized' or 'auto'."
         )
+    short, long = min(X.shape), max(X.shape)
     if solver != "auto":
         return solver, settings.max_iter
-    short, long = min(X.shape), max(X.shape)
     if not isinstance(k, int) or 8 * k > short:
         return "covariance", settings.max_iter
     # In units of a multiply-add of a large product, as measured: an eigensolver spends half of its
@@ -199,18 +201,17 @@ def _krylov_steps(X: Array, k: int, block: int, tol: float) -> float:
     """Steps that block Krylov may need, by the spectrum of some rows of X."""
     count = min(max(200, 4 * block), X.shape[0])
     sample = X[:: X.shape[0] // count, :][:count, :]
+    xp = array_namespace(sample)
     if sp.issparse(sample):
         gram = (sample @ sample.T).toarray().astype(np.float64)
-        gram = gram - gram.mean(axis=0) - gram.mean(axis=1)[:, None] + gram.mean()
     else:
-        xp = array_namespace(sample)
         sample = xp.astype(sample, xp.float64, copy=False)
-        sample = sample - xp.mean(sample, axis=0)
         gram = sample @ sample.T
-    values = array_namespace(gram).linalg.eigvalsh(gram)
-    if values.shape[0] <= block:
-        return inf
-    return likely_steps(float(values[-k]), float(values[-block - 1]), tol)
+    # centred afterwards: rounding does not matter to a guess
+    gram = gram - xp.mean(gram, axis=0) - xp.mean(gram, axis=1)[:, None] + xp.mean(gram)
+    values = xp.linalg.eigvalsh(gram)
+    few = values.shape[0] <= block
+    return inf if few else likely_steps(float(values[-k]), float(values[-block - 1]), tol)
 
 
 def fitted_subspace(
@@ -248,25 +249,24 @@ def fitted_subspace(
     values. "auto" also gives up on "randomized" where it does not converge in the time that it was
     chosen for.
     """
-    auto, (solver, max_iter) = settings.solver == "auto", resolved_solver(X, settings)
-    eps = float(array_namespace(X).finfo(X.dtype).eps)
+    solver, max_iter = resolved_solver(X, settings)
+    auto, eps = settings.solver == "auto", float(array_namespace(X).finfo(X.dtype).eps)
+    moments: SecondMoments | None = None
     if solver == "randomized":
-        has_other = auto and min(X.shape) <= _LARGEST_SQUARE
-        moments, pairs = krylov_low_rank(
+        low, pairs = krylov_low_rank(
             centred_table(X, weights, center=settings.center),
-            settings.count(),
+            settings.whole_count(),
             n_oversamples=settings.n_oversamples,
             tol=settings.tol,
             max_iter=max_iter,
             rng=np.random.default_rng(settings.seed),
         )
-        found = principal_subspace(moments, settings, eps=eps)
+        found = principal_subspace(low, settings, eps=eps)
         found = found._replace(n_iter=pairs.n_iter, converged=pairs.converged, solver=solver)
-        if not has_other or (pairs.converged and is_resolved(found, moments, settings)):
-            return found, moments
-        solver = "covariance"
-    moments = None
-    if solver == "covariance":
+        has_other = auto and min(X.shape) <= _LARGEST_SQUARE
+        if not has_other or (pairs.converged and is_resolved(found, low, settings)):
+            return found, low
+    if solver != "svd":
         moments = _exact_moments(X, weights, settings, wide=keep_moments)
         found = principal_subspace(moments, settings, eps=eps)
         coarse = isinstance(moments, Moments) and moments.eps > 2.0**-52
@@ -285,8 +285,10 @@ def _exact_moments(
 ) -> SecondMoments:
     """Moments for "covariance": through the smaller of the two Gram matrices."""
     counted = isinstance(settings.n_components, int)
-    if X.shape[1] <= X.shape[0] or (counted and settings.count() > X.shape[0]):
-        return table_moments(X, weights, center=settings.center, wide=wide or not counted)
+    if X.shape[1] <= X.shape[0] or (counted and settings.whole_count() > X.shape[0]):
+        # for small tables float64 costs nothing that would be noticed
+        wide = wide or not counted or X.shape[0] * X.shape[1] ** 2 < _SMALL
+        return table_moments(X, weights, center=settings.center, wide=wide)
     table = centred_table(X, weights, center=settings.center)
     return dual_low_rank(table, settings.rank() if counted else None)
 
@@ -312,9 +314,8 @@ def is_resolved(found: PrincipalSubspace, moments: SecondMoments, settings: PCAS
         return True
     rank = min(moments.n_samples - settings.center, moments.mean.shape[0])
     last = min(settings.n_components, rank) - 1
-    if float(found.eigenvalues[last]) <= _DOUBTFUL * float(found.rounding[last]):
-        return False
-    return found.left_out > 0 or settings.n_components >= rank
+    clear = float(found.eigenvalues[last]) > _DOUBTFUL * float(found.rounding[last])
+    return clear and (found.left_out > 0 or settings.n_components >= rank)
 
 
 def batch_moments(

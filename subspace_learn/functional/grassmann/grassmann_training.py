@@ -296,7 +296,8 @@ def _streamed(
     by_validation = choice.validation is not None
     S, velocity = start, array_namespace(start).zeros_like(start)
     choice.look(start, 0, None if by_validation else objective(start, data))
-    lowest, waited, losses = inf, 0, []
+    lowest, waited = inf, 0
+    losses: list[float] = []
     while len(losses) < plan.max_iter and waited < plan.n_iter_no_change:
         rate = plan.learning_rate * (1 + cos(pi * len(losses) / plan.max_iter)) / 2
         S, velocity, loss = rsgd_epoch(

@@ -8,7 +8,8 @@ from math import floor
 import numpy as np
 from scipy.sparse import issparse
 
-from ..._array import Array, array_namespace, move_like, to_numpy
+from ..._array import Array, array_namespace, double, move_like, to_numpy
+from ...linalg.moments import row_blocks
 
 __all__ = ["combined_index", "held_out_weights", "hotelling_statistic", "predictive_quantile"]
 
@@ -80,9 +81,12 @@ def held_out_weights(
         Weight of each row that lies in the others.
     """
     direction = np.random.default_rng(0).normal(size=X.shape[1])
-    if not issparse(X):
-        direction = array_namespace(X).astype(move_like(direction, X), X.dtype)
-    order = np.argsort(to_numpy(X @ direction), kind="stable")
+    if issparse(X):
+        places = X @ direction
+    else:  # in double precision: rows of float32 lie in the folds of their float64 copies
+        along = move_like(direction, X)
+        places = array_namespace(X).concat([double(X[rows, :]) @ along for rows in row_blocks(X)])
+    order = np.argsort(to_numpy(places), kind="stable")
     weight = np.ones(X.shape[0]) if weights is None else to_numpy(weights).astype(np.float64)
     ends = np.cumsum(weight[order])
     for fold in range(n_folds):

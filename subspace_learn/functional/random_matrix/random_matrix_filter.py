@@ -376,4 +376,4 @@ def _stretches(n_rows: int, n_features: int) -> Iterator[slice]:
 def _squared_variation(values: np.ndarray) -> float:
     """Squared coefficient of variation; 0 for no values."""
     mean = float(np.mean(values)) if values.size else 0.0
-    return float(np.var(values)) / mean**2 if mean > 0 else 0.0
+    return float(np.var(values / mean)) if mean > 0 else 0.0

@@ -160,12 +160,11 @@ def _weights_of_observations(X: Array, weights: Array | None) -> RowWeights:
     """
     given = _row_weights(weights, X.shape[0])
     few = _groups_of_equal_rows(X[:, : min(X.shape[1], 8)])  # equal rows are equal there
-    if 10 * np.max(few, initial=0) >= 9 * few.size:
+    if 10 * few.max() >= 9 * few.size:
         return given
     groups = _groups_of_equal_rows(X)
     host = np.ones(groups.size) if weights is None else to_numpy(weights)
-    together = np.bincount(groups, weights=host)
-    together = together[together > 0]
+    together = (total := np.bincount(groups, weights=host))[total > 0]
     if np.sum(together**2) < float(np.sum(host**2)) / 0.9:
         return given
     sample = X[:: max(1, X.shape[0] // 256), :]
@@ -195,6 +194,8 @@ def _varying_columns(X: Array, weights: Array | None) -> tuple[Array, Array]:
     """One row that counts, and which columns differ from it, by more than rounding, in another."""
     if weights is not None and not bool(array_namespace(weights).all(weights > 0)):
         X = X[weights > 0, :] if sp.issparse(X) else X[weights > 0]
+    if X.shape[0] == 0:
+        raise ValueError("No row of X is left that counts: each is constant, or has no weight.")
     if sp.issparse(X):
         low, high = (ends.toarray().reshape(-1) for ends in (X.min(axis=0), X.max(axis=0)))
         return low, high - low > _RESIDUE * np.finfo(X.dtype).eps * abs(low)
@@ -256,13 +257,9 @@ def column_scales(sums: ColumnSums, *, center: bool) -> Array:
     """
     xp = array_namespace(sums.first)
     squares = xp.linalg.diagonal(sums.moments.scatter)
-    variances = xp.abs(squares) / _freedom(sums.moments, center)
+    variances = xp.abs(squares) / (sums.moments.weight - center)
     scale = deviations(variances, sums.moments.mean, _EPS)
     return xp.where(sums.varies & (scale > 0), scale, xp.ones_like(scale))
-
-
-def _freedom(moments: Moments, center: bool) -> float:
-    return moments.weight - (1.0 if center else 0.0)
 
 
 def table_spectrum(
@@ -364,7 +361,7 @@ def covariance_spectrum(sums: ColumnSums, *, divide: bool, center: bool) -> Spec
     spectrum : Spectrum
         With all eigenvectors, without a table.
     """
-    freedom = _freedom(sums.moments, center)
+    freedom = sums.moments.weight - center
     covariance, cancelled = sums.moments.scatter / freedom, sums.cancelled / freedom
     scale, mean = None, sums.moments.mean
     if divide:
@@ -387,7 +384,7 @@ def _gram_spectrum(
     table: CentredTable, rows: RowWeights, scale: Array | None, varies: Array, *, center: bool
 ) -> Spectrum:
     """Spectrum through the n x n Gram matrix; directions are found on demand, 2 n p flops each."""
-    freedom = table.weight - (1.0 if center else 0.0)
+    freedom = table.weight - center
     values, vectors = leading_eigenpairs(row_gram(table) / freedom)
     xp = array_namespace(varies)
     n_features = int(xp.sum(xp.astype(varies, xp.int64)))

@@ -9,6 +9,7 @@ from pyriemann.geometry.distance import distance as peer_distance
 from pyriemann.geometry.tangentspace import upper
 
 from subspace_learn.functional.covariance import spd
+from subspace_learn.functional.covariance.spd_distance import distance, pairwise_distance
 
 EPS_TOL = 1e-12  # eps times the condition number (about 100), with a margin of fifty
 METRICS = ["riemann", "logeuclid", "wasserstein", "euclid"]
@@ -96,7 +97,7 @@ def test_a_vector_that_is_no_triangle_is_refused():
 @pytest.mark.parametrize("metric", METRICS)
 def test_distances_are_those_of_pyriemann(xp, rng, metric):
     A, B = random_spd(rng, 4), random_spd(rng, 4)
-    d = spd.distance(xp.asarray(A), xp.asarray(B), metric)
+    d = distance(xp.asarray(A), xp.asarray(B), metric)
     assert xp.owns(d)
     np.testing.assert_allclose(xp.numpy(d), peer_distance(A, B, metric), rtol=1e-10)
 
@@ -104,26 +105,24 @@ def test_distances_are_those_of_pyriemann(xp, rng, metric):
 @pytest.mark.parametrize("metric", METRICS)
 def test_pairwise_distances_are_those_of_each_pair(xp, rng, metric):
     A, B = random_spd(rng, 5), random_spd(rng, 3)
-    wanted = [[float(spd.distance(a, b, metric)) for b in B] for a in A]
-    d = xp.numpy(spd.pairwise_distance(xp.asarray(A), xp.asarray(B), metric))
+    wanted = [[float(distance(a, b, metric)) for b in B] for a in A]
+    d = xp.numpy(pairwise_distance(xp.asarray(A), xp.asarray(B), metric))
     np.testing.assert_allclose(d, wanted, rtol=1e-10)
-    np.testing.assert_allclose(
-        xp.numpy(spd.distance(xp.asarray(A[:, None]), xp.asarray(B), metric)), d
-    )
+    np.testing.assert_allclose(xp.numpy(distance(xp.asarray(A[:, None]), xp.asarray(B), metric)), d)
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_threads_do_not_change_distances(rng, metric):
     A, B = random_spd(rng, 300, n=40, spread=0.3), random_spd(rng, 2, n=40, spread=0.3)
     np.testing.assert_array_equal(
-        spd.pairwise_distance(A, B, metric, n_jobs=2), spd.pairwise_distance(A, B, metric)
+        pairwise_distance(A, B, metric, n_jobs=2), pairwise_distance(A, B, metric)
     )
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_distances_are_metrics(rng, metric):
     A = random_spd(rng, 5)
-    d = spd.pairwise_distance(A, A, metric)
+    d = pairwise_distance(A, A, metric)
     np.testing.assert_allclose(d, d.T, rtol=1e-10, atol=1e-6)  # root of rounding for wasserstein
     assert np.max(np.abs(np.diag(d))) < 1e-6
     assert np.all(d[:, None, :] <= d[:, :, None] + d.T[None] + 1e-6)
@@ -133,41 +132,41 @@ def test_distances_are_metrics(rng, metric):
 def test_distances_are_invariant_to_rotation(rng, metric):
     A, B, Q = random_spd(rng, 4), random_spd(rng, 4), rotation(rng)
     np.testing.assert_allclose(
-        spd.distance(Q @ A @ Q.T, Q @ B @ Q.T, metric), spd.distance(A, B, metric), rtol=1e-10
+        distance(Q @ A @ Q.T, Q @ B @ Q.T, metric), distance(A, B, metric), rtol=1e-10
     )
 
 
 def test_riemann_distance_is_invariant_to_congruence_inversion_and_units(rng):
     A, B, W = random_spd(rng, 4), random_spd(rng, 4), rng.standard_normal((6, 6))
-    d = spd.distance_riemann(A, B)
-    np.testing.assert_allclose(spd.distance_riemann(W @ A @ W.T, W @ B @ W.T), d, rtol=1e-9)
+    d = distance(A, B)
+    np.testing.assert_allclose(distance(W @ A @ W.T, W @ B @ W.T), d, rtol=1e-9)
     inverses = np.linalg.inv(A), np.linalg.inv(B)
-    np.testing.assert_allclose(spd.distance_riemann(*inverses), d, rtol=1e-9)
-    np.testing.assert_allclose(spd.distance_riemann(1e-12 * A, 1e-12 * B), d, rtol=1e-10)
+    np.testing.assert_allclose(distance(*inverses), d, rtol=1e-9)
+    np.testing.assert_allclose(distance(1e-12 * A, 1e-12 * B), d, rtol=1e-10)
 
 
 def test_distances_of_commuting_matrices_are_those_of_their_eigenvalues(rng):
     p, q, Q = rng.uniform(0.2, 5.0, 6), rng.uniform(0.2, 5.0, 6), rotation(rng)
     A, B = (Q * p) @ Q.T, (Q * q) @ Q.T
     logs = np.linalg.norm(np.log(p) - np.log(q))
-    assert spd.distance_riemann(A, B) == pytest.approx(logs, rel=1e-10)
-    assert spd.distance_logeuclid(A, B) == pytest.approx(logs, rel=1e-10)
+    assert distance(A, B) == pytest.approx(logs, rel=1e-10)
+    assert distance(A, B, "logeuclid") == pytest.approx(logs, rel=1e-10)
     roots = np.linalg.norm(np.sqrt(p) - np.sqrt(q))
-    assert spd.distance_wasserstein(A, B) == pytest.approx(roots, rel=1e-8)
+    assert distance(A, B, "wasserstein") == pytest.approx(roots, rel=1e-8)
 
 
 def test_wasserstein_distance_scales_with_the_units_and_allows_singular_matrices(rng):
     A, B = random_spd(rng, 3), random_spd(rng, 3)
     np.testing.assert_allclose(
-        spd.distance_wasserstein(7 * A, 7 * B), 7**0.5 * spd.distance_wasserstein(A, B), rtol=1e-10
+        distance(7 * A, 7 * B, "wasserstein"), 7**0.5 * distance(A, B, "wasserstein"), rtol=1e-10
     )
-    d = spd.distance_wasserstein(np.diag([4.0, 0.0]), np.diag([0.0, 9.0]))
+    d = distance(np.diag([4.0, 0.0]), np.diag([0.0, 9.0]), "wasserstein")
     assert d == pytest.approx(13**0.5)
 
 
 def test_distance_refuses_an_unknown_metric(rng):
     with pytest.raises(ValueError, match="'euclid', 'logeuclid', 'riemann', 'wasserstein'"):
-        spd.distance(np.eye(2), np.eye(2), "hyperbolic")
+        distance(np.eye(2), np.eye(2), "hyperbolic")
 
 
 def rank_deficient(rng, *shape, n=6):
@@ -181,8 +180,8 @@ NEED_DEFINITE = {
     "invsqrtm": spd.invsqrtm,
     "logm": spd.logm,
     "powm": lambda A: spd.powm(A, -1),
-    "distance_riemann": lambda A: spd.distance_riemann(A, np.eye(A.shape[-1], dtype=A.dtype)),
-    "distance_logeuclid": lambda A: spd.distance_logeuclid(A, np.eye(A.shape[-1], dtype=A.dtype)),
+    "riemann distance": lambda A: distance(A, np.eye(A.shape[-1], dtype=A.dtype)),
+    "logeuclid distance": lambda A: distance(A, np.eye(A.shape[-1], dtype=A.dtype), "logeuclid"),
 }
 
 
@@ -210,14 +209,14 @@ def test_the_error_counts_matrices_of_the_whole_stack_not_of_a_piece(rng):
     A = random_spd(rng, 200, n=40, spread=0.3)
     A[150] = -A[150]
     with pytest.raises(ValueError, match=r"Matrix 150 \(of 200, each 40 x 40\)"):
-        spd.pairwise_distance(A, A[:2], n_jobs=2)
+        pairwise_distance(A, A[:2], n_jobs=2)
 
 
 def test_good_matrices_that_rounding_cannot_compare_are_refused_in_other_words(rng):
     values = np.logspace(-7, 7, 6)  # condition 1e14: fine alone, 1e28 seen from each other
     A, B = (Q @ np.diag(values) @ Q.T for Q in (rotation(rng), rotation(rng)))
     with pytest.raises(ValueError, match="so ill-conditioned that their eigenvalues relative"):
-        spd.distance_riemann((A + A.T) / 2, (B + B.T) / 2)
+        distance((A + A.T) / 2, (B + B.T) / 2)
 
 
 def test_matrices_with_nan_are_named(rng):
@@ -236,7 +235,48 @@ def test_inputs_are_not_changed(xp, rng):
     A, B = random_spd(rng, 3), random_spd(rng, 2)
     a, b = xp.asarray(A), xp.asarray(B)
     for metric in METRICS:
-        spd.pairwise_distance(a, b, metric)
+        pairwise_distance(a, b, metric)
     spd.logm(a)
     np.testing.assert_array_equal(xp.numpy(a), A)
     np.testing.assert_array_equal(xp.numpy(b), B)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-11, 1e6])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_eigenvalues_below_root_n_eps_of_the_largest_count_as_rounding(unit, dtype):
+    floor = 2 * float(np.finfo(dtype).eps) * unit  # n = 4
+    A = np.stack([np.diag([k * floor, unit / 3, unit / 2, unit]) for k in (2.0, 0.5)])
+    spd.logm(A[:1].astype(dtype))
+    message = rf"Matrix 1 \(of 2, each 4 x 4\).*anything below {floor:.2g} may be"
+    with pytest.raises(ValueError, match=message.replace("+", r"\+")):
+        spd.logm(A.astype(dtype))
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-11, 1e6])
+def test_negative_rounding_of_products_up_to_a_hundred_times_as_much_is_nothing(unit):
+    floor = 2 * float(np.finfo(np.float64).eps) * unit
+    A = np.stack([np.diag([k * floor, unit / 3, unit / 2, unit]) for k in (-50.0, -200.0)])
+    assert spd.sqrtm(A[:1])[0, 0, 0] == 0.0
+    with pytest.raises(ValueError, match=r"Matrix 1 \(of 2, each 4 x 4\) is not positive semidef"):
+        spd.sqrtm(A)
+
+
+def test_null_space_is_what_rounding_of_products_may_be():
+    values = np.array([0.5e-13, 2e-13, 1.0, 3.0])  # 100 root(4) eps 3 = 1.3e-13
+    A = np.diag(values)
+    np.testing.assert_array_equal(spd.with_null_space(values, A), [0.0, 2e-13, 1.0, 3.0])
+    # the matrices the products began with were rounded to float32: 2 eps 3 = 7e-7
+    np.testing.assert_array_equal(
+        spd.with_null_space(np.array([0.0, 5e-7, 9e-7, 3.0]), A.astype(np.float32)),
+        [0.0, 0.0, 9e-7, 3.0],
+    )
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-11, 1e6])
+def test_covariances_of_rounded_signals_need_more_than_their_rounding(xp, unit):
+    eps = float(np.finfo(np.float32).eps)
+    floor = 10 * 2 * eps**2 * unit
+    A = np.stack([np.diag([k * floor, unit / 3, unit / 2, unit]) for k in (2.0, 0.5)])
+    spd.check_above_rounding(xp.asarray(A[:1]), eps)
+    with pytest.raises(spd.NotPositiveDefinite, match=r"Matrix 1 .*re-referenced to their average"):
+        spd.check_above_rounding(xp.asarray(A), eps)

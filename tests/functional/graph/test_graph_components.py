@@ -75,3 +75,10 @@ def test_components_left_over_go_to_the_lightest_or_the_most_populous():
     # clusters weigh 3 and 10: a piece of 4 joins the first (7), the next one of 4 too
     found = place_components(labels, components, degree, everything, 2)
     np.testing.assert_array_equal(found, [0, 0, 0, 1, 1, 0, 0, 0])
+
+
+def test_edges_lost_in_rounding_join_nothing():
+    A = adjacency(nx.complete_graph(6), nx.cycle_graph(7)).tolil()
+    for light, count in ((1e-13, 2), (1e-11, 1)):
+        A[0, 8] = A[8, 0] = light
+        assert graph_pieces(sp.csr_array(A), 2).n_components == count

@@ -65,3 +65,21 @@ def test_the_piece_whose_division_says_most_about_the_edges_is_divided(rng):
     labels = labels_by_piece(rows, pieces=pieces, n_clusters=3, method="kmeans", rng=rng)
     assert [len(set(labels[part])) for part in (slice(9), slice(9, 18), slice(18, 36))] == [1, 1, 1]
     assert len(set(labels)) == 3
+
+
+@pytest.mark.parametrize("strategy", ["filter", "block"])
+def test_vectors_of_pieces_do_not_depend_on_the_order_of_rows(strategy, rng):
+    graphs = [nx.gnp_random_graph(n, 8 / n, seed=2) for n in (500, 300)]
+    A = 0.7 * nx.to_scipy_sparse_array(nx.disjoint_union_all(graphs), dtype=float)
+    order = rng.permutation(800)
+    first, second = (
+        low_vectors(
+            walk_operator(M), 6, component_labels(M)[1], strategy=strategy, fine=True, rng=rng
+        )
+        for M in (sp.csr_array(A), sp.csr_array(sp.csr_array(A)[order][:, order]))
+    )
+    n_null = int(np.sum(first.values > 1 - 1e-9))
+    assert n_null >= 2
+    np.testing.assert_allclose(
+        second.vectors[:, :n_null], first.vectors[order, :n_null], atol=1e-12
+    )
