@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
+from collections.abc import Iterator
 from copyreg import __newobj__  # type: ignore[attr-defined]
 from typing import Any
 
@@ -25,6 +26,9 @@ class SavedNet:
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         twin = type(self).__new__(type(self))
         memo[id(self)] = twin
+        for part in vars(self)["module_"].modules():
+            for tensor in _computed(vars(part)):  # a module may keep what it computed last
+                memo[id(tensor)] = tensor.detach().clone()
         vars(twin).update(copy.deepcopy(vars(self), memo))
         return twin
 
@@ -52,6 +56,15 @@ class SavedNet:
                 moved(self, self.device)
             else:
                 self.device = "cpu"
+
+
+def _computed(value: Any) -> Iterator[torch.Tensor]:
+    """Tensors with a history in lists and dicts of a module, which torch does not copy."""
+    if torch.is_tensor(value) and not value.is_leaf:
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _computed(each)
 
 
 def moved(net: Any, device: str) -> Any:

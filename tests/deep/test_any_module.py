@@ -89,6 +89,19 @@ class Remembers(OneHidden):
         self.seen = state["seen"]
 
 
+class KeepsWhatItComputed(OneHidden):
+    """Tensors with a history hang on it after each step."""
+
+    def forward(self, X):
+        self.cache = [super().forward(X)]
+        return self.cache[0]
+
+
+class NormedByHooks(nn.Sequential):
+    def __init__(self, n_features, n_outputs):
+        super().__init__(nn.utils.spectral_norm(nn.Linear(n_features, n_outputs)))
+
+
 class Orthogonal(nn.Sequential):
     def __init__(self, n_features, n_outputs):
         first = nn.utils.parametrizations.orthogonal(nn.Linear(n_features, n_features, bias=False))
@@ -112,7 +125,8 @@ def local_class():
     return InAFunction
 
 
-MODULES = [Masked, Lazy, Complex, WholeFirst, Remembers, Orthogonal, local_class()]
+MODULES = [Masked, Lazy, Complex, WholeFirst, Remembers, KeepsWhatItComputed, NormedByHooks]
+MODULES += [Orthogonal, local_class()]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
