@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import tomllib
 from pathlib import Path
@@ -12,7 +13,8 @@ from numpydoc.validate import validate
 
 from subspace_learn._discovery import estimators, public_names
 
-PYPROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
+ROOT = Path(__file__).resolve().parents[1]
+PYPROJECT = ROOT / "pyproject.toml"
 LEFT_OUT = set(tomllib.loads(PYPROJECT.read_text())["tool"]["numpydoc_validation"]["checks"])
 # `make lint` reads the source of every helper and cannot ask for these; of public names they are
 # asked: a docstring, every parameter in it, and what is returned.
@@ -59,3 +61,26 @@ def test_html_view_links_to_the_page_of_the_api_reference(found):
 @pytest.mark.parametrize("name", estimators())
 def test_estimator_shows_an_example(name):
     assert NumpyDocString(inspect.getdoc(estimators()[name]))["Examples"], f"{name} has no Examples"
+
+
+@pytest.fixture(scope="module")
+def api_pages():
+    """The writer of the API pages, which stands with the documentation and needs no Sphinx."""
+    spec = importlib.util.spec_from_file_location("api_pages", ROOT / "doc/_ext/api_pages.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("found", CLASSES, ids=lambda found: found.path)
+def test_page_of_the_api_has_an_entry_for_every_public_method(found, api_pages):
+    """Own methods come by ``:members:``, those of our base classes by name."""
+    page = api_pages.object_page(found)
+    assert f".. autoclass:: {found.name}\n   :members:\n" in page
+    inherited = [
+        path.rpartition(".")[2]
+        for path in OURS
+        if path.startswith(f"{found.path}.") and path.rpartition(".")[2] not in vars(found.value)
+    ]
+    missing = [name for name in inherited if f".. automethod:: {found.name}.{name}\n" not in page]
+    assert not missing, f"{found.path}: no entry for {', '.join(missing)}"

@@ -74,6 +74,17 @@ def test_every_name_shown_exists(text):
                 pytest.skip(f"needs {error.name}")
 
 
+def test_no_two_news_fragments_share_issue_type_and_counter():
+    """towncrier stops at such a pair; it reads a counter that is no number as none."""
+    found = {}
+    for path in sorted((ROOT / "news").glob("[0-9]*.md")):
+        issue, kind, *counter = path.name.split(".")[:-1]
+        number = next((int(part) for part in counter if part.isdigit()), 0)
+        found.setdefault((issue, kind, number), []).append(path.name)
+    doubled = [names for names in found.values() if len(names) > 1]
+    assert not doubled, f"give these numbers of their own: {doubled}"
+
+
 def test_mentions_are_found():
     text = (
         "See :func:`~subspace_learn.sampling.lewis_weights`.\n"

@@ -29,6 +29,7 @@ MEANING = {
     "hidden_layer_sizes": "units of each hidden layer (scikit-learn's name)",
     "max_epochs": "passes over the data at most (skorch's name; solvers have max_iter)",
     "max_hierarchies": "multigrid hierarchies at most",
+    "loss": "what a misfit costs, by name",
     "max_iter": "iterations of a solver at most",
     "max_operator_complexity": "entries of all levels over those of the matrix, at most",
     "max_redraws": "draws at most until a condition holds",
@@ -304,6 +305,7 @@ def _only_with(estimator):
         "DPPLeastSquares": {"points_"},  # of a design on a continuous domain
         "NearestSubspaceClassifier": {"means_"},  # metric="residual"
         "RobustDirections": {"scores_"},  # of a selector that gives scores
-        "SelfCalibrationLS": {"filter_"},  # model="blind_deconvolution"
+        # model="blind_deconvolution", loss="robust"
+        "SelfCalibrationLS": {"filter_", "measurement_weights_"},
         "SubsampledEstimator": {"classes_"},  # around a classifier
     }.get(type(estimator).__name__, set())

@@ -33,6 +33,11 @@ def object_page(found: PublicName) -> str:
         lines.append(f".. autoclass:: {found.name}\n   :members:\n   :member-order: bysource\n")
         if requests := metadata_requests(found.value):
             lines.append(f"   :exclude-members: {', '.join(requests)}\n")
+        lines += [
+            f"\n   .. automethod:: {found.name}.{name}\n"
+            for name in public_methods(found.value)
+            if name not in vars(found.value) and is_ours(found.value, name)
+        ]
         if inherited := inherited_methods(found.value, requests):
             names = ", ".join(f"``{name}``" for name in inherited)
             lines.append(f"\nInherited from scikit-learn: {names}.\n")
@@ -49,13 +54,24 @@ def metadata_requests(cls: type) -> list[str]:
     return [name for name in dir(cls) if name.startswith("set_") and name.endswith("_request")]
 
 
+def public_methods(cls: type) -> list[str]:
+    """Names of the methods, own and inherited, that a user can call."""
+    methods = inspect.getmembers(cls, inspect.isroutine)
+    return [name for name, _ in methods if not name.startswith("_")]
+
+
+def is_ours(cls: type, name: str) -> bool:
+    """Whether the class that brings a method is one of ours; autodoc passes over private bases."""
+    owner = next(base for base in cls.__mro__ if name in vars(base))
+    return owner.__module__.startswith("subspace_learn")
+
+
 def inherited_methods(cls: type, requests: list[str]) -> list[str]:
     """Public methods that scikit-learn's mixins bring."""
     from_sklearn = [
         name
-        for name, _ in inspect.getmembers(cls, inspect.isfunction)
-        if not name.startswith("_")
-        and name not in vars(cls)
+        for name in public_methods(cls)
+        if not is_ours(cls, name)
         and any(name in vars(base) for base in cls.__mro__ if base.__module__[:7] == "sklearn")
     ]
     return sorted({*from_sklearn, *requests})

@@ -29,7 +29,8 @@ from subspace_learn.graph import HierarchyDisplay, ground_laplacian, remove_comp
 # The grid has zero boundary values and is positive definite. The graph's Laplacian is singular, one
 # null vector for each of its components; BootstrapAMG takes it as it is, but for the sake of the
 # other solvers one diagonal entry of each component is raised a little. Right-hand sides sum to
-# zero over each component, lest those entries be all that is solved for.
+# zero over each component: the raised entry would answer for any other sum, and the solution would
+# be that answer and little else.
 
 n = 150
 path = sp.diags_array([-1.0, 2, -1], offsets=[-1, 0, 1], shape=(n, n))

@@ -50,7 +50,8 @@ print(f"{name}: {X.shape[0]:,} rows, {X.shape[1]} features, exact share {best:.4
 # ------------------------------
 # "krylov" needs no d x d message and is exact after a few rounds. "admm" is the published FedPG,
 # with its consensus and its duals repaired. The means of local subspaces send once and lose a
-# quarter of what could be explained: these clients see different subspaces.
+# quarter of what could be explained: these clients see different subspaces. They lie so far apart
+# that the Karcher mean does not settle, which it says in a warning.
 
 runs = {
     "krylov": {},

@@ -3,7 +3,7 @@ Which points to measure before fitting a polynomial
 ===================================================
 
 A curve is to be fitted by a polynomial of degree 9, ten coefficients, and every measurement is
-dear. Where to measure, how often, and with which weights to fit? Compared are uniform points,
+expensive. Where to measure, how often, and with which weights to fit? Compared are uniform points,
 independent points from the optimal law, and points of repeated determinantal point processes
 (DPP), with 20 measurements each: two per coefficient.
 """

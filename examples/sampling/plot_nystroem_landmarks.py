@@ -7,6 +7,8 @@ leverage in a cheap feature space are the ones that uniform draws tend to miss w
 unequal size. The rows of a ``SensitivitySampler`` serve: `indices_` is all that is needed.
 """
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import make_blobs
@@ -27,8 +29,10 @@ kernel = rbf_kernel(X, gamma=gamma)
 # Scores in random Fourier features
 # ---------------------------------
 # Leverage scores of the kernel itself would need the kernel. Those of 100 random Fourier features
-# cost a leverage pass over a thin table.
+# cost a leverage pass over a thin table. So few draws cannot keep the norms of 100 columns, and the
+# sampler warns of that. Landmarks need no norms, only rows, so the warning is switched off here.
 
+warnings.filterwarnings("ignore", message=".*cannot keep the norms")
 features = RBFSampler(gamma=gamma, n_components=100, random_state=0).fit_transform(X)
 
 
