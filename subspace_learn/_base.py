@@ -62,8 +62,8 @@ def fit_method(method: Method) -> Method:
             _refuse_what_is_not_finite(self, method.__name__)
             return result
         except BaseException as error:
-            vars(self).clear()
-            vars(self).update(before)
+            self.__dict__.clear()
+            self.__dict__.update(before)
             if not isinstance(error, np.linalg.LinAlgError):
                 raise
             raise ValueError(
@@ -111,9 +111,10 @@ def _all_finite(value: Any) -> bool:
 
 # scikit-learn's own constraint does not know NumPy's Generator.
 RANDOM_STATE: list[Any] = ["random_state", np.random.Generator]
+_RandomState = int | np.random.RandomState | np.random.Generator | None
 
 
-def random_generator(random_state: object) -> np.random.Generator:
+def random_generator(random_state: _RandomState) -> np.random.Generator:
     """Turn ``random_state`` (None, int, RandomState or Generator) into one Generator.
 
     A RandomState or Generator is advanced, as scikit-learn does; NumPy's global state is not used.
@@ -150,7 +151,7 @@ def routed_fit_params(
     return {**fit_params, "sample_weight": sample_weight}
 
 
-def random_seed(random_state: object) -> int:
+def random_seed(random_state: _RandomState) -> int:
     """Draw one seed from ``random_state``, for work that may have to be done again later."""
     return int(random_generator(random_state).integers(2**63))
 

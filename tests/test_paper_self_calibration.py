@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from subspace_learn.functional.inverse.self_calibration.calibration import (
-    Request,
     calibrated,
-    error_after_best_scalar,
 )
+from subspace_learn.functional.inverse.self_calibration.system import CalibrationOptions
+from subspace_learn.inverse import error_after_best_scalar
 from tests.functional.inverse.self_calibration.cases import case, mean, noisy
 
 # Median errors (gains, signals) at 20 and 40 dB for 128 sensors, 32 atoms, 8 snapshots, Gaussian
@@ -33,9 +33,14 @@ def median_errors(model, method, snr_db, refine=0, n_repeats=9):
     for seed in range(n_repeats):
         rng = np.random.default_rng(seed)
         Y, stack, d, x = case(rng, model, 128, 32, 8, phase=0.4)
-        request = Request(method=method, w=mean(128) if method == "ls" else None, refine=refine)
-        found = calibrated(noisy(rng, Y, snr_db), stack, request, shared_signal=model == "repeated")
-        assert found.null_dim == 1
+        options = CalibrationOptions(
+            method=method,
+            shared_signal=model == "repeated",
+            normalization=mean(128) if method == "ls" else None,
+            refine=refine,
+        )
+        found = calibrated(noisy(rng, Y, snr_db), stack, options)
+        assert found.spectrum.null_dim == 1
         rows.append(
             [error_after_best_scalar(a, b) for a, b in ((found.gains, d), (found.signals, x))]
         )
@@ -61,6 +66,7 @@ def test_fifty_alternating_steps_gain_what_the_table_says(model, wanted):
 @pytest.mark.parametrize("m", [256, 1024, 4096])
 def test_steps_of_lsqr_do_not_grow_with_the_size(rng, m):
     Y, stack, d, _ = case(rng, "repeated", m, m // 4, 4, kind="dft", phase=0.4)
-    found = calibrated(Y, stack, Request(solver="lsqr", w=mean(m)), shared_signal=True)
+    options = CalibrationOptions(solver="lsqr", shared_signal=True, normalization=mean(m))
+    found = calibrated(Y, stack, options)
     assert found.n_iter <= 45
     assert error_after_best_scalar(found.gains, d) <= 1e-8

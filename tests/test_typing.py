@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
+
 import subspace_learn
+from subspace_learn._discovery import estimators
 from tests import typed_user
 
 TOP = Path(subspace_learn.__file__)
@@ -21,6 +24,14 @@ def test_static_imports_are_the_headline_names():
 
 def test_package_says_that_it_is_typed():
     assert TOP.with_name("py.typed").exists()
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, cls in estimators().items() if ".deep" not in cls.__module__]
+)
+def test_constructor_is_typed_for_strict_callers(name):
+    """Without a word about what it returns, mypy --strict refuses each call in a user's script."""
+    assert estimators()[name].__init__.__annotations__.get("return") == "None"
 
 
 def test_typed_script_of_a_user_runs():

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import inspect
 
+import numpy as np
 import pytest
 from numpydoc.docscrape import ClassDoc
 from sklearn.base import clone
+from sklearn.utils._param_validation import InvalidParameterError
 
 from subspace_learn._capabilities import kind_of_input
 from subspace_learn._discovery import estimators
 from tests.common_checks.data import example
-from tests.common_checks.instances import instances
+from tests.common_checks.instances import deep_instances, instances
 
 MEANING = {
     # how much, how many
@@ -27,6 +29,7 @@ MEANING = {
     "hidden_layer_sizes": "units of each hidden layer (scikit-learn's name)",
     "max_epochs": "passes over the data at most (skorch's name; solvers have max_iter)",
     "max_hierarchies": "multigrid hierarchies at most",
+    "loss": "what a misfit costs, by name",
     "max_iter": "iterations of a solver at most",
     "max_operator_complexity": "entries of all levels over those of the matrix, at most",
     "max_redraws": "draws at most until a condition holds",
@@ -261,6 +264,18 @@ def test_no_reason_is_left_over():
         assert set(DEFAULTS_DIFFER) == several
 
 
+@pytest.mark.parametrize("name", sorted(parameters()["random_state"]))
+def test_random_state_is_any_source_of_chance_and_nothing_else(name):
+    deep = {type(e).__name__: e for e in deep_instances()}
+    estimator = clone((INSTANCES | deep)[name])
+    for source in (None, 0, np.random.RandomState(0), np.random.default_rng(0)):
+        estimator.set_params(random_state=source)._validate_params()
+    data = example(kind_of_input(estimator))
+    for word in ("abc", -1):
+        with pytest.raises(InvalidParameterError, match="The 'random_state' parameter of"):
+            estimator.set_params(random_state=word).fit(*data)
+
+
 @pytest.mark.filterwarnings(r"ignore:\d+ draws cannot keep:UserWarning")
 @pytest.mark.parametrize("name", sorted(INSTANCES))
 def test_fitted_attributes_are_those_of_the_docstring(name):
@@ -290,6 +305,7 @@ def _only_with(estimator):
         "DPPLeastSquares": {"points_"},  # of a design on a continuous domain
         "NearestSubspaceClassifier": {"means_"},  # metric="residual"
         "RobustDirections": {"scores_"},  # of a selector that gives scores
-        "SelfCalibrationLS": {"filter_"},  # model="blind_deconvolution"
+        # model="blind_deconvolution", loss="robust"
+        "SelfCalibrationLS": {"filter_", "measurement_weights_"},
         "SubsampledEstimator": {"classes_"},  # around a classifier
     }.get(type(estimator).__name__, set())

@@ -8,13 +8,19 @@ import numpy as np
 
 from .._array import Array, is_array, is_complex, is_numpy, to_numpy
 from .magnitude import check_magnitude
-from .table import check_like, check_samples, checked_features
+from .table import check_like, check_samples, checked_features, without_nan
 
 __all__ = ["check_measurements", "check_target_is_not_complex"]
 
 
 def check_measurements(
-    estimator: Any, X: Any, *, reset: bool, like: Array | None = None, method: str = "fit"
+    estimator: Any,
+    X: Any,
+    *,
+    reset: bool,
+    like: Array | None = None,
+    method: str = "fit",
+    allow_nan: bool = False,
 ) -> Any:
     """Check a table of measurements, which unlike that of `check_samples` may be complex.
 
@@ -30,6 +36,8 @@ def check_measurements(
         A fitted array: ``X`` must be of its library and on its device.
     method : str, default="fit"
         Name of the calling method, for error messages.
+    allow_nan : bool, default=False
+        Whether NaN is an answer: that nothing was measured.
 
     Returns
     -------
@@ -43,11 +51,15 @@ def check_measurements(
     """
     foreign = is_array(X) and not is_numpy(X)
     if not (is_complex(X) if foreign else _holds_complex(X)):
-        return check_samples(estimator, X, reset=reset, like=like, method=method)
+        how: Any = {"like": like, "method": method, "allow_nan": allow_nan}
+        return check_samples(estimator, X, reset=reset, **how)
     if like is not None:
         check_like(X, like, where=f"{type(estimator).__name__}.{method}()")
-    X = checked_features(estimator, X, reset=reset, min_samples=1)
-    check_magnitude(X, name=type(estimator).__name__, smallest=reset)
+    X = X if foreign else _as_numbers(X)
+    X = checked_features(estimator, X, reset=reset, min_samples=1, allow_nan=allow_nan)
+    check_magnitude(
+        without_nan(X) if allow_nan else X, name=type(estimator).__name__, smallest=reset
+    )
     return X
 
 
@@ -66,4 +78,14 @@ def check_target_is_not_complex(estimator: Any, y: Any) -> None:
 
 def _holds_complex(values: Any) -> bool:
     """Whether a list, DataFrame or NumPy array is complex; a sparse matrix is an object here."""
-    return np.asarray(values).dtype.kind == "c"
+    values = np.asarray(values)
+    # polars has no complex columns: it keeps the numbers as objects
+    objects = values.flat if values.dtype.kind == "O" and values.ndim else ()
+    return values.dtype.kind == "c" or any(
+        isinstance(v, complex | np.complexfloating) for v in objects
+    )
+
+
+def _as_numbers(X: Any) -> Any:
+    """Complex numbers that were kept as objects, as an array; the rest as it is."""
+    return np.asarray(X).astype(np.complex128) if np.asarray(X).dtype.kind == "O" else X

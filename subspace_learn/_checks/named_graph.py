@@ -25,8 +25,8 @@ def named_graph(X: Any, *, where: str, name: str) -> tuple[Any, list[Any] | None
         return _from_igraph(X, where, name)
     if not hasattr(X, "columns"):  # a graph of an unknown library
         return X, None
-    if _columns_of_ends(X) is not None:
-        return _from_list_of_edges(X, where, name)
+    if (ends := _columns_of_ends(X)) is not None:
+        return _from_list_of_edges(X, ends, where, name)
     return aligned_frame(X, where=where, name=name)
 
 
@@ -36,8 +36,8 @@ def refuse_graph(X: Any, *, where: str, cure: str) -> None:
         what = f"a graph ({type(X).__module__.partition('.')[0]})"
     elif isinstance(X, tuple) and len(X) == 2 and np.ndim(X[1]) == 0:
         what = "the edges of a graph"
-    elif _columns_of_ends(X) is not None:
-        what = f"a list of edges (columns {list(_columns_of_ends(X))})"
+    elif (ends := _columns_of_ends(X)) is not None:
+        what = f"a list of edges (columns {list(ends)})"
     else:
         return
     raise ValueError(f"{where} was given {what}, not a table. {cure}")
@@ -78,9 +78,11 @@ def _from_igraph(X: Any, where: str, name: str) -> tuple[sp.coo_array, list[Any]
     return _from_edges(names, edges, where, name), names
 
 
-def _from_list_of_edges(X: Any, where: str, name: str) -> tuple[sp.coo_array, list[Any]]:
+def _from_list_of_edges(
+    X: Any, columns: tuple[str, str], where: str, name: str
+) -> tuple[sp.coo_array, list[Any]]:
     """A DataFrame with one row for each edge; vertices in the order of their names."""
-    first, second = _columns_of_ends(X)
+    first, second = columns
     others = [str(c) for c in X.columns if str(c) not in (first, second, "weight")]
     weighted = "weight" in X.columns
     if others and not weighted:

@@ -57,6 +57,7 @@ __all__ = [
     "check_table",
     "checked_features",
     "rows_of",
+    "without_nan",
 ]
 
 _FLOATS = [np.float64, np.float32]
@@ -75,6 +76,7 @@ def check_samples(
     min_samples: int = 1,
     power: int | None = 2,
     computed_in: Any = None,
+    allow_nan: bool = False,
 ) -> Any:
     """Check a table ``X`` of shape (n_samples, n_features) for ``estimator``.
 
@@ -100,6 +102,8 @@ def check_samples(
     computed_in : dtype, optional
         Of those powers, if it is not that of X: float32 rows whose squares are summed in float64
         may be as large or small as float64 allows.
+    allow_nan : bool, default=False
+        Whether NaN may stand for what is missing, in dense X.
 
     Returns
     -------
@@ -129,19 +133,29 @@ def check_samples(
             reset=reset,
             dtype=_FLOATS,
             accept_sparse=accept_sparse,
-            ensure_all_finite=not settled,
+            ensure_all_finite="allow-nan" if allow_nan else not settled,
             ensure_min_samples=min_samples,
         )
     elif is_complex(X):
         raise ValueError(f"Complex data not supported: {name} was given dtype {X.dtype}.")
     else:
-        X = checked_features(estimator, X, reset=reset, min_samples=min_samples)
+        X = checked_features(
+            estimator, X, reset=reset, min_samples=min_samples, allow_nan=allow_nan
+        )
     if sp.issparse(X) and X.format in ("csr", "csc") and not X.has_canonical_format:
         X = X.copy()  # SciPy would sort the user's own, or fail where that is read-only
         X.sum_duplicates()
     if power is not None and not settled:
-        check_magnitude(X, power=power, name=name, smallest=reset, like=computed_in)
+        numbers = without_nan(X) if allow_nan else X
+        check_magnitude(numbers, power=power, name=name, smallest=reset, like=computed_in)
     return X
+
+
+def without_nan(X: Array) -> Array:
+    """Zeros in place of NaN: what is missing has no magnitude. Half infinite is not missing."""
+    xp = array_namespace(X)
+    missing = xp.isnan(X) & ~xp.isinf(X)
+    return xp.where(missing, xp.zeros_like(X), X) if bool(xp.any(missing)) else X
 
 
 def _is_plain(estimator: Any, X: np.ndarray, *, reset: bool, min_samples: int) -> bool:
@@ -170,12 +184,14 @@ def _validated(estimator: Any, X: Any, **how: Any) -> Any:
         raise said_where(error, X) from None
 
 
-def checked_features(estimator: Any, X: Any, *, reset: bool, min_samples: int) -> Array:
+def checked_features(
+    estimator: Any, X: Any, *, reset: bool, min_samples: int, allow_nan: bool = False
+) -> Array:
     """Check a dense table that scikit-learn would refuse, its column names and their number."""
     name = type(estimator).__name__
     _check_feature_names(estimator, X, reset=reset)
     X = X if is_array(X) and not is_numpy(X) else np.asarray(X)
-    X = _check_foreign_table(X, name=name, min_samples=min_samples)
+    X = _check_foreign_table(X, name=name, min_samples=min_samples, allow_nan=allow_nan)
     if reset:
         estimator.n_features_in_ = X.shape[1]
     elif X.shape[1] != estimator.n_features_in_:
@@ -186,7 +202,9 @@ def checked_features(estimator: Any, X: Any, *, reset: bool, min_samples: int) -
     return X
 
 
-def _check_foreign_table(X: Array, *, name: str, min_samples: int, input_name: str = "X") -> Array:
+def _check_foreign_table(
+    X: Array, *, name: str, min_samples: int, input_name: str = "X", allow_nan: bool = False
+) -> Array:
     """Check a dense array without scikit-learn: 2-D, finite, not empty."""
     xp = array_namespace(X)
     if X.ndim != 2:
@@ -201,7 +219,7 @@ def _check_foreign_table(X: Array, *, name: str, min_samples: int, input_name: s
             f"is required by {name}."
         )
     X = detached(X) if is_complex(X) else as_float(detached(X))
-    if not bool(xp.all(xp.isfinite(X))):
+    if not bool(xp.all(xp.isfinite(without_nan(X) if allow_nan else X))):
         raise ValueError(
             f"Input {input_name} contains NaN or infinity. {name} needs finite values."
         )

@@ -128,13 +128,12 @@ def intrinsic_dimension(
         reached = next((d for d in tried if median_score(d) >= target), None)
         for d in tried:  # the rest of the curve
             median_score(d)
-    baseline = scores.pop(None)
-    order = sorted(scores)
+    order = sorted(d for d in scores if d is not None)
     return Bunch(
         dimension=reached,
         dims=np.array(order),
         scores=np.array([scores[d] for d in order]),
-        baseline=baseline,
+        baseline=scores[None],
         target=target,
     )
 

@@ -164,7 +164,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         tol=1e-4,
         random_state=None,
         verbose=0,
-    ):
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.n_components = n_components
         self.projection = projection
@@ -264,7 +264,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
 
     def _shape(self, n_features: int) -> NetworkShape:
         hidden = self.hidden_layer_sizes
-        if not all(isinstance(units, Integral) and units > 0 for units in hidden):
+        if not all(isinstance(units, Integral) and int(units) > 0 for units in hidden):
             raise ValueError(
                 f"hidden_layer_sizes={hidden!r} must be a tuple of ints of 1 or more, such as "
                 "(32,), or () for a model without hidden units."

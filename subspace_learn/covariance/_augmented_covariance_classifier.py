@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, move_like, to_numpy
-from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, progress
+from .._base import RANDOM_STATE, Interval, StrOptions, SubspaceEstimator, fit_method, progress
 from .._checks.epochs import Recording, check_epochs, check_power, warn_of_unequal_channels
 from .._checks.table import check_groups, check_labels, check_sample_weight
 from ..functional.covariance.augmented_covariance import LaggedTrials, lagged_trials
@@ -231,7 +231,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "sfreq": [Interval(Real, 0, None, closed="neither"), None],
         "n_jobs": [Integral, None],
-        "random_state": ["random_state", np.random.Generator],
+        "random_state": RANDOM_STATE,
         "verbose": ["verbose"],
     }
 
@@ -255,7 +255,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         n_jobs=None,
         random_state=None,
         verbose=0,
-    ):
+    ) -> None:
         self.order = order
         self.lag = lag
         self.orders = orders

@@ -79,10 +79,7 @@ class OrderLagDisplay(Display):
         self.scores = scores
         self.chosen = chosen
         self.sfreq = sfreq
-
-    @property
-    def _size(self) -> tuple[float, float]:
-        return max(4.5, 0.8 * len(self.lags) + 2.0), 0.5 * len(self.orders) + 1.6
+        self._size = max(4.5, 0.8 * len(lags) + 2.0), 0.5 * len(orders) + 1.6
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None) -> OrderLagDisplay:
@@ -162,8 +159,8 @@ class OrderLagDisplay(Display):
             named = [f"{lag}\n{1000 * lag / self.sfreq:.3g}" for lag in self.lags]
             ax.set_xticks(range(n_columns), named)
             ax.set(xlabel="lag (above: samples, below: ms)", ylabel="order")
-        best = np.unravel_index(np.nanargmax(self.scores), self.scores.shape)
-        best_cell = (self.orders[best[0]], self.lags[best[1]])
+        row, column = map(int, np.unravel_index(np.nanargmax(self.scores), self.scores.shape))
+        best_cell = (self.orders[row], self.lags[column])
         self._frame(ax, self.chosen, "solid")
         title = "framed: chosen"
         if best_cell != self.chosen and (best_cell[0] != 1 or self.chosen[0] != 1):
@@ -179,7 +176,7 @@ class OrderLagDisplay(Display):
         left = 0 if cell[0] == 1 else self.lags.index(cell[1])
         width = len(self.lags) if cell[0] == 1 else 1
         corner = (left - 0.5, row - 0.5)
-        frame = {"fill": False, "clip_on": False, "zorder": 3, "linestyle": style}
+        frame: dict[str, Any] = {"fill": False, "clip_on": False, "zorder": 3, "linestyle": style}
         # white under red: seen on both ends of the colour map
         ax.add_patch(Rectangle(corner, width, 1, edgecolor="w", linewidth=4, **frame))
         ax.add_patch(Rectangle(corner, width, 1, edgecolor="#D55E00", linewidth=2.5, **frame))

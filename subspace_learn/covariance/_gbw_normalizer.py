@@ -263,7 +263,7 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         if first:
             self._forget()
         if self.momentum is not None:
-            self._kept = None
+            self._kept: Batch | None = None
             return self._learn(batch)
         if not first and self._kept is None:
             self._learn(batch)
@@ -272,8 +272,10 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
                 "fit keeps no matrices. Use partial_fit from the first batch on."
             )
             return self
-        batch = batch if first else joined(self._kept, batch)
-        self._domains, self._weights, self._counts = {}, {}, {}
+        batch = batch if self._kept is None else joined(self._kept, batch)
+        self._domains: dict[Any, Domain] = {}
+        self._weights: dict[Any, float] = {}
+        self._counts: dict[Any, int] = {}
         self._learn(batch, near=None if first else self.mean_)
         self._kept = batch
         return self
@@ -281,10 +283,7 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
     def _forget(self) -> None:
         if self.theta == 0:
             raise ValueError("theta must not be 0; for the log-Euclidean limit use theta=1e-3.")
-        self._domains: dict[Any, Domain] = {}
-        self._weights: dict[Any, float] = {}
-        self._counts: dict[Any, int] = {}
-        self._kept: Batch | None = None
+        self._domains, self._weights, self._counts, self._kept = {}, {}, {}, None
         self.n_iter_ = 0
 
     def _learn(self, batch: Batch, near: Array | None = None) -> GBWNormalizer:

@@ -234,5 +234,5 @@ def simplest_of_the_best(scores: np.ndarray, orders: Sequence[int]) -> int:
     best = int(np.argmax(means))
     n_folds = scores.shape[1]
     error = scores[best].std(ddof=1) / np.sqrt(n_folds) if n_folds > 1 else 0.0
-    good = np.flatnonzero(means >= means[best] - error)
-    return int(min(good, key=lambda row: (orders[row], -means[row], row)))
+    good = np.flatnonzero(means >= means[best] - error).tolist()
+    return min(good, key=lambda row: (orders[row], -means[row], row))

@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, library_name, to_numpy
-from .._base import Interval, StrOptions, SubspaceEstimator, random_seed
+from .._base import RANDOM_STATE, Interval, StrOptions, SubspaceEstimator, random_seed
 from .._checks.magnitude import finite_result
 from .._checks.table import check_sample_weight, check_samples
 from ..functional.grassmann.grassmann_training import stratified_split
@@ -76,7 +76,7 @@ class BaseDeepEstimator(SubspaceEstimator, ABC):
         "callbacks": [list, tuple, None],
         "device": [str],
         "dtype": [StrOptions({"float32", "float64"})],
-        "random_state": ["random_state", np.random.Generator],
+        "random_state": RANDOM_STATE,
         "verbose": ["verbose"],
         "net_params": [dict, None],
     }

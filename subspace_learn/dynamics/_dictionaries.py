@@ -13,7 +13,15 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, device_of, double, is_complex, move_like, to_numpy
-from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, random_seed, warn
+from .._base import (
+    RANDOM_STATE,
+    Interval,
+    StrOptions,
+    SubspaceEstimator,
+    fit_method,
+    random_seed,
+    warn,
+)
 from .._checks.magnitude import finite_result
 from .._checks.table import check_samples
 from ..functional.dynamics.kernel_edmd import kernel_matrix, mean_distance
@@ -347,7 +355,7 @@ class RBFDictionary(_RowDictionary):
         "kernel": [StrOptions({"rbf", "laplacian", "lorentzian"})],
         "scale": [Interval(Real, 0, None, closed="neither"), None],
         "include_state": ["boolean"],
-        "random_state": "no_validation",
+        "random_state": RANDOM_STATE,
     }
 
     def __init__(

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, double, is_array, is_complex, move_like, to_numpy
 from .._base import (
+    RANDOM_STATE,
     HasMethods,
     Interval,
     StrOptions,
@@ -212,7 +213,7 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         "time_step": [Interval(Real, 0, None, closed="neither")],
         "residual_tol": [Interval(Real, 0, None, closed="neither"), None],
         "reconstruction": [StrOptions({"auto", "least_squares", "inverse"})],
-        "random_state": "no_validation",
+        "random_state": RANDOM_STATE,
     }
 
     def __init__(

@@ -200,9 +200,11 @@ def _warn_if_times_are_few(n: int, times: int, width: int, window: int) -> None:
 
 def warn_of_uneven_steps(X: Any, counts: list[int]) -> None:
     """Rows are taken as equally spaced; the index of a pandas frame may say that they are not."""
-    index = X.index if hasattr(X, "iloc") else None
+    if not hasattr(X, "iloc"):
+        return
+    index = X.index
     is_time = hasattr(index, "asi8")  # dates, durations, periods
-    if not (is_time or getattr(getattr(index, "dtype", None), "kind", "O") in "iuf"):
+    if not (is_time or index.dtype.kind in "iuf"):
         return
     stamps = np.asarray(index.asi8 if is_time else index.to_numpy())
     stamps = stamps if stamps.dtype.kind == "f" else stamps.astype(np.int64)

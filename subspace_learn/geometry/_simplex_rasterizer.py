@@ -214,7 +214,7 @@ class SimplexRasterizer(TransformerMixin, SubspaceEstimator):
 
     def _shape(self, d: int) -> tuple[int, ...]:
         shape = self.resolution if isinstance(self.resolution, tuple) else (self.resolution,) * d
-        if len(shape) != d or not all(isinstance(r, Integral) and r >= 2 for r in shape):
+        if len(shape) != d or not all(isinstance(r, Integral) and int(r) >= 2 for r in shape):
             raise ValueError(
                 f"resolution={self.resolution!r} must be an int, or a tuple of {d} ints of at "
                 f"least 2 for meshes in {d}D."

@@ -12,6 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import (
+    RANDOM_STATE,
     Interval,
     StrOptions,
     SubspaceEstimator,
@@ -165,7 +166,7 @@ class BootstrapAMG(SubspaceEstimator):
         "cycle": [StrOptions({"V", "W"})],
         "smoother": [StrOptions({"gauss_seidel", *SMOOTHERS})],
         "max_operator_complexity": [Interval(Real, 1.5, None, closed="left")],
-        "random_state": ["random_state", np.random.Generator],
+        "random_state": RANDOM_STATE,
         "verbose": ["verbose"],
     }
 

@@ -12,6 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import (
+    RANDOM_STATE,
     Interval,
     StrOptions,
     SubspaceEstimator,
@@ -22,12 +23,13 @@ from .._base import (
 )
 from .._checks.graph import NamedGraph, check_graph
 from .._checks.named_graph import refuse_graph
+from ..functional.graph.attribute_graph import AttributedGraph
 from ..functional.graph.attribute_partition import partition_attributed
 from ..functional.graph.bootstrap_vectors import bootstrap_vectors
 from ..functional.graph.graph_laplacian import modularity
 from ..functional.graph.graph_partition import PartitionOptions, partition_graph
 from ..functional.graph.new_vertices import cluster_centers
-from ._attribute_columns import check_attributes
+from ._attribute_columns import AttributeColumns, check_attributes
 from ._bootstrap_amg import BootstrapAMG
 from ._cluster_input import graph_in_order_of, graph_of_points
 from ._new_vertices import NewVerticesMixin
@@ -227,7 +229,7 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         "attribute_block": [StrOptions({"self", "all"})],
         "assign_labels": [StrOptions({"kmeans", "cluster_qr"})],
         "n_init": [Interval(Integral, 1, None, closed="left")],
-        "random_state": ["random_state", np.random.Generator],
+        "random_state": RANDOM_STATE,
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
@@ -295,8 +297,7 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
             dtype = graph.adjacency.dtype
             graph = graph._replace(adjacency=graph.adjacency.astype(np.float64))
             self.n_features_in_ = graph.adjacency.shape[0]
-            if hasattr(self, "feature_names_in_"):
-                del self.feature_names_in_
+            self.__dict__.pop("feature_names_in_", None)
         else:
             graph, self._fit_X = graph_of_points(self, X)
             dtype = self._fit_X.dtype
@@ -311,8 +312,11 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         self.n_left_out_ = len(found.labels) - found.pieces.adjacency.shape[0]
         self.n_components_, self.degree_shift_, trials = found.choice
         self.vector_trials_ = _as_rows(trials)
-        self.attribute_weight_, self.block_model_ = None, found.model
-        self._graph, self._columns, self._values = None, None, None
+        self.attribute_weight_: float | None = None
+        self.block_model_ = found.model
+        self._graph: AttributedGraph | None = None
+        self._columns: AttributeColumns | None = None
+        self._values: np.ndarray | None = None
         return self
 
     def _fit_attributed(self, X: Any, adjacency: Any) -> SpectralAMGClustering:
@@ -374,11 +378,7 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
             ),
             "attribute_weight": (self.attribute_weight != "auto", attributed, "adjacency"),
             "attribute_block": (self.attribute_block != "self", attributed, "adjacency"),
-            "n_init": (
-                self.n_init != 10,
-                self.assign_labels == "kmeans",
-                "assign_labels='kmeans'",
-            ),
+            "n_init": (self.n_init != 10, self.assign_labels == "kmeans", "assign_labels='kmeans'"),
         }
         for name, (is_set, is_used, where) in uses.items():
             if is_set and not is_used:

@@ -13,7 +13,7 @@ from .._drawing import BLUE, COLOURS, MARKERS, VERMILION, Display, fitted_step
 
 __all__ = ["DetectorScoreDisplay", "RoundsDisplay"]
 
-_COLOURS = {1: BLUE, -1: VERMILION}  # normal rows, outliers
+_COLOURS = {1: BLUE, -1: VERMILION, None: BLUE}  # normal rows, outliers, not told apart
 _NAMES = {1: "normal", -1: "outlier"}
 
 
@@ -114,7 +114,7 @@ class DetectorScoreDisplay(Display):
                     f"{np.unique(y)[:5].tolist()}. Recode it, for example with numpy.where."
                 )
         name = {"residual": "squared residual", "combined": "combined index"}.get(
-            getattr(detector, "statistic", None), "abnormality"
+            getattr(detector, "statistic", ""), "abnormality"
         )
         display = cls(abnormality, -float(detector.offset_), labels=y, score_name=name)
         return display.plot(ax=ax, bins=bins)
@@ -149,7 +149,7 @@ class DetectorScoreDisplay(Display):
                 chosen,
                 bins=edges,
                 alpha=0.6,
-                color=_COLOURS.get(label, _COLOURS[1]),
+                color=_COLOURS[label],
                 label=None if label is None else f"{_NAMES[label]} ({len(chosen):,} rows)",
             )
         ax.axvline(self.threshold, color="black", linestyle="--", linewidth=1, label="threshold")

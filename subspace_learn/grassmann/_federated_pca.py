@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, device_of, is_numpy, to_numpy
-from .._base import Interval, StrOptions, fit_method, progress, random_generator, warn
+from .._base import RANDOM_STATE, Interval, StrOptions, fit_method, progress, random_generator, warn
 from .._checks.table import check_groups, check_sample_weight, check_samples
 from ..functional.grassmann.federated_client import client_update
 from ..functional.grassmann.federated_pca import (
@@ -158,7 +158,7 @@ class FederatedGrassmannPCA(SubspaceModel):
         "tol": [Interval(Real, 0, None, closed="left")],
         "standardize": ["boolean"],
         "retraction": [StrOptions({"qr", "exp"})],
-        "random_state": "no_validation",
+        "random_state": RANDOM_STATE,
         "verbose": ["verbose"],
     }
 
@@ -231,6 +231,7 @@ class FederatedGrassmannPCA(SubspaceModel):
         rng = random_generator(self.random_state)
         server = FederatedServer(self._settings(int(rng.integers(2**31))))
         self.history_ = self._federate(server, clients, rng)
+        assert server.result is not None  # no question is left
         self._keep(server.result, X.dtype)
         return self
 

@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 
 from .._array import Array, array_namespace, device_of, is_numpy, library_name, move_like, to_numpy
 from .._base import (
+    RANDOM_STATE,
     Interval,
     StrOptions,
     fit_method,
@@ -214,7 +215,7 @@ class GrassmannClassifier(ClassSubspaceModel):
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "random_state": ["random_state", np.random.Generator],
+        "random_state": RANDOM_STATE,
         "verbose": ["verbose"],
     }
 
@@ -292,8 +293,8 @@ class GrassmannClassifier(ClassSubspaceModel):
         data = self._labelled(table, codes, "fit")
         validation = None
         if self.early_stopping:
-            parts = stratified_split(codes, self.validation_fraction, rng)
-            parts = [move_like(numbers, data.X) for numbers in parts]
+            split = stratified_split(codes, self.validation_fraction, rng)
+            parts = [move_like(numbers, data.X) for numbers in split]
             codes = codes[to_numpy(parts[0])]
             rows = [move_like(np.flatnonzero(codes == c), data.X) for c in range(len(rows))]
             data, validation = (labelled_rows(data, numbers) for numbers in parts)

@@ -10,7 +10,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace
-from .._base import Interval, StrOptions, fit_method, random_seed, warn
+from .._base import RANDOM_STATE, Interval, StrOptions, fit_method, random_seed, warn
 from .._checks.merging import check_mergeable
 from .._checks.table import check_sample_weight, check_samples
 from ..functional.grassmann.grassmann_pca import (
@@ -188,8 +188,7 @@ class GrassmannPCA(SubspaceModel):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "n_oversamples": [Interval(Integral, 0, None, closed="left")],
         "keep_statistics": ["boolean"],
-        # scikit-learn's "random_state" constraint does not know numpy's Generator
-        "random_state": "no_validation",
+        "random_state": RANDOM_STATE,
     }
 
     def __init__(
@@ -239,8 +238,8 @@ class GrassmannPCA(SubspaceModel):
         settings = self._settings(X.shape[1], n_samples, seed=seed)
         subspace, moments = fitted_subspace(X, weights, settings, keep_moments=self.keep_statistics)
         self._dtype, self._fitted_settings, self.solver_ = X.dtype, settings, subspace.solver
-        self._moments = moments if self.keep_statistics else None
-        self._subspace = subspace
+        self._moments: SecondMoments | None = moments if self.keep_statistics else None
+        self._subspace: PrincipalSubspace | None = subspace
         if not subspace.converged:
             warn(
                 f"solver='randomized' did not reach tol={self.tol} in {subspace.n_iter} steps. "
@@ -354,14 +353,12 @@ class GrassmannPCA(SubspaceModel):
     @property
     def n_samples_seen_(self) -> int | float:
         check_is_fitted(self)
-        return as_count((self._moments if self._subspace is None else self._subspace).weight)
+        return as_count(self._seen().weight)
 
     @property
     def mean_(self) -> Array:
         check_is_fitted(self)
-        return self._in_fitted_width(
-            (self._moments if self._subspace is None else self._subspace).mean
-        )
+        return self._in_fitted_width(self._seen().mean)
 
     @property
     def statistics_(self) -> str:
@@ -372,7 +369,7 @@ class GrassmannPCA(SubspaceModel):
 
     def _table(self, X: Any, *, reset: bool, method: str = "fit", min_samples: int = 1) -> Any:
         """Validate rows; against the fitted ones unless ``reset``."""
-        fitted = None if reset else (self._moments or self._subspace).mean
+        fitted = None if reset else self._seen().mean
         return check_samples(
             self,
             X,
@@ -388,7 +385,7 @@ class GrassmannPCA(SubspaceModel):
         return self._table(X, reset=False, method=method)
 
     def _settings(
-        self, n_features: int, n_samples: float | None = None, *, seed: int
+        self, n_features: int, n_samples: float | None = None, *, seed: int | None
     ) -> PCASettings:
         """What is asked for, checked against the size of the data."""
         if n_samples is not None and n_samples <= self.center:
@@ -417,24 +414,29 @@ class GrassmannPCA(SubspaceModel):
             seed=seed,
         )
 
+    def _seen(self) -> SecondMoments | PrincipalSubspace:
+        """What has mean and weight of the rows so far; no subspace is computed for it."""
+        return self._known_moments() if self._subspace is None else self._subspace
+
     def _known_moments(self) -> SecondMoments:
         """What a stream goes on from: the statistics, or what the fitted model says of them."""
         if self._moments is not None:
             return self._moments
-        if self._subspace.left_out > 0:
-            share = self._subspace.left_out / self._subspace.total
+        found = self._principal_subspace()
+        if found.left_out > 0:
+            share = found.left_out / found.total
             warn(
                 "partial_fit goes on from a fit that kept no statistics: the directions it left "
                 f"out, with {share:.1e} of the variance, count as noise of one variance. Set "
                 "keep_statistics=True before fit, or begin with partial_fit, to be exact."
             )
-        return moments_of_model(self._subspace)
+        return moments_of_model(found)
 
     def _principal_subspace(self) -> PrincipalSubspace:
         """The current subspace, computed now if rows were added since the last."""
         check_is_fitted(self)
         if self._subspace is None:
-            self._subspace = self._decomposed(self._moments, self._fitted_settings)
+            self._subspace = self._decomposed(self._known_moments(), self._fitted_settings)
         return self._subspace
 
     def _decomposed(self, moments: SecondMoments, settings: PCASettings) -> PrincipalSubspace:

@@ -147,7 +147,7 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
         classes, codes = self._classes_of(table.labels, table.X)
         self._metric = self.metric
         for other in ("mean_", "means_"):  # of a fit before, with the other metric
-            vars(self).pop(other, None)
+            self.__dict__.pop(other, None)
         if self.metric == "projection":
             self._keep_origin(column_statistics(table.X, table.weights), table.X)
             self._keep_subspaces(self._directions(table.X, "fit"), table, codes, classes)

@@ -190,7 +190,7 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         model = fitted_model(subspace, X, weights, params, self.statistic)
         self.subspace_ = model.subspace
         for name in ("residual_limit_", "hotelling_limit_", "score_mean_", "score_variance_"):
-            vars(self).pop(name, None)  # of a fit before, with the other statistic
+            self.__dict__.pop(name, None)  # of a fit before, with the other statistic
         if self.statistic == "combined":
             self.score_mean_, self.score_variance_ = model.mean, model.variance
         self._set_thresholds(X, self._calibrated(model, X, weights, params))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from sklearn.base import clone
 from .._array import double, is_array, to_numpy
 from .._base import random_generator
 from .._drawing import BLUE, GREEN, VERMILION, Display, fitted_step
-from ..functional.inverse.self_calibration.calibration import error_after_best_scalar
+from ..functional.inverse.self_calibration.misfit import error_after_best_scalar
 
 __all__ = ["GainDisplay", "NoiseErrorDisplay", "SingularGapDisplay"]
 
@@ -128,7 +129,7 @@ class SingularGapDisplay(Display):
     """The smallest singular values of the balanced system: noise, and what stands above it.
 
     The first is the misfit of the solution. The data determine the gains if the second is well
-    above it.
+    above it; the title says by what factor, or "not determined".
 
     Parameters
     ----------
@@ -136,6 +137,8 @@ class SingularGapDisplay(Display):
         Ascending.
     null_dim : int, default=1
         Dimension of the space of solutions.
+    determined : bool, default=True
+        Whether the second value is far enough above the first.
 
     Attributes
     ----------
@@ -154,16 +157,21 @@ class SingularGapDisplay(Display):
     >>> matplotlib.use("Agg")
     >>> import numpy as np
     >>> from subspace_learn.inverse import SelfCalibrationLS, SingularGapDisplay
-    >>> model = SelfCalibrationLS().fit(np.random.default_rng(0).normal(size=(30, 8)))
+    >>> rng = np.random.default_rng(0)
+    >>> fields = rng.normal(size=(9, 2)) @ np.cos(np.outer(np.arange(2), np.arange(8) + 0.5) / 2.55)
+    >>> model = SelfCalibrationLS(n_atoms=2).fit(fields * rng.uniform(0.5, 1.5, 8))
     >>> SingularGapDisplay.from_estimator(model).ax_.get_ylabel()
     'singular value'
     """
 
     _size = (4.6, 3.6)
 
-    def __init__(self, singular_values: np.ndarray, null_dim: int = 1) -> None:
+    def __init__(
+        self, singular_values: np.ndarray, null_dim: int = 1, determined: bool = True
+    ) -> None:
         self.singular_values = singular_values
         self.null_dim = null_dim
+        self.determined = determined
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None) -> SingularGapDisplay:
@@ -182,7 +190,8 @@ class SingularGapDisplay(Display):
             With ``ax_`` and ``figure_``.
         """
         estimator = fitted_step(estimator)
-        return cls(to_numpy(estimator.singular_values_), estimator.null_dim_).plot(ax=ax)
+        values, determined = to_numpy(estimator.singular_values_), estimator.gains_determined_
+        return cls(values, estimator.null_dim_, determined).plot(ax=ax)
 
     def _draw(self, ax: Any) -> None:
         """Draw the values on a logarithmic axis."""
@@ -192,6 +201,10 @@ class SingularGapDisplay(Display):
         ax.plot(order[:1], values[:1], "o", color=BLUE, label="the solution")
         ax.plot(order[1:], values[1:], "s", color=VERMILION, label="other directions")
         title = f"space of solutions: dimension {self.null_dim}"
+        if self.null_dim == 1 and len(values) > 1:
+            title = f"second / first value: {values[1] / values[0]:.3g}"
+        if self.null_dim > 1 or not self.determined:
+            title = f"gains not determined\n{title}"
         ax.set(
             yscale="log",
             xticks=order,
@@ -283,6 +296,9 @@ class NoiseErrorDisplay(Display):
         """
         rng = random_generator(random_state)
         truth = clone(estimator).fit(X, sensing=sensing)
+        again = clone(truth)
+        if again.n_atoms == "auto":
+            again.set_params(n_atoms=truth.n_atoms_)
         ideal = truth.inverse_transform(truth._ideal())
         gains, signal = double(truth.gains_), double(truth.signal_)
         errors = {name: np.empty((len(snr_db), n_repeats)) for name in ("gains", "signal")}
@@ -292,7 +308,9 @@ class NoiseErrorDisplay(Display):
                 if np.iscomplexobj(ideal):
                     noise = noise + 1j * rng.standard_normal(ideal.shape)
                 size = np.linalg.norm(ideal) / np.linalg.norm(noise) * 10 ** (-level / 20)
-                again = clone(estimator).fit(ideal + size * noise, sensing=sensing)
+                with warnings.catch_warnings():  # that noise hides the gains is what is drawn
+                    warnings.simplefilter("ignore", UserWarning)
+                    again.fit(ideal + size * noise, sensing=sensing)
                 errors["gains"][i, j] = error_after_best_scalar(double(again.gains_), gains)
                 errors["signal"][i, j] = error_after_best_scalar(double(again.signal_), signal)
         return cls(snr_db, errors).plot(ax=ax)

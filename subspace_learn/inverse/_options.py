@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._array import Array, array_namespace, double, is_array, is_complex, move_like
-from ..functional.inverse.self_calibration.calibration import Calibration, Request
+from .._array import Array, array_namespace, double, is_array, move_like, to_numpy
+from .._base import warn
+from ..functional.inverse.self_calibration.calibration import Calibration, resolved_solver
+from ..functional.inverse.self_calibration.system import CalibrationOptions
 from ..functional.inverse.sensing import SensingStack
 
-__all__ = ["check_stack_suits_model", "default_atoms", "in_width_of", "request_for", "warn_about"]
+__all__ = [
+    "calibration_options",
+    "check_stack_suits_model",
+    "default_atoms",
+    "in_width_of",
+    "most_atoms",
+    "warn_about",
+]
+
+
+# Share of its own measurements that a sensor may leave unexplained: half of their energy.
+_NOISY = 0.5**0.5
+
+
+def most_atoms(model: str, n_snapshots: int, n_sensors: int) -> int:
+    """Return how many atoms a named subspace may have: half of what counting unknowns allows."""
+    p, m = n_snapshots, n_sensors
+    limit = (p - 1) * m // 2 if model == "repeated" else m - -(-2 * (m - 1) // p)
+    return max(1, min(m, limit))
 
 
 def default_atoms(model: str, n_snapshots: int, n_sensors: int) -> int:
     """Return the number of atoms of a named subspace: a quarter of the sensors if data allow."""
-    p, m = n_snapshots, n_sensors
-    # twice the number of snapshots that counting unknowns asks for, where there are so many
-    limit = (p - 1) * m // 2 if model == "repeated" else m - -(-2 * (m - 1) // p)
-    return max(1, min(m // 4, limit))
+    return max(1, min(n_sensors // 4, most_atoms(model, n_snapshots, n_sensors)))
 
 
 def check_stack_suits_model(stack: SensingStack, model: str, n_snapshots: int) -> None:
@@ -40,8 +56,8 @@ def check_stack_suits_model(stack: SensingStack, model: str, n_snapshots: int) -
         )
 
 
-def request_for(estimator: Any, Y: Array, solver: str) -> Request:
-    """Turn the parameters of an estimator into a request, checked against the measurements.
+def calibration_options(estimator: Any, Y: Array, stack: SensingStack) -> CalibrationOptions:
+    """Turn the parameters of an estimator into options, checked against the measurements.
 
     Raises
     ------
@@ -62,11 +78,19 @@ def request_for(estimator: Any, Y: Array, solver: str) -> Request:
                 f"gain_basis has shape {tuple(basis.shape)}, but needs one row for each of the {m} "
                 "sensors: (n_sensors, n_parameters)."
             )
-    return Request(
+    if estimator.loss == "robust" and estimator.model == "blind_deconvolution":
+        raise ValueError(
+            "loss='robust' does not suit model='blind_deconvolution': one bad measurement spreads "
+            "over all frequencies of its row. Use loss='squared', and leave bad rows out."
+        )
+    shared_signal = estimator.model == "repeated"
+    return CalibrationOptions(
         method=estimator.method,
-        solver=solver,
-        w=_normalisation(estimator, Y),
+        solver=resolved_solver(estimator.solver, stack, Y.shape[0], shared_signal),
+        shared_signal=shared_signal,
+        normalization=_normalisation(estimator, Y),
         gain_basis=basis,
+        loss=estimator.loss,
         sparsity=float(estimator.sparsity),
         refine=int(estimator.refine),
         damp=float(estimator.damp),
@@ -80,6 +104,8 @@ def _normalisation(estimator: Any, Y: Array) -> Array | None:
     xp = array_namespace(Y)
     m = Y.shape[1]
     index, given = estimator.reference, estimator.normalization
+    if not bool(xp.any(Y != 0)):
+        return None  # `calibrated` says that there is nothing to calibrate
     if index is not None:
         if index >= m:
             raise ValueError(f"reference={index} is not one of the {m} sensors 0 to {m - 1}.")
@@ -118,29 +144,86 @@ def _finite(values: Any, name: str, like: Array) -> Array:
     return values
 
 
-def in_width_of(values: Array, X: Array) -> Array:
-    """Cast a result to the float width of the input: real stays real, complex stays complex."""
+def in_width_of(X: Array, *results: Array) -> Any:
+    """Cast one result, or a list, to the float width of X: real stays real, complex complex."""
     xp = array_namespace(X)
     single = X.dtype in (xp.float32, xp.complex64)
-    if is_complex(values):
-        return xp.astype(values, xp.complex64 if single else xp.complex128)
-    return xp.astype(values, xp.float32 if single else xp.float64)
+    complex_width, width = (xp.complex64, xp.float32) if single else (xp.complex128, xp.float64)
+    cast = [
+        xp.astype(
+            a, complex_width if xp.isdtype(a.dtype, "complex floating") else width, copy=False
+        )
+        for a in results
+    ]
+    return cast if len(cast) > 1 else cast[0]
 
 
-def warn_about(found: Calibration, shape: tuple[int, ...], tol: float) -> None:
-    """Tell when the data do not determine the gains, or LSQR did not end."""
-    if found.null_dim > 1:
-        warnings.warn(
-            f"{shape[0]} snapshots of {shape[1]} sensors do not determine gains and signal: the "
-            f"solutions form a space of dimension {found.null_dim} (null_dim_), and the answer is "
-            "one of them. Give more snapshots, fewer atoms, or maps that differ more.",
+def warn_about(found: Calibration, estimator: Any, X: Array) -> None:
+    """Tell what the data do not determine, what does not fit, and where LSQR did not end."""
+    spectrum, (n_snapshots, n_sensors) = found.spectrum, X.shape
+    n_atoms = estimator.n_atoms_
+    if spectrum.null_dim > 1:
+        warn(
+            f"{n_snapshots} snapshots of {n_sensors} sensors do not determine gains and signal: "
+            f"the solutions form a space of dimension {spectrum.null_dim} (null_dim_), and the "
+            "answer is one of them. Give more snapshots, fewer atoms, or maps that differ more.",
             UserWarning,
-            stacklevel=5,
+        )
+    elif found.n_without_gain:
+        warn(
+            f"{found.n_without_gain} of {n_sensors} sensors (of a filter: frequencies) have no "
+            "gain (NaN): the solution expects nothing of them, and any gain would explain what "
+            "they measured. If they are many, it is the trivial one, which a sensing allows that "
+            "reaches few sensors or frequencies: a constant in blind_deconvolution.",
+            UserWarning,
+        )
+    elif not estimator.gains_determined_:
+        warn(
+            "The gains are not determined: the second singular value is only "
+            f"{estimator.singular_value_ratio_:.3g} times the first (singular_value_ratio_), and {n_snapshots} "
+            f"snapshots of {n_sensors} sensors with {n_atoms} atoms need {found.needed_ratio:.3g}. "
+            "Other gains explain the data as well, so do not use these. Most often the number of "
+            "atoms is wrong (try n_atoms='auto' with a named sensing), the noise is above about a "
+            "tenth of the signal, or a few measurements are far off (try loss='robust')."
+            + (f" {1 - found.kept:.0%} of them were set aside." if found.kept < 1 else ""),
+            UserWarning,
+        )
+    elif found.converged:
+        _warn_about_sensors(found, estimator, X)
+    unknown = np.flatnonzero(np.isnan(to_numpy(found.signals)).all(axis=1))
+    if len(unknown):
+        warn(
+            f"{len(unknown)} of {n_snapshots} snapshots, the first at row {unknown[0]}, measured "
+            f"fewer sensors than the {n_atoms} atoms of a signal (what the robust loss set aside "
+            "not counted): they tell nothing of the gains, and their rows of signal_ are NaN.",
+            UserWarning,
         )
     if not found.converged:
-        warnings.warn(
-            f"LSQR did not reach tol={tol} in {found.n_iter} steps. Increase max_iter or tol, or "
-            "use solver='schur'.",
+        warn(
+            f"LSQR did not reach tol={estimator.tol} in {found.n_iter} steps. Increase max_iter or "
+            "tol, or use solver='schur'.",
             ConvergenceWarning,
-            stacklevel=5,
+        )
+
+
+def _warn_about_sensors(found: Calibration, estimator: Any, X: Array) -> None:
+    """Tell which sensors measured mostly something else, where residuals are theirs."""
+    is_shrunk = estimator.sparsity > 0.0 or estimator.damp > 0.0
+    if is_shrunk or estimator.model == "blind_deconvolution":  # residuals are of frequencies there
+        return
+    residuals = to_numpy(found.sensor_residuals)
+    noisy = residuals > _NOISY
+    end = (
+        "Their gains are noise, and they pull at the others: use loss='robust', or leave them out."
+    )
+    if found.weights is not None:
+        noisy |= np.isnan(residuals) & to_numpy(array_namespace(X).any(X != 0, axis=0))
+        end = "They had no say, and have no gain (NaN) if hardly anything of them was kept."
+    if noisy.any():
+        names = getattr(estimator, "feature_names_in_", np.arange(len(noisy)))[noisy]
+        shown = ", ".join(map(str, names[:5])) + ", ..." * (len(names) > 5)
+        warn(
+            f"{len(names)} of {len(noisy)} sensors measured little of what the others tell "
+            f"(sensor_residuals_ above {_NOISY:.2f}): {shown}. {end}",
+            UserWarning,
         )

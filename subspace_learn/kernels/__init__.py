@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numba
 
 __all__ = ["jit"]
 
 
-def jit(function: Callable[..., Any] | None = None, *, error_model: str = "python") -> Any:
+def jit(
+    function: Callable[..., Any] | None = None,
+    *,
+    error_model: Literal["python", "numpy"] = "python",
+) -> Any:
     """Compile ``function`` on first call and keep the machine code on disk where that is allowed.
 
     numba raises ``RuntimeError: no locator available`` where no cache folder can be written (a

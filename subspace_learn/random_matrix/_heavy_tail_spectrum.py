@@ -137,13 +137,12 @@ class HeavyTailSpectrum(SubspaceEstimator):
         pooled, fits = [], []
         for number, (name, matrix) in enumerate(matrices.items(), 1):
             progress(self, f"matrix {number} of {len(matrices)}: {name!r}, {tuple(matrix.shape)}")
-            rows, columns = matrix.shape[-2:]
-            counts = tuple(
+            down, across = (
                 1 if side == part else self.n_windows
-                for side, part in zip((rows, columns), window, strict=True)
+                for side, part in zip(matrix.shape[-2:], window, strict=True)
             )
             try:
-                pooled.append(pooled_eigenvalues(matrix, window, counts))
+                pooled.append(pooled_eigenvalues(matrix, window, (down, across)))
                 fits.append(hill_exponent(pooled[-1], self.xmin))
             except ValueError as error:
                 raise ValueError(f"Matrix {name!r}: {error}") from error

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array
 from .._base import (
+    RANDOM_STATE,
     Interval,
     StrOptions,
     fit_method,
@@ -38,11 +39,7 @@ from ..functional.random_matrix.random_matrix_filter import (
     fitted_sums,
     fitted_table,
 )
-from ..functional.random_matrix.table_spectrum import (
-    ColumnSums,
-    column_sums,
-    merged_column_sums,
-)
+from ..functional.random_matrix.table_spectrum import ColumnSums, column_sums, merged_column_sums
 from ..linalg.moments import counted
 from ._covariance_model import CovarianceModel
 
@@ -253,7 +250,7 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         "solver": [StrOptions({"auto", "covariance", "gram"})],
         "n_permutations": [Interval(Integral, 1, None, closed="left")],
         "on_empty": [StrOptions({"warn", "raise", "ignore"})],
-        "random_state": ["random_state", np.random.Generator],
+        "random_state": RANDOM_STATE,
         "verbose": ["verbose"],
     }
 
@@ -321,7 +318,8 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         self.n_samples_seen_ = counted(weights, X.shape[0])[0]
         self.solver_ = "gram" if gram else "covariance"
         self._tell(found, options, self.on_empty)
-        self._dtype, self._spiked, self._fitted_with = X.dtype, found, (options, self.on_empty)
+        self._dtype, self._fitted_with = X.dtype, (options, self.on_empty)
+        self._spiked: SpikedFit | None = found
         return self
 
     @available_if(_keeps_sums)
@@ -497,7 +495,7 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
     ) -> Any:
         """Rows to learn from."""
         like = None if first else self._kept_sums().first
-        how = {"method": method, "min_samples": min_samples}  # results are squares in its width
+        how: dict[str, Any] = {"method": method, "min_samples": min_samples}
         X = check_samples(self, X, reset=first, like=like, accept_sparse=("csr", "csc"), **how)
         # the checks of the noise square eigenvalues
         check_magnitude(X, power=4, name=type(self).__name__, smallest=False, like=np.float64)
@@ -531,6 +529,7 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         if self._spiked is None:
             if self.n_samples_seen_ < 2:
                 raise NotFittedError("RandomMatrixFilter has seen one row. Call partial_fit again.")
+            assert self._sums is not None  # rows were added to them
             found = fitted_sums(self._sums, self._fitted_with[0])
             self._tell(found, *self._fitted_with)
             self._spiked = found

@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, device_of, double, is_array, to_numpy
 from .._base import (
+    RANDOM_STATE,
     Interval,
     StrOptions,
     SubspaceEstimator,
@@ -167,7 +168,7 @@ class RobustDirections(
             callable,
             None,
         ],
-        "random_state": "no_validation",
+        "random_state": RANDOM_STATE,
     }
     _not_finite = {"scores_": "a direction that says nothing and moves is infinitely fragile"}
 
@@ -223,7 +224,7 @@ class RobustDirections(
             self.estimator_ = estimator.fit(X, y, **params)
         coordinates = self._coordinates(X)
         Z = to_numpy(coordinates).astype(np.float64)
-        vars(self).pop("scores_", None)
+        self.__dict__.pop("scores_", None)
         host = None if weights is None else to_numpy(weights)
         chosen = self._selected(X, y, X_perturbed, Z, host)
         xp, place = array_namespace(coordinates), {"device": device_of(coordinates)}

@@ -75,10 +75,7 @@ class DesignDisplay(Display):
         self.indices = indices
         self.weights = weights
         self.names = names
-
-    @property
-    def _size(self) -> tuple[float, float]:
-        return _SIZE if self.X.shape[1] == 1 else (6.0, 4.6)
+        self._size = _SIZE if X.shape[1] == 1 else (6.0, 4.6)
 
     @classmethod
     def from_estimator(cls, estimator: Any, X: Any, *, ax: Any = None) -> DesignDisplay:

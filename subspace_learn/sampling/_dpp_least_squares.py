@@ -279,7 +279,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
             max_redraws=self.max_redraws,
         )
         points = basis._from_standard(drawn.indices)
-        self.feature_map_ = basis
+        self.feature_map_: Any = basis
         self.n_features_in_ = len(basis.domain_)
         space = orthonormal_space(len(indices) - self.fit_intercept, intercept=self.fit_intercept)
         phi = space.features(self._features(points))
@@ -396,7 +396,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
                 f"{n_left_out} of {F.shape[1]} features are constant or depend on the others and "
                 "are left out (see kept_features_)",
             )
-        n_rows = np.count_nonzero(space.measure)
+        n_rows = int(np.count_nonzero(space.measure))
         drawn = design_rows(
             space,
             self._n_draws(space.law.basis.shape[1], n_rows),
@@ -416,10 +416,9 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         """Number of draws for m features."""
         given = self.n_points if given is None else given
         if given is None:
-            if self.sampling == "dpp":
-                return m
-            without = self.sampling == "volume_without_replacement" and n_rows is not None
-            return min(2 * m, n_rows) if without else 2 * m
+            if self.sampling == "volume_without_replacement" and n_rows is not None:
+                return min(2 * m, n_rows)
+            return m if self.sampling == "dpp" else 2 * m
         if given < m or (self.sampling == "dpp" and given != m):
             needed = f"exactly {m}" if self.sampling == "dpp" else f"at least {m}"
             raise ValueError(
@@ -450,7 +449,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
                 ConvergenceWarning,
             )
         for name in ("coef_", "intercept_", "points_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         self.indices_ = drawn.indices
         self.sample_weight_ = drawn.weights
         self.gram_condition_ = drawn.gram_condition

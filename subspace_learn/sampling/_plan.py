@@ -32,7 +32,9 @@ class Plan(NamedTuple):
         if n_rows != self.n_rows or not _same(rows_of(table, indices), self.rows):
             return False
         measure = check_sample_weight(sample_weight, np.empty((self.n_rows, 1)))
-        return measure is None or np.array_equal(measure, self.measure)
+        if measure is None or self.measure is None:
+            return measure is None
+        return np.array_equal(measure, self.measure)
 
 
 def _same(first: Any, second: Any) -> bool:

@@ -240,7 +240,8 @@ class SensitivitySampler(SubspaceEstimator):
         self.scores_, sample = drawn_from(block, size, rng, rule)
         self.total_ = float(self.scores_.sum())
         self.probabilities_ = sample.probabilities
-        n_columns = rule.columns(block.rows[:1], None if y is None else block.targets[:1]).shape[1]
+        target = None if block.targets is None else block.targets[:1]
+        n_columns = rule.columns(block.rows[:1], target).shape[1]
         if rule.row_score in ("lewis", "leverage"):  # they sum to the rank
             n_columns = min(n_columns, round(self.total_))
         if size < n_columns:
@@ -249,7 +250,7 @@ class SensitivitySampler(SubspaceEstimator):
                 f"other directions is lost. Raise n_samples, to {10 * n_columns} or more."
             )
         self._store(RowStream(rule, [block.chosen(sample)], n, rng))
-        self.error_ = None
+        self.error_: float | None = None
         return self
 
     @fit_method
@@ -392,9 +393,8 @@ class SensitivitySampler(SubspaceEstimator):
             y = np.asarray(y)
             if len(y) != n:
                 raise ValueError(f"y has {len(y)} rows, but X has {n}. Give one target per row.")
-        ones = sample_weight is None
-        weights = np.ones(n) if ones else check_sample_weight(sample_weight, X)
-        return Coreset(X, y, weights, np.arange(n))
+        weights = check_sample_weight(sample_weight, X)
+        return Coreset(X, y, np.ones(n) if weights is None else weights, np.arange(n))
 
     def _numeric_targets(self, y: Any, n: int) -> np.ndarray:
         try:
@@ -420,7 +420,7 @@ class SensitivitySampler(SubspaceEstimator):
             size = max(size, _ROWS_PER_COLUMN * self.n_features_in_)
         self._store(stream._replace(rule=rule).extended(blocks, n_rows, size))
         for name in ("scores_", "total_", "probabilities_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         self.error_ = max(part.error for part in self._stream.coresets)
 
     def _store(self, stream: RowStream) -> None:

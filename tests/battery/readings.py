@@ -139,6 +139,8 @@ def answers(estimator, X, y=None):
         if isinstance(said, list | tuple):
             said = np.concatenate([np.ravel(part) for part in said])
         said = np.asarray(said)
+        if said.dtype.kind == "O" and isinstance(said.flat[0], complex):  # polars has no complex
+            said = said.astype(complex)
         found[name] = said if said.dtype.kind in "fc" else np.unique(said, return_inverse=True)[1]
     return found
 

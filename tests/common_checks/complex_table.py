@@ -19,6 +19,11 @@ from .table import assert_same, outputs, rounding
 METHODS = ("transform", "inverse_transform")
 
 
+def never_good(estimator):
+    """A number to refuse: NaN, unless it means to the estimator that nothing was measured."""
+    return np.inf if get_tags(estimator).input_tags.allow_nan else np.nan
+
+
 def make_complex_table(dtype=np.complex128):
     """Seeded table of smooth complex rows behind complex gains, with a little noise."""
     rng = np.random.default_rng(20260102)
@@ -48,6 +53,8 @@ def check_complex_width_stays(estimator):
         fitted = clone(estimator).fit(X)
         Z = fitted.transform(X)
         assert Z.dtype == dtype
+        if np.isnan(fitted.gains_).any():
+            continue  # what a filter does not pass, or a sensor not measure, does not come back
         back = fitted.inverse_transform(Z)
         assert back.dtype == dtype
         # a division and a product, in the Fourier domain for filters: roundings grow with the
@@ -103,7 +110,7 @@ def check_failed_complex_fit_leaves_the_earlier_fit_usable(estimator):
     estimator.fit(X)
     before, state = outputs(estimator, X), sorted(vars(estimator))
     missing, infinite = X.copy(), X.copy()
-    missing[-1, 0], infinite[0, 0] = np.nan, 1j * np.inf
+    missing[-1, 0], infinite[0, 0] = never_good(estimator), 1j * np.inf
     for bad in (missing, infinite, X[0], X[:0], X[:, :0], X[None]):
         with pytest.raises(ValueError, match=r"\w"):
             estimator.fit(bad)
@@ -156,7 +163,7 @@ def check_bad_real_or_complex_array_is_refused(estimator, xp):
         pytest.skip("array_api_support is False")
     for X in (table.make_table()[0], make_complex_table()):
         infinite, missing = X.copy(), X.copy()
-        infinite[0, 0], missing[-1, -1] = np.inf, np.nan
+        infinite[0, 0], missing[-1, -1] = np.inf, never_good(estimator)
         bad_tables = [infinite, missing, X[:, 0], X[:0], X[:, :0]]
         for bad in bad_tables:
             with pytest.raises(ValueError, match=r"\w"):
@@ -172,7 +179,7 @@ def check_failed_fit_leaves_the_earlier_fit_usable(estimator):
     estimator.fit(X, y)
     before = outputs(estimator, X)
     bad_rows = X.copy()
-    bad_rows[-1, 0] = np.nan
+    bad_rows[-1, 0] = never_good(estimator)
     for bad in (bad_rows, X[0], X[:0], X * 0.0):
         with pytest.raises(ValueError, match=r"\w"):
             estimator.fit(bad, y[: len(bad)])

@@ -52,7 +52,17 @@ def test_singular_values_are_drawn_on_a_logarithmic_axis(fitted):
     assert display.ax_.get_yscale() == "log"
     heights = np.concatenate([line.get_ydata() for line in display.ax_.lines])
     np.testing.assert_allclose(heights, model.singular_values_)
-    assert "dimension 1" in display.ax_.get_title()
+    ratio = model.singular_value_ratio_
+    assert display.ax_.get_title() == f"second / first value: {ratio:.3g}"
+
+
+@pytest.mark.filterwarnings("ignore:The gains are not determined", "ignore:2 snapshots of 20")
+def test_the_picture_says_when_the_gains_are_not_determined(rng):
+    noise = SelfCalibrationLS().fit(rng.standard_normal((30, 20)))
+    few = SelfCalibrationLS(n_atoms=12).fit(rng.standard_normal((2, 20)))
+    titles = [SingularGapDisplay.from_estimator(m).ax_.get_title() for m in (noise, few)]
+    assert titles[0].startswith("gains not determined\nsecond / first value: 1.")
+    assert titles[1] == "gains not determined\nspace of solutions: dimension 4"
 
 
 @pytest.mark.parametrize("model", ["repeated", "diverse", "snapshots", "blind_deconvolution"])

@@ -69,7 +69,7 @@ class PCASettings(NamedTuple):
     """Most steps of "randomized"."""
     n_oversamples: int = 10
     """Extra directions that "randomized" keeps at a restart, and that low-rank moments keep."""
-    seed: np.random.SeedSequence | int | None = None
+    seed: int | None = None
     """Start of "randomized"."""
 
     def whole_count(self) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 from ..._array import Array, array_namespace, conj, double, fft_of, is_complex, move_like
 
 __all__ = [
+    "ChosenSnapshots",
     "ConvolutionStack",
     "FourierStack",
     "HadamardStack",
@@ -25,6 +26,7 @@ __all__ = [
     "OperatorStack",
     "SensingStack",
     "TransformedStack",
+    "WeightedStack",
     "cosine_basis",
     "walsh_hadamard",
 ]
@@ -348,6 +350,74 @@ class LiveSensors(SensingStack):
         return array_namespace(A).take(A, move_like(self.kept, A), axis=1)
 
 
+class ChosenSnapshots(SensingStack):
+    """A stack of one map for each snapshot, without those of some snapshots.
+
+    Parameters
+    ----------
+    inner : SensingStack
+        Maps of all snapshots.
+    chosen : ndarray of shape (n_snapshots,) of bool
+        Which to keep.
+    """
+
+    def __init__(self, inner: SensingStack, chosen: np.ndarray) -> None:
+        self.inner = inner
+        self.kept = np.flatnonzero(chosen)
+        self.place = np.where(chosen, np.cumsum(chosen) - 1, len(self.kept))
+        self.shape = (len(self.kept), *inner.shape[1:])
+        self.is_complex, self.is_fast = inner.is_complex, inner.is_fast
+
+    def _apply(self, x: Array) -> Array:
+        return self._mapped(x, self.inner.apply)
+
+    def _adjoint(self, y: Array) -> Array:
+        return self._mapped(y, self.inner.adjoint)
+
+    def _mapped(self, rows: Array, inner: Any) -> Array:
+        xp = array_namespace(rows)
+        rows = xp.broadcast_to(rows, (len(self.kept), rows.shape[1]))
+        padded = xp.concat([rows, xp.zeros_like(rows[:1, :])], axis=0)
+        images = inner(xp.take(padded, move_like(self.place, rows), axis=0))
+        return xp.take(images, move_like(self.kept, rows), axis=0)
+
+    def _column_energy(self) -> float:
+        return self.inner.column_energy()
+
+    def _matrices(self, like: Array) -> Array:
+        A = self.inner.matrices(like)
+        return array_namespace(A).take(A, move_like(self.kept, A), axis=0)
+
+
+class WeightedStack(SensingStack):
+    """A stack whose rows are multiplied by numbers: roots of the weights of measurements.
+
+    Parameters
+    ----------
+    inner : SensingStack
+        Maps to the sensors: one, or as many as snapshots.
+    roots : array of shape (n_snapshots, n_sensors)
+        Zero where nothing was measured.
+    """
+
+    def __init__(self, inner: SensingStack, roots: Array) -> None:
+        self.inner, self.roots = inner, roots
+        self.shape = (roots.shape[0], *inner.shape[1:])
+        self.is_complex, self.is_fast = inner.is_complex, inner.is_fast
+
+    def _apply(self, x: Array) -> Array:
+        return self.roots * self.inner.apply(x)
+
+    def _adjoint(self, y: Array) -> Array:
+        return self.inner.adjoint(self.roots * y)
+
+    def _column_energy(self) -> float:
+        return self.inner.column_energy() * float(array_namespace(self.roots).mean(self.roots**2))
+
+    def _matrices(self, like: Array) -> Array:
+        return self.roots[:, :, None] * self.inner.matrices(like)
+
+
 def walsh_hadamard(x: Array) -> Array:
     """Orthonormal Walsh-Hadamard transform of the rows, its own inverse.
 
@@ -386,6 +456,14 @@ def cosine_basis(n_sensors: int, n_atoms: int) -> np.ndarray:
     -------
     A : ndarray of shape (n_sensors, n_atoms)
         Orthonormal columns, the first one constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from subspace_learn.inverse import cosine_basis
+    >>> A = cosine_basis(8, 3)
+    >>> bool(np.allclose(A.T @ A, np.eye(3)))
+    True
     """
     angles = np.pi * np.outer(np.arange(n_sensors) + 0.5, np.arange(n_atoms)) / n_sensors
     A = np.cos(angles) * (2.0 / n_sensors) ** 0.5

@@ -228,3 +228,18 @@ def test_a_series_has_mean_square_one_and_a_tenth_of_its_length_for_lags(xp, rng
     g, n_lags = unit_series(xp.asarray(300 * rng.normal(size=57)), None, "bump")
     assert n_lags == 5
     assert np.mean(xp.numpy(g) ** 2) == pytest.approx(1.0, rel=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("g", "n_lags"),
+    [
+        (np.ones((4, 2)), 1),
+        (np.array([1.0, np.nan, 2.0, 3.0]), 1),
+        (np.array([1.0, np.inf, 2.0, 3.0]), 1),
+        (np.arange(4.0), 4),
+        (np.arange(4.0), 0),
+    ],
+)
+def test_a_series_with_gaps_or_too_short_is_refused(g, n_lags):
+    with pytest.raises(ValueError, match=f"finite series longer than n_lags={n_lags}"):
+        unit_series(g, n_lags, "bump")

@@ -8,24 +8,19 @@ has a closed form when the other is known.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from ...._array import Array, array_namespace, conj, device_of, is_complex
-from ..lsqr import lsqr
-from ..sensing import SensingStack
+from ..sensing import SensingStack, WeightedStack
+from .lsqr import lsqr
+from .system import CalibrationOptions
 
-__all__ = ["LeastSquaresHow", "recovered_signals", "refined", "updated_gains"]
-
-
-class LeastSquaresHow(NamedTuple):
-    """How signals are found for known gains."""
-
-    solver: str = "schur"
-    """"lsqr" applies the maps; any other solves normal equations, with one correction."""
-    tol: float = 1e-10
-    """Of LSQR."""
-    max_iter: int = 1000
-    """Of LSQR."""
+__all__ = [
+    "error_after_best_scalar",
+    "recovered_signals",
+    "refined",
+    "updated_gains",
+    "weighted_signals",
+]
 
 
 def refined(
@@ -33,11 +28,9 @@ def refined(
     x: Array,
     stack: SensingStack,
     n_steps: int,
+    options: CalibrationOptions,
     *,
-    shared_signal: bool,
-    gain_basis: Array | None = None,
     penalty: Array | None = None,
-    how: LeastSquaresHow | None = None,
     report: Callable[[str], None] = lambda message: None,
 ) -> tuple[Array, Array]:
     """Alternate gains and signals; no step raises the misfit (penalties included).
@@ -52,14 +45,10 @@ def refined(
         The maps.
     n_steps : int
         How often, at least once.
-    shared_signal : bool
-        Whether all snapshots measure the same signal.
-    gain_basis : array of shape (m, k), default=None
-        B, where ``d = B h`` is known.
+    options : CalibrationOptions
+        As for `recovered_signals`, and the basis of the gains.
     penalty : array of shape (q, n), default=None
         Weights of the squared signals.
-    how : LeastSquaresHow, default=None
-        How signals are found.
     report : callable, default does nothing
         Gets a line of text now and then.
 
@@ -72,8 +61,8 @@ def refined(
     """
     xp = array_namespace(Y)
     for step in range(n_steps):
-        d = updated_gains(Y, stack.apply(x), gain_basis)
-        x = recovered_signals(Y, d, stack, shared_signal=shared_signal, penalty=penalty, how=how)
+        d = updated_gains(Y, stack.apply(x), options.gain_basis)
+        x = recovered_signals(Y, d, stack, options, penalty=penalty)
         if step % 10 == 0:
             misfit = float(xp.linalg.vector_norm(Y - d * stack.apply(x)))
             report(f"refining step {step}: misfit {misfit:.6g}")
@@ -116,10 +105,9 @@ def recovered_signals(
     Y: Array,
     d: Array,
     stack: SensingStack,
+    options: CalibrationOptions,
     *,
-    shared_signal: bool,
     penalty: Array | None = None,
-    how: LeastSquaresHow | None = None,
 ) -> Array:
     """Signals behind measurements of sensors with known gains: ``argmin |y_l - d A_l x_l|``.
 
@@ -131,12 +119,11 @@ def recovered_signals(
         Gains, finite.
     stack : SensingStack
         The maps.
-    shared_signal : bool
-        Whether all snapshots measure the same signal.
+    options : CalibrationOptions
+        Whether they share one signal; "lsqr" applies the maps, any other solver takes normal
+        equations, with one correction.
     penalty : array of shape (q, n), default=None
         Weights of the squared signals.
-    how : LeastSquaresHow, default=None
-        How they are found; None means normal equations.
 
     Returns
     -------
@@ -147,9 +134,10 @@ def recovered_signals(
     p, n = Y.shape[0], stack.shape[2]
     dtype = xp.complex128 if stack.is_complex or is_complex(Y) or is_complex(d) else xp.float64
     Y, d = xp.astype(Y, dtype), xp.astype(d, dtype)
+    shared_signal = options.shared_signal
     q = 1 if shared_signal else p
-    if how is not None and how.solver == "lsqr":
-        return _signals_by_lsqr(Y, d, stack, (q, n), penalty, how)
+    if options.solver == "lsqr":
+        return _signals_by_lsqr(Y, d, stack, (q, n), penalty, options)
     A = xp.astype(d[:, None] * stack.matrices(Y), dtype)
     Ah = conj(xp.matrix_transpose(A))
     G = Ah @ A
@@ -172,13 +160,49 @@ def recovered_signals(
     return x[:, :, 0]
 
 
+def weighted_signals(
+    Y: Array,
+    d: Array,
+    stack: SensingStack,
+    options: CalibrationOptions,
+    weights: Array | None = None,
+) -> tuple[Array, Array]:
+    """Signals behind measurements with weights, and what they leave unexplained.
+
+    Parameters
+    ----------
+    Y : array of shape (p, m)
+        Measurements; zero where nothing was measured.
+    d : array of shape (m,)
+        Gains; zero for sensors that have none.
+    stack : SensingStack
+        The maps.
+    options : CalibrationOptions
+        As for `recovered_signals`.
+    weights : array of shape (p, m), default=None
+        Of the squared misfits; None means ones.
+
+    Returns
+    -------
+    x : array of shape (q, n)
+        Signals.
+    residual : array of shape (p, m)
+        ``y - d A x``.
+    """
+    rows, maps = Y, stack
+    if weights is not None:
+        rows, maps = weights**0.5 * Y, WeightedStack(stack, weights**0.5)
+    x = recovered_signals(rows, d, maps, options)
+    return x, Y - d * stack.apply(x)
+
+
 def _signals_by_lsqr(
     Y: Array,
     d: Array,
     stack: SensingStack,
     shape: tuple[int, int],
     penalty: Array | None,
-    how: LeastSquaresHow,
+    options: CalibrationOptions,
 ) -> Array:
     xp = array_namespace(Y)
     roots = None if penalty is None else penalty**0.5
@@ -202,5 +226,32 @@ def _signals_by_lsqr(
     b = xp.reshape(Y, (-1,))
     if roots is not None:
         b = xp.concat([b, xp.zeros((shape[0] * shape[1],), dtype=b.dtype, device=device_of(b))])
-    found = lsqr(matvec, rmatvec, b, tol=how.tol, max_iter=how.max_iter)
+    found = lsqr(matvec, rmatvec, b, tol=options.tol, max_iter=options.max_iter)
     return xp.reshape(found.x, shape)
+
+
+def error_after_best_scalar(estimate: Array, truth: Array) -> float:
+    """Relative error of an estimate that is known up to one scalar.
+
+    Parameters
+    ----------
+    estimate, truth : array
+        Of one shape.
+
+    Returns
+    -------
+    error : float
+        ``min over a of |a estimate - truth| / |truth|``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from subspace_learn.inverse import error_after_best_scalar
+    >>> error_after_best_scalar(np.array([2j, 4j]), np.array([1.0, 2.0]))
+    0.0
+    """
+    xp = array_namespace(estimate, truth)
+    estimate, truth = xp.reshape(estimate, (-1,)), xp.reshape(truth, (-1,))
+    factor = xp.sum(conj(estimate) * truth) / xp.sum(xp.abs(estimate) ** 2)
+    gap = xp.linalg.vector_norm(factor * estimate - truth)
+    return float(gap / xp.linalg.vector_norm(truth))

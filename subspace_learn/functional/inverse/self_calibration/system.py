@@ -17,10 +17,44 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ...._array import Array, array_namespace, conj, double, is_complex, move_like
+from ...._array import Array, array_namespace, conj, is_complex, move_like
 from ..sensing import SensingStack
 
-__all__ = ["BalancedSystem", "Spectrum", "balanced_system", "random_block"]
+__all__ = [
+    "BalancedSystem",
+    "CalibrationOptions",
+    "Spectrum",
+    "normalised",
+    "random_block",
+    "solution",
+]
+
+
+class CalibrationOptions(NamedTuple):
+    """What is asked of a calibration, checked against the measurements."""
+
+    method: str = "ls"
+    """"ls" or "svd"."""
+    solver: str = "schur"
+    """"schur" or "lsqr"."""
+    shared_signal: bool = False
+    """Whether all snapshots measure one signal."""
+    normalization: Array | None = None
+    """w of ``w^H s = 1``, (m,); None with method "svd" means unit mean of ``|s|^2``."""
+    gain_basis: Array | None = None
+    """B of ``d = B h``, (m, k)."""
+    loss: str = "squared"
+    """"squared", or "robust" against outliers."""
+    sparsity: float = 0.0
+    """Weight of ``sum |x|``, as a share of ``max |A^H y|``."""
+    refine: int = 0
+    """Alternating steps on the true misfit."""
+    damp: float = 0.0
+    """Weight of ``|x|``, relative to the columns of the system."""
+    tol: float = 1e-10
+    """Where iterations stop."""
+    max_iter: int = 1000
+    """Most steps of one run of LSQR."""
 
 
 class Spectrum(NamedTuple):
@@ -31,6 +65,13 @@ class Spectrum(NamedTuple):
     null_dim: int
     """Dimension of the space of solutions, the one scalar that is never known included: 1 is
     good."""
+
+    @property
+    def ratio(self) -> float:
+        """The second value over the first: below about 2 the solution is one of many directions."""
+        first, second = self.values[0], self.values[min(1, len(self.values) - 1)]
+        # what is below rounding tells nothing, and two zeros are no answer
+        return float(second / max(first, 1e-15)) if self.null_dim == 1 else 1.0
 
 
 class Solver(Protocol):
@@ -92,10 +133,18 @@ class BalancedSystem:
         Whether all snapshots measure the same signal.
     penalty : array of shape (q, n), default=None
         Weights of ``sum r^2 |x|^2``, added to the misfit; q = 1 for a shared signal, else p.
+    n_measured : int, default=None
+        How many of the measurements have a weight; None means all.
     """
 
     def __init__(
-        self, Y: Array, stack: SensingStack, *, shared_signal: bool, penalty: Array | None = None
+        self,
+        Y: Array,
+        stack: SensingStack,
+        *,
+        shared_signal: bool,
+        penalty: Array | None = None,
+        n_measured: int | None = None,
     ) -> None:
         xp = array_namespace(Y)
         self.stack, self.shared_signal = stack, shared_signal
@@ -110,17 +159,10 @@ class BalancedSystem:
             self.Y = xp.astype(self.Y, xp.complex128)
         self.penalty = None if penalty is None else penalty / energy
         # looked up once: at 500 sensors the look-ups would cost as much as the transforms
-        self._xp, self._Y_conj = xp, conj(self.Y)
-
-    @property
-    def n_unknowns(self) -> int:
-        """Number of entries of z."""
-        return self.n_sensors + self.n_signals * self.n_atoms
-
-    @property
-    def n_equations(self) -> int:
-        """Number of rows of T, penalties not counted."""
-        return self.n_snapshots * self.n_sensors
+        self.xp, self.Y_conj = xp, conj(self.Y)
+        self.n_unknowns = self.n_sensors + self.n_signals * self.n_atoms
+        self.n_equations = self.n_snapshots * self.n_sensors
+        self.n_measured = self.n_equations if n_measured is None else n_measured
 
     def split(self, z: Array) -> tuple[Array, Array]:
         """Cut a flat vector into its two parts.
@@ -137,7 +179,7 @@ class BalancedSystem:
         x : array of shape (q, n)
             Signals.
         """
-        xp = self._xp
+        xp = self.xp
         m = self.n_sensors
         return z[:m], xp.reshape(z[m:], (self.n_signals, self.n_atoms))
 
@@ -156,7 +198,7 @@ class BalancedSystem:
         z : array of shape (n_unknowns,)
             Of the dtype of x.
         """
-        xp = self._xp
+        xp = self.xp
         s = s if s.dtype == x.dtype else xp.astype(s, x.dtype)
         return xp.concat([s, xp.reshape(x, (-1,))])
 
@@ -191,7 +233,7 @@ class BalancedSystem:
         r : array of shape (n_rows,)
             Flat.
         """
-        xp = self._xp
+        xp = self.xp
         s, x = self.split(z)
         rows = xp.reshape(self.Y * s - self.stack.apply(x / self.x_scale), (-1,))
         if self.penalty is None:
@@ -211,10 +253,10 @@ class BalancedSystem:
         z : array of shape (n_unknowns,)
             Flat.
         """
-        xp = self._xp
+        xp = self.xp
         n_rows = self.n_equations
         R = xp.reshape(r[:n_rows], (self.n_snapshots, self.n_sensors))
-        s = xp.sum(self._Y_conj * R, axis=0)
+        s = xp.sum(self.Y_conj * R, axis=0)
         x = self.stack.adjoint(R)
         if self.shared_signal:
             x = xp.sum(x, axis=0, keepdims=True)
@@ -231,31 +273,7 @@ class BalancedSystem:
         null_dim : int
             Unknowns minus equations, at least 1.
         """
-        return max(1, self.n_unknowns - self.n_equations)
-
-
-def balanced_system(
-    Y: Array, stack: SensingStack, *, shared_signal: bool, penalty: Array | None = None
-) -> BalancedSystem:
-    """Make a `BalancedSystem` from measurements of any float width.
-
-    Parameters
-    ----------
-    Y : array of shape (p, m)
-        Measurements, none of the columns zero.
-    stack : SensingStack
-        The maps A_l.
-    shared_signal : bool
-        Whether all snapshots measure the same signal.
-    penalty : array of shape (q, n), default=None
-        Weights of the squared signals.
-
-    Returns
-    -------
-    system : BalancedSystem
-        In double precision.
-    """
-    return BalancedSystem(double(Y), stack, shared_signal=shared_signal, penalty=penalty)
+        return max(1, self.n_unknowns - self.n_measured)
 
 
 def random_block(system: BalancedSystem, n_columns: int) -> Array:
@@ -279,3 +297,53 @@ def random_block(system: BalancedSystem, n_columns: int) -> Array:
     if is_complex(system.Y):
         block = block + 1j * rng.standard_normal(shape)
     return move_like(block, system.Y)
+
+
+def solution(solver: Solver, system: BalancedSystem, options: CalibrationOptions) -> Array:
+    """Solve for the balanced unknowns, up to a factor.
+
+    Parameters
+    ----------
+    solver : Solver
+        Of this system.
+    system : BalancedSystem
+        Says what is balanced.
+    options : CalibrationOptions
+        Method and normalisation.
+
+    Returns
+    -------
+    z : array of shape (n_unknowns,)
+        Balanced unknowns.
+    """
+    if options.method == "svd":
+        return solver.smallest()
+    return solver.constrained(options.normalization / system.s_scale)
+
+
+def normalised(s: Array, x: Array, w: Array | None) -> tuple[Array, Array]:
+    """Fix the scalar: ``w^H s = 1``, else unit mean of ``|s|^2`` and the first s positive.
+
+    Parameters
+    ----------
+    s : array of shape (m,)
+        Inverse gains.
+    x : array of shape (q, n)
+        Signals.
+    w : array of shape (m,) or None
+        Normalisation.
+
+    Returns
+    -------
+    s : array of shape (m,)
+        Inverse gains.
+    x : array of shape (q, n)
+        Signals.
+    """
+    xp = array_namespace(x)
+    if w is not None:
+        factor = xp.sum(conj(w) * s)
+    else:
+        first = s[0] / xp.abs(s[0])
+        factor = first * xp.mean(xp.abs(s) ** 2) ** 0.5
+    return s / factor, x / factor

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 from subspace_learn.functional.inverse.self_calibration.calibration import (
-    Request,
     calibrated,
-    error_after_best_scalar,
     live_sensors,
     resolved_solver,
 )
-from subspace_learn.functional.inverse.self_calibration.dense import dense_matrix
-from subspace_learn.functional.inverse.self_calibration.system import balanced_system
+from subspace_learn.functional.inverse.self_calibration.system import (
+    BalancedSystem,
+    CalibrationOptions,
+)
 from subspace_learn.functional.inverse.sensing import FourierStack, MatrixStack
+from subspace_learn.inverse import error_after_best_scalar
 from tests.functional.inverse.self_calibration.cases import (
     MODELS,
     case,
@@ -23,6 +24,7 @@ from tests.functional.inverse.self_calibration.cases import (
     noisy,
     reference,
 )
+from tests.functional.inverse.self_calibration.dense import dense_matrix
 
 SOLVERS = ("dense", "schur", "lsqr")
 # (n_sensors, n_atoms, n_snapshots): well above the counting bound, and exactly at it
@@ -32,8 +34,9 @@ AT_BOUND = {"repeated": (15, 16, 2), "diverse": (9, 5, 2), "snapshots": (9, 5, 2
 
 def solve(Y, stack, model, method="ls", solver="schur", **options):
     w = options.pop("w", reference(Y.shape[1]) if method == "ls" else None)
-    request = Request(method=method, solver=solver, w=w, **options)
-    return calibrated(Y, stack, request, shared_signal=model == "repeated")
+    shared = model == "repeated"
+    options = {"method": method, "solver": solver, "shared_signal": shared, **options}
+    return calibrated(Y, stack, CalibrationOptions(normalization=w, **options))
 
 
 def errors(found, d, x):
@@ -50,7 +53,7 @@ def test_exact_measurements_give_exact_gains_and_signals(rng, model, kind, metho
     # direct solvers: rounding times the condition number (up to 1e2, squared by "schur");
     # LSQR: its tol times the same
     assert max(errors(found, d, x)) <= {"dense": 1e-12, "schur": 1e-10, "lsqr": 1e-8}[solver]
-    assert found.null_dim == 1
+    assert found.spectrum.null_dim == 1
     assert found.converged
     assert found.residual_norm <= 1e-8 * np.linalg.norm(Y)
 
@@ -66,7 +69,7 @@ def test_it_is_exact_at_the_counting_bound(rng, model, method, solver):
     Y, stack, d, x = case(rng, model, m, n, p)
     found = solve(Y, stack, model, method, solver, tol=1e-13)
     assert max(errors(found, d, x)) <= 1e-8
-    assert found.null_dim == 1
+    assert found.spectrum.null_dim == 1
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -80,14 +83,14 @@ def test_below_the_bound_the_dimension_of_the_solutions_is_told(
 ):
     Y, stack, _, _ = case(rng, model, m, n, p)
     found = solve(noisy(rng, Y, snr_db), stack, model, solver=solver)
-    assert found.null_dim == null_dim
+    assert found.spectrum.null_dim == null_dim
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_equal_snapshots_count_once(rng, solver):
     Y, stack, _, _ = case(rng, "snapshots", 16, 8, 1)
     found = solve(np.repeat(Y, 4, axis=0), stack, "snapshots", solver=solver)
-    assert found.null_dim > 1
+    assert found.spectrum.null_dim > 1
 
 
 @pytest.mark.parametrize("penalty", [{}, {"damp": 0.1}])
@@ -105,9 +108,9 @@ def test_solvers_agree_in_noise(rng, model, method, penalty):
         np.testing.assert_allclose(other.gains, dense.gains, rtol=0, atol=1e-8)
         np.testing.assert_allclose(other.signals, dense.signals, rtol=0, atol=1e-8)
         assert other.residual_norm == pytest.approx(dense.residual_norm, rel=1e-8)
-        assert other.singular_values[0] == pytest.approx(dense.singular_values[0], rel=0.01)
+        assert other.spectrum.values[0] == pytest.approx(dense.spectrum.values[0], rel=0.01)
         # an estimate from above where it is iterative
-        assert other.singular_values[1] == pytest.approx(dense.singular_values[1], rel=0.03)
+        assert other.spectrum.values[1] == pytest.approx(dense.spectrum.values[1], rel=0.03)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -116,7 +119,7 @@ def test_the_operator_is_the_dense_matrix_and_the_truth_is_its_null_vector(rng, 
     q = x.shape[0]
     penalty = rng.uniform(1, 2, size=(q, 4))
     for weights in (None, penalty):
-        system = balanced_system(Y, stack, shared_signal=model == "repeated", penalty=weights)
+        system = BalancedSystem(Y, stack, shared_signal=model == "repeated", penalty=weights)
         T = dense_matrix(system)
         z, r = gaussian(rng, T.shape[1]), gaussian(rng, T.shape[0])
         np.testing.assert_allclose(system.image(z), T @ z, atol=1e-12)
@@ -164,7 +167,7 @@ def test_equal_gains_leave_ordinary_least_squares(rng):
 def test_first_singular_value_grows_with_the_noise_and_the_second_does_not(rng):
     Y, stack, _, _ = case(rng, "repeated", 64, 16, 4)
     values = np.stack(
-        [solve(noisy(rng, Y, snr), stack, "repeated").singular_values[:2] for snr in (80, 60, 40)]
+        [solve(noisy(rng, Y, snr), stack, "repeated").spectrum.values[:2] for snr in (80, 60, 40)]
     )
     ratios = values[1:, 0] / values[:-1, 0]
     np.testing.assert_allclose(ratios, 10, rtol=0.3)  # other draws of the noise
@@ -252,12 +255,11 @@ def test_every_library_gives_the_same(xp, rng, model, solver):
     Y = noisy(rng, Y, 40)
     Y[:, 7] = 0
     wanted = solve(Y, stack, model, solver=solver, refine=2)
-    request = Request(solver=solver, w=xp.asarray(reference(20)), refine=2)
-    found = calibrated(
-        xp.asarray(Y), MatrixStack(xp.asarray(stack.A)), request, shared_signal=model == "repeated"
-    )
+    w, shared = xp.asarray(reference(20)), model == "repeated"
+    options = CalibrationOptions(solver=solver, shared_signal=shared, normalization=w, refine=2)
+    found = calibrated(xp.asarray(Y), MatrixStack(xp.asarray(stack.A)), options)
     assert xp.owns(found.gains)
     assert xp.owns(found.signals)
     np.testing.assert_allclose(xp.numpy(found.gains), wanted.gains, atol=1e-8)
     np.testing.assert_allclose(xp.numpy(found.signals), wanted.signals, atol=1e-8)
-    np.testing.assert_allclose(found.singular_values[:2], wanted.singular_values[:2], rtol=0.02)
+    np.testing.assert_allclose(found.spectrum.values[:2], wanted.spectrum.values[:2], rtol=0.02)

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from subspace_learn.functional.inverse.self_calibration.calibration import (
-    Request,
     calibrated,
-    error_after_best_scalar,
 )
 from subspace_learn.functional.inverse.self_calibration.fourier import (
     filter_of,
@@ -18,30 +16,31 @@ from subspace_learn.functional.inverse.self_calibration.fourier import (
     spectra,
 )
 from subspace_learn.functional.inverse.self_calibration.misfit import (
-    LeastSquaresHow,
     recovered_signals,
     refined,
     updated_gains,
 )
+from subspace_learn.functional.inverse.self_calibration.system import CalibrationOptions
 from subspace_learn.functional.inverse.sensing import MatrixStack
+from subspace_learn.inverse import error_after_best_scalar
 from tests.functional.inverse.self_calibration.cases import MODELS, case, gaussian, mean, noisy
 
 SIZE = (48, 12, 4)
 
 
 def solve(Y, stack, model, **options):
-    request = Request(**{"w": mean(Y.shape[1]), **options})
-    return calibrated(Y, stack, request, shared_signal=model == "repeated")
+    options = {"normalization": mean(Y.shape[1]), **options}
+    return calibrated(Y, stack, CalibrationOptions(shared_signal=model == "repeated", **options))
 
 
-@pytest.mark.parametrize("solver", ["dense", "lsqr"])
+@pytest.mark.parametrize("solver", ["schur", "lsqr"])
 @pytest.mark.parametrize("model", MODELS)
 def test_signals_of_known_gains_are_least_squares(rng, model, solver):
     Y, stack, d, _ = case(rng, model, *SIZE)
     Y = noisy(rng, Y, 10)
     shared = model == "repeated"
-    how = LeastSquaresHow(solver, 1e-13, 1000)
-    given = recovered_signals(Y, d, stack, shared_signal=shared, how=how)
+    options = CalibrationOptions(solver=solver, shared_signal=shared, tol=1e-13)
+    given = recovered_signals(Y, d, stack, options)
     A = np.broadcast_to(d[:, None] * stack.A, (4, 48, 12))
     if shared:
         wanted = np.linalg.lstsq(A.reshape(-1, 12), Y.ravel())[0][None]
@@ -62,14 +61,14 @@ def test_penalised_signals_are_those_of_ridge_regression(rng, model):
         for (a, y), r in zip(rows, penalty, strict=True)
     ]
     for solver in ("schur", "lsqr"):
-        how = LeastSquaresHow(solver, 1e-13, 1000)
-        given = recovered_signals(Y, d, stack, shared_signal=shared, penalty=penalty, how=how)
+        options = CalibrationOptions(solver=solver, shared_signal=shared, tol=1e-13)
+        given = recovered_signals(Y, d, stack, options, penalty=penalty)
         np.testing.assert_allclose(given, wanted, atol=1e-10)
 
 
 def test_more_atoms_than_equations_give_the_signal_of_least_norm(rng):
     A, y = gaussian(rng, 1, 6, 10), gaussian(rng, 1, 6)
-    given = recovered_signals(y, np.ones(6), MatrixStack(A), shared_signal=False)
+    given = recovered_signals(y, np.ones(6), MatrixStack(A), CalibrationOptions())
     np.testing.assert_allclose(given[0], np.linalg.pinv(A[0]) @ y[0], atol=1e-10)
 
 
@@ -93,7 +92,8 @@ def test_refining_never_raises_the_misfit(rng, model):
     x = solve(Y, stack, model).signals
     misfits = []
     for n_steps in (1, 2, 5, 20):
-        d, better = refined(Y, x, stack, n_steps, shared_signal=model == "repeated")
+        options = CalibrationOptions(shared_signal=model == "repeated")
+        d, better = refined(Y, x, stack, n_steps, options)
         misfits.append(np.linalg.norm(Y - d * stack.apply(better)))
     assert np.all(np.diff(misfits) <= 1e-12)
     start = solve(Y, stack, model).residual_norm
@@ -132,9 +132,11 @@ def test_a_sparse_signal_is_found_below_the_counting_bound(rng, solver):
     x[0, [3, 17, 40]] = [1.0, -0.8j, 0.6]
     Y = d * stack.apply(x)
     lines = []
-    request = Request(solver=solver, w=mean(m), sparsity=1e-3, max_iter=3000)
-    found = calibrated(Y, stack, request, shared_signal=True, report=lines.append)
-    assert found.null_dim == 16
+    options = CalibrationOptions(
+        solver=solver, shared_signal=True, normalization=mean(m), sparsity=1e-3, max_iter=3000
+    )
+    found = calibrated(Y, stack, options, report=lines.append)
+    assert found.spectrum.null_dim == 16
     assert error_after_best_scalar(found.signals, x) < 0.02
     largest = np.argsort(abs(found.signals[0]))[-3:]
     assert set(largest.tolist()) == {3, 17, 40}

@@ -6,9 +6,10 @@ and for checking the others; no squares are formed, so it is the most accurate.
 
 from __future__ import annotations
 
-from ...._array import Array, array_namespace, conj, device_of, to_numpy
-from ..lsqr import with_square
-from .system import BalancedSystem, Spectrum
+from subspace_learn._array import Array, array_namespace, conj, device_of, to_numpy
+from subspace_learn.functional.inverse.self_calibration import calibration
+from subspace_learn.functional.inverse.self_calibration.schur import with_square
+from subspace_learn.functional.inverse.self_calibration.system import BalancedSystem, Spectrum
 
 __all__ = ["DenseSolver", "dense_matrix"]
 
@@ -109,3 +110,7 @@ def dense_matrix(system: BalancedSystem) -> Array:
     weights = xp.reshape(system.penalty, (-1,)) ** 0.5
     rows = xp.concat([xp.zeros((q * n, m), **here), xp.eye(q * n, **here) * weights], axis=1)
     return xp.concat([T, xp.astype(rows, T.dtype)], axis=0)
+
+
+# Tests ask for the yardstick by name, as for the solvers of the package.
+calibration._SOLVERS["dense"] = lambda system, options: DenseSolver(system)

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import scipy.sparse.linalg
 
-from subspace_learn.functional.inverse.lsqr import (
-    lsqr,
-    smallest_singular_value,
+from subspace_learn.functional.inverse.self_calibration.lsqr import lsqr, smallest_singular_value
+from subspace_learn.functional.inverse.self_calibration.schur import (
     smallest_singular_vectors,
     with_square,
 )

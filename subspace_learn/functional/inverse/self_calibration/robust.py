@@ -1,0 +1,125 @@
+"""Self-calibration that outliers do not decide: measurements are weighted anew until that settles.
+
+Least squares with weights ``(1 - (r / 4.685 sigma)^2)^2`` (Tukey's bisquare) of the last residuals
+``r = |y - d A x|``, zero from 4.685 sigma on; sigma is their median, in units of a normal
+deviation. Such a loss has local minima. Three starts weigh down what is large for its sensor and
+its snapshot, more or less strictly; the fit with the smallest sigma is taken. A loss that only
+grows more slowly (Huber's) fails here: y stands in the matrix, and an outlier moves its own column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ...._array import Array, move_like, to_numpy
+
+__all__ = ["bisquare_weights", "reweighted", "starting_weights"]
+
+# 95 % of the efficiency of least squares on normal noise; no weight is zero, lest a sensor vanish
+_CUT, _LEAST = 4.685, 1e-8
+_STARTS = (2.0, 1.0, 0.5)
+_STEPS, _SETTLED = 50, 1e-6
+# A sensor with less than this share of its weights says nothing: its gain would be chance.
+_SET_ASIDE = 0.2
+
+
+def starting_weights(sizes: np.ndarray, cut: float) -> np.ndarray:
+    """Weights of measurements by their size alone.
+
+    Parameters
+    ----------
+    sizes : ndarray of shape (p, m)
+        Absolute values; NaN where nothing was measured.
+    cut : float
+        What is larger than this many times the usual size of its sensor and snapshot gets less
+        than full weight.
+
+    Returns
+    -------
+    weights : ndarray of shape (p, m)
+        In (0, 1]; zero where nothing was measured.
+    """
+    relative = sizes / np.maximum(_median(sizes, axis=0), 1e-300)
+    relative = relative / np.maximum(_median(relative, axis=1), 1e-300)
+    weights = np.minimum(1.0, cut / np.maximum(relative, 1e-300)) ** 2
+    return np.where(np.isnan(sizes), 0.0, np.maximum(weights, _LEAST))
+
+
+def bisquare_weights(residuals: np.ndarray, sigma: float) -> np.ndarray:
+    """Tukey's weights of residuals.
+
+    Parameters
+    ----------
+    residuals : ndarray of shape (p, m)
+        Absolute values; NaN where nothing was measured.
+    sigma : float
+        Their usual size.
+
+    Returns
+    -------
+    weights : ndarray of shape (p, m)
+        In (0, 1]; zero where nothing was measured.
+    """
+    distance = np.minimum(residuals / (_CUT * sigma), 1.0)
+    return np.where(np.isnan(residuals), 0.0, np.maximum((1.0 - distance**2) ** 2, _LEAST))
+
+
+def reweighted(
+    fit: Callable[[Array], tuple[Array, Array]],
+    Y: Array,
+    measured: Array | None,
+    *,
+    is_complex: bool,
+    report: Callable[[str], None] = lambda message: None,
+) -> Array:
+    """Find weights that outliers do not have.
+
+    Parameters
+    ----------
+    fit : callable
+        Weights of shape (p, m) -> gains and what they leave unexplained, ``y - d A x``.
+    Y : array of shape (p, m)
+        Measurements.
+    measured : array of shape (p, m), default=None
+        1.0 where something was measured, else 0.0; None means everywhere.
+    is_complex : bool
+        Whether residuals are.
+    report : callable, default does nothing
+        Gets a line of text for each start.
+
+    Returns
+    -------
+    weights : array of shape (p, m)
+        Of the best of three starts, zero for sensors that fit the others hardly ever. Sizes of
+        residuals go through the host once a step.
+    """
+    gaps = np.zeros(Y.shape, dtype=bool) if measured is None else to_numpy(measured) == 0.0
+    sizes = np.where(gaps, np.nan, np.abs(to_numpy(Y)))
+    floor = 1e-14 * float(np.nanmax(sizes))  # exact data leave rounding
+    unit = 1 / 0.8326 if is_complex else 1 / 0.6745  # median of |noise| for unit variance
+    best, weights = np.inf, sizes
+    for cut in _STARTS:
+        new, before = starting_weights(sizes, cut), None
+        for _ in range(_STEPS):
+            gains, residual = fit(move_like(new, Y))
+            left = np.where(gaps, np.nan, np.abs(to_numpy(residual)))
+            sigma = max(unit * float(np.nanmedian(left)), floor)
+            new, gains = bisquare_weights(left, sigma), to_numpy(gains)
+            if before is not None:
+                change = np.linalg.norm(gains - before) / np.linalg.norm(gains)
+                if change <= _SETTLED:
+                    break
+            before = gains
+        report(f"robust start {cut}: usual residual {sigma:.3g}")
+        if sigma < best:
+            best, weights = sigma, new
+    spoken_for = weights.sum(axis=0) / np.maximum((~gaps).sum(axis=0), 1)
+    return move_like(np.where(spoken_for < _SET_ASIDE, 0.0, weights), Y)
+
+
+def _median(values: np.ndarray, axis: int) -> np.ndarray:
+    """Medians of what is not NaN; zero where all is."""
+    empty = np.isnan(values).all(axis=axis, keepdims=True)
+    return np.nanmedian(np.where(empty, 0.0, values), axis=axis, keepdims=True)
