@@ -20,7 +20,7 @@ __all__ = ["bisquare_weights", "reweighted", "starting_weights"]
 # 95 % of the efficiency of least squares on normal noise; no weight is zero, lest a sensor vanish
 _CUT, _LEAST = 4.685, 1e-8
 _STARTS = (2.0, 1.0, 0.5)
-_STEPS, _SETTLED = 50, 1e-6
+_STEPS, _SETTLED = 50, 1e-10
 # A sensor with less than this share of its weights says nothing: its gain would be chance.
 _SET_ASIDE = 0.2
 
