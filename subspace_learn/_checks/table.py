@@ -138,15 +138,14 @@ def check_samples(
     elif is_complex(X):
         raise ValueError(f"Complex data not supported: {name} was given dtype {X.dtype}.")
     else:
-        X = checked_features(
-            estimator, X, reset=reset, min_samples=min_samples, allow_nan=allow_nan
-        )
+        how: Any = {"reset": reset, "min_samples": min_samples, "allow_nan": allow_nan}
+        X = checked_features(estimator, X, **how)
     if sp.issparse(X) and X.format in ("csr", "csc") and not X.has_canonical_format:
         X = X.copy()  # SciPy would sort the user's own, or fail where that is read-only
         X.sum_duplicates()
     if power is not None and not settled:
-        numbers = without_nan(X) if allow_nan else X
-        check_magnitude(numbers, power=power, name=name, smallest=reset, like=computed_in)
+        known = without_nan(X) if allow_nan else X
+        check_magnitude(known, power=power, name=name, smallest=reset, like=computed_in)
     return X
 
 
