@@ -97,7 +97,7 @@ def reweighted(
     """
     gaps = np.zeros(Y.shape, dtype=bool) if measured is None else to_numpy(measured) == 0.0
     sizes = np.where(gaps, np.nan, np.abs(to_numpy(Y)))
-    floor = 1e-14 * float(np.nanmax(sizes))  # exact data leave rounding
+    floor = 1e-9 * float(np.nanmax(sizes))  # exact data leave what the solver leaves
     unit = 1 / 0.8326 if is_complex else 1 / 0.6745  # median of |noise| for unit variance
     best, weights = np.inf, sizes
     for cut in _STARTS:
