@@ -230,11 +230,3 @@ def test_weights_of_residuals_and_sizes():
     np.testing.assert_allclose(weights, [[1, 1, 1], [1, 1, 0], [1, 1 / 16, 1]])
     given = bisquare_weights(np.array([0.0, 4.685, 9.37, 100.0, np.nan]), 2.0)
     np.testing.assert_allclose(given, [1.0, 0.75**2, 1e-8, 1e-8, 0.0])
-
-
-def test_the_robust_loss_sets_nothing_of_exact_data_aside_but_outliers():
-    X, gains, _ = fields(6, 300, n_sensors=16, n_atoms=4)
-    X[3, 3] = 50 * X.std()
-    fitted = SelfCalibrationLS(n_atoms=4, loss="robust").fit(X)
-    assert np.argwhere(fitted.measurement_weights_ < 0.5).tolist() == [[3, 3]]
-    assert error_after_best_scalar(fitted.gains_, gains) < 1e-6

@@ -99,7 +99,7 @@ def reweighted(
     sizes = np.where(gaps, np.nan, np.abs(to_numpy(Y)))
     floor = 1e-9 * float(np.nanmax(sizes))  # exact data leave what the solver leaves
     unit = 1 / 0.8326 if is_complex else 1 / 0.6745  # median of |noise| for unit variance
-    best, weights = np.inf, sizes
+    best, weights = (np.inf, 0.0), sizes
     for cut in _STARTS:
         new, before = starting_weights(sizes, cut), None
         for _ in range(_STEPS):
@@ -113,8 +113,9 @@ def reweighted(
                     break
             before = gains
         report(f"robust start {cut}: usual residual {sigma:.3g}")
-        if sigma < best:
-            best, weights = sigma, new
+        rank = (sigma, -float(new.sum()))  # exact data tie: then the more is kept, the better
+        if rank < best:
+            best, weights = rank, new
     spoken_for = weights.sum(axis=0) / np.maximum((~gaps).sum(axis=0), 1)
     return move_like(np.where(spoken_for < _SET_ASIDE, 0.0, weights), Y)
 
