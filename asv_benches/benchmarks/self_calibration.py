@@ -11,8 +11,7 @@ from scipy.linalg import dft
 from sklearn.datasets import load_sample_image
 
 from subspace_learn import SelfCalibrationLS
-from subspace_learn.functional.inverse.self_calibration.calibration import error_after_best_scalar
-from subspace_learn.inverse import ConvolutionSensing, FourierSensing
+from subspace_learn.inverse import ConvolutionSensing, FourierSensing, error_after_best_scalar
 
 from .common import Quality, Speed, median_and_range
 

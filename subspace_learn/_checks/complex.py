@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from .._array import Array, is_array, is_complex, is_numpy, to_numpy
-from .magnitude import check_magnitude
-from .table import check_like, check_samples, checked_features, without_nan
+from .magnitude import check_magnitude, without_nan
+from .table import check_like, check_samples, checked_features
 
 __all__ = ["check_measurements", "check_target_is_not_complex"]
 

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from .._array import Array, array_namespace, double, is_complex, real
 
-__all__ = ["check_magnitude", "finite_result", "surely_within"]
+__all__ = ["check_magnitude", "finite_result", "surely_within", "without_nan"]
 
 _SLACK = 2.0**20  # for sums, weights of rows and the factors of a formula
 
@@ -124,6 +124,24 @@ def finite_result(result: Array, *, name: str, method: str) -> Array:
             "what was fitted, or too large. Divide X by a constant, before fit too."
         )
     return result
+
+
+def without_nan(X: Array) -> Array:
+    """Zeros in place of NaN: what is missing has no magnitude. Half infinite is not missing.
+
+    Parameters
+    ----------
+    X : array
+        Real or complex.
+
+    Returns
+    -------
+    X : array
+        The input itself if it holds no NaN.
+    """
+    xp = array_namespace(X)
+    missing = xp.isnan(X) & ~xp.isinf(X)
+    return xp.where(missing, xp.zeros_like(X), X) if bool(xp.any(missing)) else X
 
 
 _POWERS = {1: "sums of values", 2: "sums of squares", 4: "sums of fourth powers"}

@@ -44,7 +44,7 @@ from .columns import (
     refuse_what_is_no_number,
     said_where,
 )
-from .magnitude import check_magnitude, surely_within
+from .magnitude import check_magnitude, surely_within, without_nan
 
 __all__ = [
     "check_groups",
@@ -57,7 +57,6 @@ __all__ = [
     "check_table",
     "checked_features",
     "rows_of",
-    "without_nan",
 ]
 
 _FLOATS = [np.float64, np.float32]
@@ -139,23 +138,15 @@ def check_samples(
     elif is_complex(X):
         raise ValueError(f"Complex data not supported: {name} was given dtype {X.dtype}.")
     else:
-        X = checked_features(
-            estimator, X, reset=reset, min_samples=min_samples, allow_nan=allow_nan
-        )
+        how: Any = {"reset": reset, "min_samples": min_samples, "allow_nan": allow_nan}
+        X = checked_features(estimator, X, **how)
     if sp.issparse(X) and X.format in ("csr", "csc") and not X.has_canonical_format:
         X = X.copy()  # SciPy would sort the user's own, or fail where that is read-only
         X.sum_duplicates()
     if power is not None and not settled:
-        numbers = without_nan(X) if allow_nan else X
-        check_magnitude(numbers, power=power, name=name, smallest=reset, like=computed_in)
+        known = without_nan(X) if allow_nan else X
+        check_magnitude(known, power=power, name=name, smallest=reset, like=computed_in)
     return X
-
-
-def without_nan(X: Array) -> Array:
-    """Zeros in place of NaN: what is missing has no magnitude. Half infinite is not missing."""
-    xp = array_namespace(X)
-    missing = xp.isnan(X) & ~xp.isinf(X)
-    return xp.where(missing, xp.zeros_like(X), X) if bool(xp.any(missing)) else X
 
 
 def _is_plain(estimator: Any, X: np.ndarray, *, reset: bool, min_samples: int) -> bool:

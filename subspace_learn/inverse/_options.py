@@ -180,11 +180,12 @@ def warn_about(found: Calibration, estimator: Any, X: Array) -> None:
     elif not estimator.gains_determined_:
         warn(
             "The gains are not determined: the second singular value is only "
-            f"{estimator.singular_value_ratio_:.3g} times the first (singular_value_ratio_), and {n_snapshots} "
-            f"snapshots of {n_sensors} sensors with {n_atoms} atoms need {found.needed_ratio:.3g}. "
-            "Other gains explain the data as well, so do not use these. Most often the number of "
-            "atoms is wrong (try n_atoms='auto' with a named sensing), the noise is above about a "
-            "tenth of the signal, or a few measurements are far off (try loss='robust')."
+            f"{estimator.singular_value_ratio_:.3g} times the first (singular_value_ratio_), and "
+            f"{n_snapshots} snapshots of {n_sensors} sensors with {n_atoms} atoms need "
+            f"{found.needed_ratio:.3g}. Other gains explain the data as well, so do not use these. "
+            "Most often the number of atoms is wrong (try n_atoms='auto' with a named sensing), "
+            "the noise is above about a tenth of the signal, or a few measurements "
+            "are far off (try loss='robust')."
             + (f" {1 - found.kept:.0%} of them were set aside." if found.kept < 1 else ""),
             UserWarning,
         )

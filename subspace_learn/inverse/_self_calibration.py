@@ -488,7 +488,7 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
     def _store(self, found: Calibration, X: Array) -> None:
         """Set the fitted attributes."""
         for name in ("filter_", "measurement_weights_"):  # of an earlier fit with other parameters
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         gains, signals, spectrum = found.gains, found.signals, found.spectrum
         if self.model == "blind_deconvolution":
             if self._real and self.reference is None:

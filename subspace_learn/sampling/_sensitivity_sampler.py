@@ -393,7 +393,7 @@ class SensitivitySampler(SubspaceEstimator):
             y = np.asarray(y)
             if len(y) != n:
                 raise ValueError(f"y has {len(y)} rows, but X has {n}. Give one target per row.")
-        weights = check_sample_weight(sample_weight, X)
+        weights = None if sample_weight is None else check_sample_weight(sample_weight, X)
         return Coreset(X, y, np.ones(n) if weights is None else weights, np.arange(n))
 
     def _numeric_targets(self, y: Any, n: int) -> np.ndarray:

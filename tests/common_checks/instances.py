@@ -127,7 +127,6 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(method="svd"),
         cls(solver="schur", reference=0),
         cls(solver="lsqr", reference=0, n_atoms="auto"),
-        cls(method="svd", loss="robust"),
         cls(refine=2, damp=0.01),
         cls(sparsity=0.01),
         cls("blind_deconvolution"),

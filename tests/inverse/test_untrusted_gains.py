@@ -215,7 +215,7 @@ def test_the_trivial_filter_is_no_answer(rng):
 
 
 def test_sparsity_does_not_depend_on_the_strength_of_a_sensor():
-    X, gains, _ = fields(4, 60)
+    X, _, _ = fields(4, 60)
     weak = X.copy()
     weak[:, 3] *= 1e-6
     found = SelfCalibrationLS(n_atoms=6, sparsity=0.01, reference=0).fit(weak).gains_

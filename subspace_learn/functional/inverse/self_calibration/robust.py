@@ -20,7 +20,7 @@ __all__ = ["bisquare_weights", "reweighted", "starting_weights"]
 # 95 % of the efficiency of least squares on normal noise; no weight is zero, lest a sensor vanish
 _CUT, _LEAST = 4.685, 1e-8
 _STARTS = (2.0, 1.0, 0.5)
-_STEPS, _SETTLED = 50, 1e-6
+_STEPS, _SETTLED = 50, 1e-10
 # A sensor with less than this share of its weights says nothing: its gain would be chance.
 _SET_ASIDE = 0.2
 
@@ -97,9 +97,9 @@ def reweighted(
     """
     gaps = np.zeros(Y.shape, dtype=bool) if measured is None else to_numpy(measured) == 0.0
     sizes = np.where(gaps, np.nan, np.abs(to_numpy(Y)))
-    floor = 1e-14 * float(np.nanmax(sizes))  # exact data leave rounding
+    floor = 1e-9 * float(np.nanmax(sizes))  # exact data leave what the solver leaves
     unit = 1 / 0.8326 if is_complex else 1 / 0.6745  # median of |noise| for unit variance
-    best, weights = np.inf, sizes
+    best, weights = (np.inf, 0.0), sizes
     for cut in _STARTS:
         new, before = starting_weights(sizes, cut), None
         for _ in range(_STEPS):
@@ -113,8 +113,9 @@ def reweighted(
                     break
             before = gains
         report(f"robust start {cut}: usual residual {sigma:.3g}")
-        if sigma < best:
-            best, weights = sigma, new
+        rank = (sigma, -float(new.sum()))  # exact data tie: then the more is kept, the better
+        if rank < best:
+            best, weights = rank, new
     spoken_for = weights.sum(axis=0) / np.maximum((~gaps).sum(axis=0), 1)
     return move_like(np.where(spoken_for < _SET_ASIDE, 0.0, weights), Y)
 
