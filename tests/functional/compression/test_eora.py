@@ -191,3 +191,9 @@ def test_what_does_not_fit_is_refused(layer, change, match):
     given = dict(zip(("weight", "compressed_weight", "activations"), layer, strict=True))
     with pytest.raises(ValueError, match=match):
         eora_factors(**(given | change))
+
+
+def test_gram_of_activations_is_their_mean_square_not_their_sum(xp, rng):
+    X = 3.0 * rng.standard_normal((7, 4))
+    found = xp.numpy(activation_gram(xp.asarray(X)))
+    np.testing.assert_allclose(found, sum(np.outer(x, x) for x in X) / 7, rtol=1e-13)
