@@ -8,7 +8,13 @@ import numpy as np
 
 from .._array import is_array
 
-__all__ = ["is_missing", "refuse_masked", "refuse_what_is_no_number", "said_where"]
+__all__ = [
+    "is_missing",
+    "refuse_masked",
+    "refuse_other_order",
+    "refuse_what_is_no_number",
+    "said_where",
+]
 
 
 def refuse_masked(X: Any, *, name: str, input_name: str = "X") -> None:
@@ -16,16 +22,33 @@ def refuse_masked(X: Any, *, name: str, input_name: str = "X") -> None:
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise ValueError(
             f"{input_name} is a masked array with {int(np.ma.count_masked(X))} masked entries, "
-            f"which {name} would read as data. Fill them ({input_name}.filled(...)), impute them "
-            f"(sklearn.impute), or leave those rows out."
+            f"which {name} would read as data. Fill them with its method filled, impute them "
+            "(sklearn.impute), or leave those rows out."
+        )
+
+
+def refuse_other_order(X: Any, paired: Any, *, input_name: str) -> None:
+    """Raise ValueError if two DataFrames have one index in different orders: rows are paired."""
+    if not (hasattr(X, "iloc") and hasattr(paired, "iloc")) or len(X) != len(paired):
+        return
+    ours, theirs = X.index, paired.index
+    if not ours.equals(theirs) and ours.isin(theirs).all() and theirs.isin(ours).all():
+        raise ValueError(
+            f"{input_name} has the index of X in another order, but rows are paired by their "
+            f"place. Give {input_name}.loc[X.index], or reset the index of both."
         )
 
 
 def refuse_what_is_no_number(X: Any, *, name: str, input_name: str = "X") -> None:
-    """Raise ValueError if a column of dates, durations or text stands in a DataFrame.
+    """Raise ValueError if X is an array of dates, or a DataFrame with columns of dates or text.
 
     A date would become a count of nanoseconds without a word.
     """
+    if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
+        raise ValueError(
+            f"{name} needs numbers, but {input_name} is an array of {X.dtype}. Take differences "
+            "and divide them by a unit, such as np.timedelta64(1, 's')."
+        )
     named = {
         str(column): kind for column, kind in _kinds(X) if kind in ("dates", "durations", "text")
     }
@@ -55,7 +78,7 @@ def _kind(X: Any, i: int, dtype: str) -> str:
     if dtype.startswith(("object", "str", "utf8", "category", "categorical", "enum")):
         values = X.iloc[:, i] if hasattr(X, "iloc") else X[:, i]
         return "numbers" if all(_is_number(value) for value in values) else _kind_of_values(values)
-    return "numbers"
+    return "complex numbers" if dtype.startswith("complex") else "numbers"
 
 
 def _kind_of_values(values: Any) -> str:
@@ -89,7 +112,13 @@ def is_missing(value: Any) -> bool:
 
 
 def said_where(error: Exception, X: Any, *, input_name: str = "X") -> Exception:
-    """Return ``error``, with the first entry of ``X`` that is not finite named, if that is it."""
+    """Return ``error``, with the columns or the first entry of ``X`` named that are meant."""
+    wrong = [str(name) for name, kind in _kinds(X) if kind == "complex numbers"]
+    if wrong and "Complex data" in str(error):
+        shown = ", ".join(map(repr, wrong[:5]))
+        return ValueError(
+            f"Complex data not supported: {input_name} has them in column(s) {shown}."
+        )
     if not any(word in str(error) for word in ("NaN", "infinity", "NAType")):
         return error
     names = list(X.columns) if hasattr(X, "columns") and not is_array(X) else None

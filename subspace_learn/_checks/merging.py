@@ -64,8 +64,8 @@ def check_same_names(ours: Any, theirs: Any, *, what: str) -> None:
         return
     if ours is None or theirs is None:
         warn(
-            f"{what}: only one of the two tables has column names, so that their order "
-            "could not be compared. Columns are taken in the order given."
+            "Only one of the two tables has column names, so that their order could not be "
+            "compared. Columns are taken in the order given."
         )
         return
     ours, theirs = list(ours), list(theirs)

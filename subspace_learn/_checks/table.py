@@ -167,8 +167,7 @@ def _validated(estimator: Any, X: Any, **how: Any) -> Any:
     name = type(estimator).__name__
     if isinstance(X, np.ma.MaskedArray):
         refuse_masked(X, name=name)
-    if hasattr(X, "columns"):
-        refuse_what_is_no_number(X, name=name)
+    refuse_what_is_no_number(X, name=name)
     try:
         return validate_data(estimator, X, **how)
     except (TypeError, ValueError) as error:
@@ -253,8 +252,7 @@ def check_table(X: Any, *, estimator: Any, input_name: str) -> Array:
     if is_numpy(X) or not is_array(X):
         if isinstance(X, np.ma.MaskedArray):
             refuse_masked(X, name=name, input_name=input_name)
-        if hasattr(X, "columns"):
-            refuse_what_is_no_number(X, name=name, input_name=input_name)
+        refuse_what_is_no_number(X, name=name, input_name=input_name)
         try:
             X = check_array(X, dtype=_FLOATS, input_name=input_name, estimator=estimator)
         except (TypeError, ValueError) as error:
@@ -282,11 +280,11 @@ def check_scores(estimator: Any, X: Any, *, n_features: int, like: Array, method
     return X
 
 
-def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
+def check_sample_weight(sample_weight: Any, X: Any, *, may_be_empty: bool = False) -> Array | None:
     """Check ``sample_weight`` against the rows of ``X``: None stays None, else float64.
 
     Weights are frequencies: a weight of 2 is a row given twice, 0 a row left out. They are moved to
-    the library and device of ``X``.
+    the library and device of ``X``. A batch of a stream, which ``may_be_empty``, may leave out all.
 
     Raises
     ------
@@ -297,8 +295,10 @@ def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
     if sample_weight is None:
         return None
     if isinstance(sample_weight, np.ma.MaskedArray):
-        refuse_masked(sample_weight, name="This estimator", input_name="sample_weight")
+        refuse_masked(sample_weight, name="the estimator", input_name="sample_weight")
     host = to_numpy(sample_weight) if is_array(sample_weight) else sample_weight
+    if may_be_empty and np.array_equal(host, zeros := np.zeros(X.shape[0])):
+        return move_like(zeros, X)
     rows = np.empty((X.shape[0], 1)) if not sp.issparse(X) else X
     weights = _check_sample_weight(host, rows, dtype=np.float64, ensure_non_negative=True)
     if not weights.any():  # scikit-learn says so itself from 1.9 on
@@ -330,7 +330,7 @@ def check_labels(estimator: Any, y: Any, n_samples: int | None = None) -> np.nda
     if isinstance(y, np.ma.MaskedArray):
         refuse_masked(y, name=type(estimator).__name__, input_name="y")
     labels = column_or_1d(to_numpy(y) if is_array(y) else y, warn=True)
-    _refuse_missing(labels.tolist() if labels.dtype.kind == "O" else [], "y", "label")
+    _refuse_missing(list(labels) if labels.dtype.kind in "OmM" else [], "y", "label")
     assert_all_finite(labels, input_name="y", estimator_name=type(estimator).__name__)
     check_classification_targets(labels)
     if n_samples is not None:
@@ -369,14 +369,14 @@ def check_groups(groups: Any, n_samples: int) -> tuple[np.ndarray, list[np.ndarr
     if groups is None:
         return np.array([0]), [np.arange(n_samples)]
     if isinstance(groups, np.ma.MaskedArray):
-        refuse_masked(groups, name="This estimator", input_name="groups")
+        refuse_masked(groups, name="the estimator", input_name="groups")
     groups = to_numpy(groups) if is_array(groups) else np.asarray(groups)
     if groups.shape != (n_samples,):
         raise ValueError(
             f"groups has shape {groups.shape}, but X has {n_samples} rows. Give one group name for "
             "each row."
         )
-    _refuse_missing(groups.tolist(), "groups", "name")
+    _refuse_missing(list(groups), "groups", "name")
     names, index = np.unique(groups, return_inverse=True)
     order = np.argsort(index, kind="stable")
     return names, np.split(order, np.cumsum(np.bincount(index))[:-1])

@@ -133,9 +133,10 @@ class ClassSubspaceModel(
         """Check training data, and leave out rows of weight zero."""
         like = None if reset else self.subspaces_
         fewest = 2 if method == "fit" else 1
-        X = check_samples(self, X, reset=reset, like=like, method=method, min_samples=fewest)
+        how: dict[str, Any] = {"method": method, "min_samples": fewest, "computed_in": np.float64}
+        X = check_samples(self, X, reset=reset, like=like, **how)
         labels = check_labels(self, y, X.shape[0])
-        weights = check_sample_weight(sample_weight, X)
+        weights = check_sample_weight(sample_weight, X, may_be_empty=not reset)
         if weights is None:
             return Table(X, labels, None)
         xp = array_namespace(X)
@@ -271,7 +272,8 @@ class ClassSubspaceModel(
 
     def _checked(self, X: Array, method: str) -> Array:
         check_is_fitted(self)
-        return check_samples(self, X, reset=False, like=self.subspaces_, method=method)
+        how: dict[str, Any] = {"like": self.subspaces_, "computed_in": np.float64}
+        return check_samples(self, X, reset=False, method=method, **how)
 
     @staticmethod
     def _in(X: Array, values: Array) -> Array:

@@ -361,6 +361,8 @@ class GrassmannClassifier(ClassSubspaceModel):
         table = self._table(X, y, sample_weight, reset=first, method="partial_fit")
         known = self._known_classes(table.X, classes)
         codes = self._known_codes(table.labels, to_numpy(known))
+        if not len(codes):  # all rows have weight zero
+            return self
         batch = column_statistics(table.X, table.weights)
         self._seen = batch if first else merged_statistics(self._seen, batch)
         self._gamma = float(self.gamma)

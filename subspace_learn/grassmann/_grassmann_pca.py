@@ -24,7 +24,7 @@ from ..functional.grassmann.grassmann_pca import (
     principal_subspace,
 )
 from ..functional.grassmann.probabilistic_pca import moments_of_model
-from ..linalg.moments import Moments
+from ..linalg.moments import Moments, counted
 from ._subspace_model import SubspaceModel, as_count
 
 __all__ = ["GrassmannPCA"]
@@ -282,7 +282,9 @@ class GrassmannPCA(SubspaceModel):
         """
         first = not self.__sklearn_is_fitted__()
         X = self._table(X, reset=first, method="partial_fit")
-        weights = check_sample_weight(sample_weight, X)
+        weights = check_sample_weight(sample_weight, X, may_be_empty=True)
+        if counted(weights, X.shape[0])[0] == 0:  # nothing to add
+            return self
         if first:
             settings = self._settings(X.shape[1], seed=random_seed(self.random_state))
             moments = batch_moments(X, weights, settings)

@@ -179,14 +179,15 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
         """Subspaces through the class means, or the origin, of rows as they are."""
         X = table.X
         xp = array_namespace(X)
-        self.constant_ = 0.0
+        X, self.constant_ = xp.astype(X, xp.float64), 0.0
         if self.center:
             rows = [move_like(np.flatnonzero(codes == c), X) for c in range(classes.shape[0])]
-            self.means_ = class_means(X, rows, table.weights)
+            means = class_means(X, rows, table.weights)
         else:
             shape = (classes.shape[0], X.shape[1])
-            self.means_ = xp.zeros(shape, dtype=X.dtype, device=device_of(X))
-        own = xp.take(self.means_, move_like(codes, X), axis=0)
+            means = xp.zeros(shape, dtype=X.dtype, device=device_of(X))
+        self.means_ = xp.astype(means, table.X.dtype)
+        own = xp.take(self._in(X, self.means_), move_like(codes, X), axis=0)
         self._keep_subspaces(gaps(X, own), table, codes, classes)
 
     def _keep_subspaces(self, X: Array, table: Table, codes: np.ndarray, classes: Array) -> None:
@@ -203,6 +204,7 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
         """Cosines, or distances with a minus sign."""
         if self._metric == "projection":
             return self._cosines(X, method)
+        X = array_namespace(X).astype(X, array_namespace(X).float64)  # small beside the rows
         means, U = self._in(X, self.means_), self._in(X, self.subspaces_)
         squares = squared_class_residuals(X, U, means)
         return -array_namespace(X).sqrt(squares)

@@ -377,7 +377,8 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         if rows.hotelling is not None:
             # A residual limit at rounding level would turn rounding into alarms.
             energy = float(xp.sum(self.score_variance_) + xp.mean(rows.residuals))
-            floor = max(eps * energy, rounding(X, 0.0, eps)) or 1.0
+            # Well above that level, or its slack, below, would hide what is far out within.
+            floor = max(eps * energy, 64 * rounding(X, 0.0, eps)) or 1.0
             limit = predictive_quantile(rows.residuals, self.quantile, rows.weights)
             self.residual_limit_ = max(limit, floor)
             limit = predictive_quantile(rows.hotelling, self.quantile, rows.weights)

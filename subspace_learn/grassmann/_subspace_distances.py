@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.sparse import issparse
 from .._array import Array, array_namespace, is_array, is_numpy, move_like
 from .._checks.table import rows_of
 from ..functional.grassmann.subspace_detector import hotelling_statistic
-from ..linalg.moments import row_blocks, table_moments
+from ..linalg.moments import Moments, counted, merged_moments, row_blocks, table_moments
 
 __all__ = [
     "DistancesOfRows",
@@ -47,8 +48,13 @@ def fitted_model(
     subspace = subspace.fit(X, None, **params)
     if statistic == "residual":
         return NormalModel(subspace)
-    scores = array_of(subspace.transform(X))
-    moments = table_moments(scores, weights)
+    moments: Moments | None = None
+    for rows, scores in _coordinates(subspace, X):
+        w = None if weights is None else weights[rows]
+        if counted(w, scores.shape[0])[0]:
+            block = table_moments(scores, w)
+            moments = block if moments is None else merged_moments(moments, block)
+    assert moments is not None  # some row counts
     xp = array_namespace(scores)
     variances = xp.linalg.diagonal(moments.scatter) / moments.weight
     return NormalModel(subspace, *(xp.astype(a, scores.dtype) for a in (moments.mean, variances)))
@@ -63,8 +69,18 @@ def distances(model: NormalModel, X: Any) -> tuple[Array, Array | None]:
         residuals = _squared_gaps(subspace, X)
     if mean is None:
         return residuals, None
-    scores = array_of(subspace.transform(X))
-    return residuals, hotelling_statistic(scores - mean, variance) / max(scores.shape[1], 1)
+    parts = [
+        hotelling_statistic(scores - mean, variance) / max(scores.shape[1], 1)
+        for _, scores in _coordinates(subspace, X)
+    ]
+    return residuals, array_namespace(parts[0]).concat(parts)
+
+
+def _coordinates(subspace: Any, X: Any) -> Iterator[tuple[slice, Array]]:
+    """Coordinates of blocks of rows: those of all may be far larger than sparse X."""
+    X = X.tocsr() if issparse(X) else X
+    for rows in row_blocks(X):
+        yield rows, array_of(subspace.transform(X[rows, :]))
 
 
 def unit_roundoff(subspace: Any, residuals: Array) -> float:

@@ -63,8 +63,11 @@ def squared_residuals(X: Array, mean: Array, components: Array) -> Array:
     xp = array_namespace(X)
     if sp.issparse(X):
         energy = np.asarray(X.multiply(X).sum(axis=1)).reshape(-1) - 2 * (X @ mean) + mean @ mean
-        scores = projection_scores(X, mean, components)
-        return np.clip(energy - np.sum(scores * scores, axis=1), 0.0, None)
+        X = X.tocsr()
+        for rows in row_blocks(X):  # n x k coordinates may be far larger than X
+            scores = projection_scores(X[rows, :], mean, components)
+            energy[rows] -= np.sum(scores * scores, axis=1)
+        return np.clip(energy, 0.0, None)
     parts = []
     for rows in row_blocks(X):
         block = xp.astype(X[rows, :], components.dtype, copy=False) - mean

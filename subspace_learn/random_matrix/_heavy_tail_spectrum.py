@@ -12,6 +12,7 @@ from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, as_float, detached, is_array, is_complex
 from .._base import Interval, StrOptions, SubspaceEstimator, fit_method, progress
+from .._checks.columns import refuse_masked, refuse_what_is_no_number
 from .._checks.magnitude import check_magnitude
 from ..functional.random_matrix.heavy_tail_spectrum import hill_exponent, pooled_eigenvalues
 
@@ -202,6 +203,8 @@ def _checked_matrix(name: str, matrix: Any) -> Array:
             f"Sparse data was passed for matrix {name!r}, but dense data is required: its windows "
             "are decomposed. Use '.toarray()'."
         )
+    for refuse in (refuse_masked, refuse_what_is_no_number):
+        refuse(matrix, name="HeavyTailSpectrum", input_name=f"matrix {name!r}")
     matrix = detached(matrix) if is_array(matrix) else np.asarray(matrix)
     if isinstance(matrix, np.ndarray) and matrix.dtype.kind not in "biufc":
         try:

@@ -352,7 +352,9 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         """
         first = not self.__sklearn_is_fitted__()
         X = self._checked_batch(X, first=first, method="partial_fit")
-        weights = check_sample_weight(sample_weight, X)
+        weights = check_sample_weight(sample_weight, X, may_be_empty=True)
+        if counted(weights, X.shape[0])[0] == 0:  # nothing to add
+            return self
         sums = column_sums(X, weights, center=self.center)
         if first:
             self._dtype = X.dtype
@@ -385,8 +387,8 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         ValueError
             If the two differ in features, their names, or the two options, or one kept no sums.
         """
-        check_mergeable(self, other)
-        ours, theirs = self._fitted_with[0], other._fitted_with[0]
+        check_is_fitted(self)
+        ours, theirs = (getattr(e, "_fitted_with", self._fitted_with)[0] for e in (self, other))
         same = {k: (getattr(ours, k), getattr(theirs, k)) for k in ("center", "standardize")}
         check_mergeable(self, other, same=same)
         a, b = self._kept_sums(), other._kept_sums()

@@ -32,6 +32,7 @@ from .._base import (
     routed_fit_params,
     warn,
 )
+from .._checks.columns import refuse_other_order
 from .._checks.table import check_labels, check_sample_weight, check_samples, check_scores
 from ..functional.random_matrix.rbns import (
     Selection,
@@ -217,6 +218,7 @@ class RobustDirections(
             Fitted.
         """
         estimator = self._unfitted()
+        refuse_other_order(X, X_perturbed, input_name="X_perturbed")
         X = self._checked(X, reset=True)
         weights = check_sample_weight(sample_weight, X)
         params = routed_fit_params(self, "estimator", estimator, sample_weight, fit_params)
@@ -418,13 +420,12 @@ class RobustDirections(
         """Disturbed rows, one for each row of ``X``."""
         if is_array(X) and not (is_array(X_perturbed) or hasattr(X_perturbed, "shape")):
             X_perturbed = np.asarray(X_perturbed)
-        checked = check_samples(
-            self,
-            X_perturbed,
-            reset=False,
-            like=None if issparse(X) else X,
-            accept_sparse=("csr", "csc") if get_tags(self).input_tags.sparse else False,
-        )
+        accepted = ("csr", "csc") if get_tags(self).input_tags.sparse else False
+        how: dict[str, Any] = {"like": None if issparse(X) else X, "accept_sparse": accepted}
+        try:
+            checked = check_samples(self, X_perturbed, reset=False, **how)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"X_perturbed: {error}") from error
         if checked.shape != X.shape:
             raise ValueError(
                 f"X_perturbed has shape {tuple(checked.shape)}, but X has {tuple(X.shape)}: give "

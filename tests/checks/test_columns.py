@@ -101,3 +101,27 @@ def test_missing_labels_and_groups_are_counted():
 def test_missing_is_what_pandas_calls_missing():
     values = [None, np.nan, pd.NA, pd.NaT, float("nan"), 0, "", "nan", False, np.datetime64("NaT")]
     assert [is_missing(v) for v in values] == [bool(pd.isna(v)) for v in values]
+
+
+@pytest.mark.parametrize("dtype", ["datetime64[D]", "datetime64[ns]", "timedelta64[s]"])
+def test_array_of_dates_never_becomes_numbers(dtype):
+    X = np.arange(12).reshape(4, 3).astype(dtype)
+    with pytest.raises(ValueError, match="X is an array of"):
+        GrassmannPCA(1).fit(X)
+    with pytest.raises(ValueError, match="inputs is an array of"):
+        check_table(X, estimator=GrassmannPCA(), input_name="inputs")
+
+
+@pytest.mark.parametrize("unit", ["D", "ns"])
+def test_missing_date_is_no_class_and_no_group(unit):
+    dates = np.array(["2026-01-01", "NaT", "2026-02-01"], dtype=f"datetime64[{unit}]")
+    with pytest.raises(ValueError, match=r"y has 1 missing label\(s\), the first at row 1"):
+        check_labels(GrassmannPCA(), dates)
+    with pytest.raises(ValueError, match=r"groups has 1 missing name\(s\), the first at row 1"):
+        check_groups(dates, 3)
+    assert len(check_labels(GrassmannPCA(), dates[[0, 2]])) == 2
+
+
+def test_complex_column_is_named():
+    with pytest.raises(ValueError, match=r"Complex data not supported.*column\(s\) 'phase'\.$"):
+        GrassmannPCA(1).fit(frame(phase=[1j, 2j, 3j]))

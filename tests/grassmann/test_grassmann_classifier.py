@@ -8,7 +8,7 @@ import pytest
 import sklearn
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
@@ -418,3 +418,33 @@ def test_weights_are_routed(table):
         search = GridSearchCV(clf, {"gamma": [10.0]}, cv=3)
         search.fit(X, y, sample_weight=np.ones(N))
     assert search.best_score_ > 0.9
+
+
+def test_batch_of_weight_zero_changes_nothing():
+    X, y = load_iris(return_X_y=True)
+    clf = GrassmannClassifier(2, solver="rsgd", random_state=0)
+    clf.partial_fit(X[::2], y[::2], classes=[0, 1, 2])
+    before = clf.subspaces_.copy(), clf.mean_.copy(), clf.n_iter_
+    clf.partial_fit(X[1::2], y[1::2], sample_weight=np.zeros(75))
+    np.testing.assert_array_equal(clf.subspaces_, before[0])
+    np.testing.assert_array_equal(clf.mean_, before[1])
+    assert clf.n_iter_ == before[2]
+
+
+@pytest.mark.parametrize("unit", [1e-25, 1e25])
+@pytest.mark.parametrize(
+    "clf",
+    [
+        GrassmannClassifier(2),
+        NearestSubspaceClassifier(2),
+        NearestSubspaceClassifier(2, metric="residual", center=True),
+    ],
+    ids=str,
+)
+def test_classes_of_float32_rows_do_not_depend_on_their_unit(clf, unit):
+    X, y = load_iris(return_X_y=True)
+    expected = clone(clf).fit(X, y).predict(X)
+    X = (X * unit).astype(np.float32)  # squares leave the range of float32
+    found = clone(clf).fit(X, y)
+    assert found.score(X, expected) >= 0.98  # rounding moves rows on a border
+    assert np.isfinite(found.transform(X)).all()

@@ -357,3 +357,17 @@ def test_inputs_are_never_modified(digits):
     for solver in ("covariance", "svd", "randomized"):
         GrassmannPCA(2, solver=solver, random_state=0).fit(X).transform(X)
     np.testing.assert_array_equal(X, digits)
+
+
+def test_batch_of_weight_zero_changes_nothing():
+    rng = np.random.default_rng(0)
+    X, weights = 3 + rng.normal(size=(40, 5)), rng.integers(0, 3, 40) * 0.5
+    weights[[0, 20, 39]] = 0
+    stream = GrassmannPCA(2)
+    for i in range(40):
+        stream.partial_fit(X[i : i + 1], sample_weight=weights[i : i + 1])
+    whole = GrassmannPCA(2).fit(X, sample_weight=weights)
+    np.testing.assert_allclose(stream.components_, whole.components_, atol=1e-10)
+    np.testing.assert_allclose(stream.explained_variance_, whole.explained_variance_, rtol=1e-10)
+    with pytest.raises(NotFittedError):
+        GrassmannPCA(2).partial_fit(X, sample_weight=np.zeros(40)).transform(X)

@@ -1,5 +1,7 @@
 """SubspaceDetector: around any subspace, with thresholds from training rows only."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -278,3 +280,30 @@ def test_constant_rows_give_finite_scores():
     with np.errstate(all="raise"):
         detector = SubspaceDetector().fit(np.ones((20, 3)))
         assert detector.predict(np.array([[1.0, 1.0, 1.0], [1.0, 2.0, 1.0]])).tolist() == [1, -1]
+
+
+def test_sparse_rows_are_scored_in_less_memory_than_their_coordinates():
+    X = sp.random(40_000, 300, density=0.01, format="csc", random_state=0)
+    coordinates = 8 * 40_000 * 200
+    detector = SubspaceDetector(GrassmannPCA(200))
+    tracemalloc.start()
+    try:
+        detector.fit(X)
+        scores = detector.score_samples(X)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < coordinates
+    some = [0, 17, 39_999]
+    np.testing.assert_allclose(detector.score_samples(X.tocsr()[some]), scores[some], rtol=1e-9)
+
+
+def test_float32_rows_without_residual_are_judged_within_the_subspace():
+    rng = np.random.default_rng(0)
+    X = np.c_[rng.normal(size=(500, 5)) @ rng.normal(size=(5, 8)), np.full(500, 0.1)]
+    double = SubspaceDetector(GrassmannPCA(5)).fit(X)
+    single = SubspaceDetector(GrassmannPCA(5)).fit(X.astype(np.float32))
+    far_out = double.predict(X) < 0
+    assert far_out.sum() >= 15  # of 25
+    assert (single.predict(X.astype(np.float32)) == double.predict(X)).mean() > 0.98
+    assert (single.predict(X.astype(np.float32))[far_out] < 0).mean() > 0.5

@@ -1,10 +1,12 @@
 """AnalyticShrinkage beside linear shrinkage, and its face."""
 
+import tracemalloc
 import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from scipy.stats import multivariate_normal
 from sklearn.covariance import LedoitWolf
 
@@ -63,3 +65,18 @@ def test_constant_and_repeated_columns_are_no_loss(rng):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         AnalyticShrinkage().fit(np.column_stack([X, X[:, 0], np.full(200, 0.1)]))
+
+
+def test_sparse_rows_are_scored_in_less_memory_than_their_coordinates():
+    X = sp.random(40_000, 300, density=0.01, format="csc", random_state=0)
+    model = AnalyticShrinkage().fit(X)
+    tracemalloc.start()
+    try:
+        densities = model.score_samples(X)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * 40_000 * 300 / 2
+    law = multivariate_normal(np.ravel(X.mean(axis=0)), model.covariance_)
+    rows = X.tocsr()[::4000].toarray()
+    np.testing.assert_allclose(densities[::4000], law.logpdf(rows), rtol=1e-9)

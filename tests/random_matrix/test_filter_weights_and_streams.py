@@ -292,3 +292,23 @@ def test_fits_of_other_columns_are_not_merged(spiked):
         model.merge(RandomMatrixFilter().fit(frame.rename(columns={"3": "three"})))
     with pytest.raises(ValueError, match="another order"):
         model.merge(RandomMatrixFilter().fit(frame[frame.columns[::-1]]))
+
+
+def test_batch_of_weight_zero_changes_nothing():
+    rng = np.random.default_rng(0)
+    X, weights = rng.normal(size=(60, 6)), rng.integers(0, 3, 60) * 0.5
+    weights[[0, 30, 59]] = 0
+    stream = RandomMatrixFilter(n_components=2)
+    for i in range(60):
+        stream.partial_fit(X[i : i + 1], sample_weight=weights[i : i + 1])
+    whole = RandomMatrixFilter(n_components=2, solver="covariance").fit(X, sample_weight=weights)
+    np.testing.assert_allclose(stream.eigenvalues_, whole.eigenvalues_, rtol=1e-10)
+    assert stream.n_samples_seen_ == pytest.approx(whole.n_samples_seen_)
+
+
+def test_merge_with_a_table_without_names_warns_once():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    named = RandomMatrixFilter(n_components=1).partial_fit(pd.DataFrame(X, columns=list("abc")))
+    with pytest.warns(UserWarning, match="Only one of the two tables has column names") as told:
+        named.merge(RandomMatrixFilter(n_components=1).partial_fit(X))
+    assert len(told) == 1

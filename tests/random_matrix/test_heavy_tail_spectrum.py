@@ -191,3 +191,11 @@ def test_verbose_tells_which_matrix_it_is_at(rng, capsys):
     assert capsys.readouterr().out.splitlines()[1] == (
         "[HeavyTailSpectrum] matrix 2 of 2: 'last', (40, 80)"
     )
+
+
+def test_mask_and_dates_are_not_read_as_weights():
+    W = np.random.default_rng(0).normal(size=(60, 20))
+    with pytest.raises(ValueError, match="matrix 'head' is a masked array"):
+        HeavyTailSpectrum().fit({"body": W, "head": np.ma.masked_greater(W, 2)})
+    with pytest.raises(ValueError, match="matrix '0' is an array of datetime64"):
+        HeavyTailSpectrum().fit((1e6 * W).astype("datetime64[s]"))

@@ -1,6 +1,7 @@
 """Which directions are kept: scores, turned directions, the user's own choice, any projection."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import config_context
 from sklearn.decomposition import PCA, TruncatedSVD
@@ -178,3 +179,23 @@ def test_disturbed_rows_are_routed_through_a_pipeline(fragile):
         step = RobustDirections(PCA(6), quantile=0.5).set_fit_request(X_perturbed=True)
         routed = make_pipeline(step).fit(X, X_perturbed=disturbed)
     np.testing.assert_array_equal(routed[-1].support_, direct.support_)
+
+
+def test_disturbed_rows_in_another_order_are_refused():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(50, 4)), index=rng.permutation(50))
+    X.columns = list("abcd")
+    moved = X + 0.1 * rng.normal(size=(50, 4))
+    paired = RobustDirections(PCA(3)).fit(X, X_perturbed=moved)
+    with pytest.raises(ValueError, match="index of X in another order"):
+        RobustDirections(PCA(3)).fit(X, X_perturbed=moved.sort_index())
+    # an index that says nothing about the pairs
+    renumbered = RobustDirections(PCA(3)).fit(X, X_perturbed=moved.set_index(X.index + 1000))
+    np.testing.assert_array_equal(paired.scores_, renumbered.scores_)
+
+
+def test_what_is_wrong_with_disturbed_rows_is_said_of_them():
+    X = np.random.default_rng(0).normal(size=(50, 4))
+    for wrong in (np.where(X > 2, np.nan, X), np.ma.masked_greater(X, 2)):
+        with pytest.raises(ValueError, match=r"^X_perturbed: "):
+            RobustDirections(PCA(3)).fit(X, X_perturbed=wrong)

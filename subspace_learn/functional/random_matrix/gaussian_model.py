@@ -83,14 +83,16 @@ def log_densities(X: Array, model: GaussianModel) -> Array:
         log_det = 2 * float(xp.sum(xp.log(model.scale)))
     n_rest = mean.shape[0] - model.components.shape[0]
     log_det += float(xp.sum(xp.log(model.leading))) + (n_rest * log(model.rest) if n_rest else 0.0)
-    scores = projection_scores(_double(X), mean, model.components)
-    squares = scores * scores
-    inside = xp.sum(squares / model.leading[None, :], axis=1)
-    outside = 0.0 * inside
-    if n_rest:
-        left = xp.clip(squared_lengths(X, mean) - xp.sum(squares, axis=1), min=0.0)
-        outside = left / model.rest
-    return -0.5 * (inside + outside + log_det + mean.shape[0] * log(2 * pi))
+    X, parts = X.tocsr() if sp.issparse(X) else X, []
+    for rows in row_blocks(X):  # n x r coordinates may be far larger than sparse X
+        scores = projection_scores(_double(X[rows, :]), mean, model.components)
+        squares = scores * scores
+        distance = xp.sum(squares / model.leading[None, :], axis=1)
+        if n_rest:
+            left = squared_lengths(X[rows, :], mean) - xp.sum(squares, axis=1)
+            distance = distance + xp.clip(left, min=0.0) / model.rest
+        parts.append(distance)
+    return -0.5 * (xp.concat(parts) + log_det + mean.shape[0] * log(2 * pi))
 
 
 def _double(X: Any) -> Any:
