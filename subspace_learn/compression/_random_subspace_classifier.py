@@ -208,6 +208,7 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
             )
         shape = self._shape(X.shape[1])
         self.n_parameters_ = shape.n_parameters
+        self._network = (shape, self.activation)  # not as they are set later
         self.seed_ = random_seed(self.random_state)
         theta, P = subspace(shape, self.n_components, self.projection, self.seed_)
         X = X.astype(np.float64)
@@ -259,8 +260,8 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
         X = check_samples(self, X, reset=False, method=method, accept_sparse="csr")
         pairs = zip(self.coefs_, self.intercepts_, strict=True)
         theta = np.concatenate([part.ravel() for pair in pairs for part in pair])
-        shape = self._shape(X.shape[1])
-        return network_outputs(theta, shape, X.astype(np.float64), self.activation)[-1]
+        shape, activation = self._network
+        return network_outputs(theta, shape, X.astype(np.float64), activation)[-1]
 
     def _shape(self, n_features: int) -> NetworkShape:
         hidden = self.hidden_layer_sizes

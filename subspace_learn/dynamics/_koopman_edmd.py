@@ -768,9 +768,10 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         """Solve, and bind fitted arrays, of the library and on the device of the data."""
         model = solved(self, training, may_be_zero=may_be_zero)
         edmd, spectrum, examples = model.edmd, model.spectrum, training.examples
+        step = training.settings["time_step"]  # not as it was set since
         with np.errstate(divide="ignore"):  # a nilpotent part has eigenvalues 0
-            rates = np.log(np.abs(spectrum.eigenvalues)) / self.time_step
-        rates = rates + 1j * (np.angle(spectrum.eigenvalues) / self.time_step)
+            rates = np.log(np.abs(spectrum.eigenvalues)) / step
+        rates = rates + 1j * (np.angle(spectrum.eigenvalues) / step)
         arrays = [*spectrum[:4], rates, edmd.singular_values]
         if not isinstance(examples, np.ndarray):
             arrays = [move_like(array, examples) for array in arrays]

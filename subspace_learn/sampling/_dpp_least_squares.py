@@ -285,7 +285,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         phi = space.features(self._features(points))
         self._store_design(space, drawn._replace(indices=np.arange(size)))
         self.points_ = points
-        self._plan = Plan(space, phi, size, points, None)
+        self._plan = Plan(space, phi, size, points, None, self.get_params())
         return self.points_, self.sample_weight_
 
     @fit_method
@@ -309,7 +309,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         """
         table = self._checked(X, reset=True)
         plan = getattr(self, "_plan", None)
-        planned = plan is not None and plan.was_made_for(table, self.indices_, sample_weight)
+        planned = plan is not None and plan.was_made_for(self, table, sample_weight)
         if not callable(y):  # before a design is made: bad labels need none
             n_rows = table.shape[0] if hasattr(table, "shape") else len(table)
             rows_to_label = self.indices_ if planned else None
@@ -372,6 +372,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         if self.feature_map_ is None:
             return table
         mapped = self.feature_map_.transform(table)
+        mapped = mapped.toarray() if hasattr(mapped, "toarray") else mapped  # one-hot columns
         return check_table(mapped, estimator=self, input_name="features")
 
     def _christoffel(self, X: Any) -> np.ndarray:
@@ -410,7 +411,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         self._store_design(space, drawn)
         phi = phi_at(space, drawn.indices)
         rows = rows_of(table, drawn.indices)
-        self._plan = Plan(space.without_rows(), phi, len(F), rows, measure)
+        self._plan = Plan(space.without_rows(), phi, len(F), rows, measure, self.get_params())
 
     def _n_draws(self, m: int, n_rows: int | None, given: int | None = None) -> int:
         """Number of draws for m features."""

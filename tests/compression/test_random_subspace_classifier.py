@@ -195,3 +195,10 @@ def test_the_common_unit_of_the_columns_decides_nothing(iris, factor):
     here, there = model().fit(X, y), model().fit(X * factor, y)
     assert there.scale_ == pytest.approx(factor * here.scale_)
     np.testing.assert_allclose(there.predict_proba(X * factor), here.predict_proba(X), atol=1e-4)
+
+
+@pytest.mark.parametrize("later", [{"activation": "tanh"}, {"hidden_layer_sizes": (3,)}])
+def test_a_network_that_was_set_after_the_fit_concerns_the_next_one(iris, later):
+    fitted = model(alpha=1.0).fit(*iris)
+    wanted = fitted.predict_proba(iris[0])
+    np.testing.assert_array_equal(fitted.set_params(**later).predict_proba(iris[0]), wanted)

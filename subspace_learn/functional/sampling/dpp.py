@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..._array import to_numpy
+from .given_rows import given_rows
+
 __all__ = [
     "Draw",
     "RowLaw",
@@ -71,7 +74,7 @@ def row_law(Q: np.ndarray, order: np.ndarray | None = None) -> RowLaw:
     ValueError
         If the columns of Q are not orthonormal.
     """
-    Q = np.ascontiguousarray(Q, dtype=np.float64)
+    Q = np.ascontiguousarray(to_numpy(given_rows(Q, name="Q")), dtype=np.float64)
     norms = np.einsum("ij,ij->i", Q, Q)
     cumulative = np.cumsum(norms if order is None else norms[order])
     total, n_columns = (cumulative[-1] if len(Q) else 0.0), Q.shape[1]
