@@ -62,7 +62,9 @@ def fit_method(method: Method) -> Method:
         before = dict(vars(self))
         try:
             result = validated(self, *args, **kwargs)
-            _warn_of_other_rows({**dict(zip(names, args, strict=False)), **kwargs})
+            given = {**dict(zip(names, args, strict=False)), **kwargs}
+            if hasattr(given.get("X"), "iloc"):
+                _warn_of_other_rows(given)
             _refuse_what_is_not_finite(self, method.__name__)
             return result
         except BaseException as error:
@@ -84,12 +86,10 @@ def _warn_of_other_rows(given: dict[str, Any]) -> None:
     Successors and lagged targets have other labels than X for good reasons; what has the same
     labels in another order was sorted or shuffled by itself.
     """
-    labels = _labels_of(given.get("X"))
-    if labels is None:
-        return
+    labels = given["X"].index
     for name in ("y", "groups", "sample_weight", "u"):
-        index = _labels_of(given.get(name))
-        if index is None or len(index) != len(labels) or index.equals(labels):
+        index = getattr(given.get(name), "index", None)  # a list has a method of this name
+        if callable(index) or index is None or len(index) != len(labels) or index.equals(labels):
             continue
         moved = index.is_unique and bool(index.isin(labels).all())
         counted = any(getattr(i, "start", None) == 0 for i in (index, labels))
@@ -100,11 +100,6 @@ def _warn_of_other_rows(given: dict[str, Any]) -> None:
                 f"are taken as they come, not by label. If they belong together by label, give "
                 f"{name}.loc[X.index]; if not, {name}.to_numpy()."
             )
-
-
-def _labels_of(table: Any) -> Any:
-    """The pandas index of a table or Series; None of anything else."""
-    return table.index if hasattr(table, "iloc") else None
 
 
 def _refuse_what_is_not_finite(self: SubspaceEstimator, method: str) -> None:

@@ -290,7 +290,8 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         UserWarning
             If trajectories were too short or have fewer times than features; steps of a time index
             are uneven; there are no more pairs than directions kept; modes do not give the states
-            back to 1e-6; or a system fitted as measure-preserving is not.
+            back to 1e-6; inputs nearly determine a state, so that K has a standard deviation above
+            0.5 in observables of one size; or a system fitted as measure-preserving is not.
         """
         training = trained_on(self, X, y, lengths=lengths, groups=groups, u=u, **weights)
         self._store(training)

@@ -141,7 +141,8 @@ def solved(estimator: Any, training: Training, *, may_be_zero: bool = False) -> 
     )
     if unitary:
         _warn_if_not_preserving(edmd)
-    _warn_if_inputs_hide_states(edmd, training.factors)
+    if edmd.input_matrix.shape[0]:
+        _warn_if_inputs_hide_states(edmd, training.factors)
     warn_if_modes_lose(spectrum, np.finfo(np.float64))
     arrays = [edmd.matrix, edmd.input_matrix, edmd.readout]
     if not isinstance(examples, np.ndarray):
@@ -174,7 +175,7 @@ def warn_if_modes_lose(spectrum: KoopmanSpectrum, info: Any) -> None:
 def _warn_if_inputs_hide_states(edmd: KoopmanFit, factors: PairFactors) -> None:
     """What is left of states that the inputs follow may be too little beside the noise."""
     spare = factors.n_pairs - factors.left.shape[1]
-    if not factors.n_inputs or spare < 1:
+    if spare < 1:
         return
     deviation = float(np.linalg.norm(edmd.unexplained, 2)) / spare**0.5
     if deviation > _MOST_DEVIATION:

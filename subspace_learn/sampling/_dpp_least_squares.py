@@ -22,6 +22,7 @@ from .._base import (
     random_generator,
     warn,
 )
+from .._checks.columns import refuse_masked
 from .._checks.table import (
     check_on_host,
     check_sample_weight,
@@ -362,8 +363,8 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         if feature_map is None or isinstance(feature_map, str | ProductBasis):
             if reset:
                 check_on_host(self, X)
-            like = None if reset else self.sample_weight_
-            return check_samples(self, X, reset=reset, like=like, method=method)
+            how: dict = {"like": None if reset else self.sample_weight_, "method": method}
+            return check_samples(self, X, reset=reset, computed_in=np.float64, **how)
         validate_data(self, X, reset=reset, skip_check_array=True)
         return X
 
@@ -438,8 +439,9 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         if isinstance(self.reference_measure, str):
             return space.measure
         given = self.reference_measure
-        given = numbers(given(X) if callable(given) else given, input_name="reference_measure")
-        return np.asarray(given, dtype=np.float64).reshape(-1)
+        given = given(X) if callable(given) else given
+        refuse_masked(given, name="DPPLeastSquares", input_name="reference_measure")
+        return np.asarray(numbers(given, input_name="reference_measure"), np.float64).reshape(-1)
 
     def _store_design(self, space: FeatureSpace, drawn: Design) -> None:
         """Keep the design; an earlier fit goes."""

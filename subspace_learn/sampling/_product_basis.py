@@ -124,7 +124,7 @@ class ProductBasis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
             Fitted.
         """
         check_on_host(self, X)
-        X = check_samples(self, X, reset=True)
+        X = check_samples(self, X, reset=True, computed_in=np.float64)
         self.domain_, self._kind = self._domain(X), self.kind
         self.multi_indices_ = multi_indices(
             X.shape[1], self.degree, self.index_set, include_bias=self.include_bias
@@ -152,7 +152,8 @@ class ProductBasis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
             In the float width of X.
         """
         check_is_fitted(self)
-        X = check_samples(self, X, reset=False, like=self.domain_, method="transform")
+        how: dict = {"like": self.domain_, "method": "transform", "computed_in": np.float64}
+        X = check_samples(self, X, reset=False, **how)
         with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
             values = basis_values(self._standard(X), self._kind, self.multi_indices_)
             values = values.astype(X.dtype, copy=False)

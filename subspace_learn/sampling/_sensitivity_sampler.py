@@ -387,7 +387,7 @@ class SensitivitySampler(SubspaceEstimator):
     def _checked_block(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Coreset:
         """Checked rows as a coreset that stands for itself."""
         check_on_host(self, X)
-        X = check_samples(self, X, reset=reset, accept_sparse="csr")
+        X = check_samples(self, X, reset=reset, accept_sparse="csr", computed_in=np.float64)
         n = X.shape[0]
         if y is not None and self.append_target:
             y = self._numeric_targets(y, n)

@@ -202,3 +202,10 @@ def test_a_network_that_was_set_after_the_fit_concerns_the_next_one(iris, later)
     fitted = model(alpha=1.0).fit(*iris)
     wanted = fitted.predict_proba(iris[0])
     np.testing.assert_array_equal(fitted.set_params(**later).predict_proba(iris[0]), wanted)
+
+
+def test_float32_rows_in_large_units_are_worked_in_float64(iris):
+    X, y = iris[0].astype(np.float32), iris[1]
+    wanted = model(alpha=1.0).fit(X, y).predict_proba(X)
+    large = X * np.float32(2.0**60)
+    np.testing.assert_allclose(model(alpha=1.0).fit(large, y).predict_proba(large), wanted)

@@ -225,3 +225,10 @@ def test_parameters_that_were_set_since_ask_for_a_new_design(pool):
     assert len(model.set_params(verbose=0).fit(X, labels).indices_) == len(rows)
     with pytest.raises(ValueError, match="no design was made for this X with these parameters"):
         model.set_params(feature_map__degree=2).fit(X, labels)
+
+
+def test_a_masked_reference_measure_is_refused(pool):
+    hidden = np.ma.array(np.ones(300), mask=np.arange(300) < 4)
+    model = DPPLeastSquares(sampling="volume", reference_measure=hidden)
+    with pytest.raises(ValueError, match="reference_measure is a masked array with 4 masked"):
+        model.fit(*pool)

@@ -74,7 +74,7 @@ def row_law(Q: np.ndarray, order: np.ndarray | None = None) -> RowLaw:
     ValueError
         If the columns of Q are not orthonormal.
     """
-    Q = np.ascontiguousarray(to_numpy(given_rows(Q, name="Q")), dtype=np.float64)
+    Q = np.ascontiguousarray(Q, dtype=np.float64)
     norms = np.einsum("ij,ij->i", Q, Q)
     cumulative = np.cumsum(norms if order is None else norms[order])
     total, n_columns = (cumulative[-1] if len(Q) else 0.0), Q.shape[1]
@@ -107,7 +107,7 @@ def own_order(rows: Any, lengths: np.ndarray) -> np.ndarray:
 
 
 def _as_law(Q: np.ndarray | RowLaw) -> RowLaw:
-    return Q if isinstance(Q, RowLaw) else row_law(Q)
+    return Q if isinstance(Q, RowLaw) else row_law(to_numpy(given_rows(Q, name="Q")))
 
 
 def independent_rows(cumulative: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
