@@ -7,6 +7,7 @@ here and nowhere else.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -54,11 +55,16 @@ def fit_method(method: Method) -> Method:
     """
     validated = _fit_context(prefer_skip_nested_validation=True)(method)
 
+    names = tuple(inspect.signature(method).parameters)[1:]
+
     @functools.wraps(method)
     def fit_or_roll_back(self: SubspaceEstimator, *args: Any, **kwargs: Any) -> Any:
         before = dict(vars(self))
         try:
             result = validated(self, *args, **kwargs)
+            given = {**dict(zip(names, args, strict=False)), **kwargs}
+            if hasattr(given.get("X"), "iloc"):
+                _warn_of_other_rows(given)
             _refuse_what_is_not_finite(self, method.__name__)
             return result
         except BaseException as error:
@@ -72,6 +78,28 @@ def fit_method(method: Method) -> Method:
             ) from error
 
     return cast(Method, fit_or_roll_back)
+
+
+def _warn_of_other_rows(given: dict[str, Any]) -> None:
+    """Warn where the pandas index of what stands beside X says that its rows are others.
+
+    Successors and lagged targets have other labels than X for good reasons; what has the same
+    labels in another order was sorted or shuffled by itself.
+    """
+    labels = given["X"].index
+    for name in ("y", "groups", "sample_weight", "u"):
+        index = getattr(given.get(name), "index", None)  # a list has a method of this name
+        if callable(index) or index is None or len(index) != len(labels) or index.equals(labels):
+            continue
+        moved = index.is_unique and bool(index.isin(labels).all())
+        counted = any(getattr(i, "start", None) == 0 for i in (index, labels))
+        if moved or not (counted or name == "y"):
+            what = "has the labels of X in another order" if moved else "has other labels than X"
+            warn(
+                f"The index of {name} {what} ({index[0]!r} stands beside {labels[0]!r}), but rows "
+                f"are taken as they come, not by label. If they belong together by label, give "
+                f"{name}.loc[X.index]; if not, {name}.to_numpy()."
+            )
 
 
 def _refuse_what_is_not_finite(self: SubspaceEstimator, method: str) -> None:

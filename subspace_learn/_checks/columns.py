@@ -54,11 +54,14 @@ def refuse_what_is_no_number(X: Any, *, name: str, input_name: str = "X") -> Non
     }
     if not named:
         return
+    hint = ""
+    if "dates" in named.values() and hasattr(X, "set_index"):
+        hint = " A date that says when a row was taken belongs in the index: X.set_index(column)."
     shown = ", ".join(f"{column!r} ({kind})" for column, kind in list(named.items())[:5])
     raise ValueError(
         f"{name} needs numbers, but {input_name} has the column(s) {shown}. Drop them, or turn "
         "them into numbers first: sklearn.compose.ColumnTransformer with OneHotEncoder for text, "
-        "differences in seconds for dates."
+        f"differences in seconds for dates.{hint}"
     )
 
 

@@ -194,7 +194,8 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
             Fitted.
         """
         check_on_host(self, X)
-        X = check_samples(self, X, reset=True, accept_sparse="csr")
+        X = check_samples(self, X, reset=True, accept_sparse="csr", computed_in=np.float64)
+        X = X.astype(np.float64)
         y = check_labels(self, y, X.shape[0])
         weights = check_sample_weight(sample_weight, X)
         if weights is not None:
@@ -208,9 +209,9 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
             )
         shape = self._shape(X.shape[1])
         self.n_parameters_ = shape.n_parameters
+        self._network = (shape, self.activation)  # not as they are set later
         self.seed_ = random_seed(self.random_state)
         theta, P = subspace(shape, self.n_components, self.projection, self.seed_)
-        X = X.astype(np.float64)
         self.scale_ = _size(X, weights)
         table = (X / self.scale_, labels, weights)
         found = self._minimum(theta, P, shape, *table)
@@ -256,11 +257,12 @@ class RandomSubspaceClassifier(ClassifierMixin, SubspaceEstimator):
     def _scores(self, X: Any, method: str) -> np.ndarray:
         check_is_fitted(self)
         check_on_host(self, X)
-        X = check_samples(self, X, reset=False, method=method, accept_sparse="csr")
+        how: dict = {"accept_sparse": "csr", "computed_in": np.float64}
+        X = check_samples(self, X, reset=False, method=method, **how)
         pairs = zip(self.coefs_, self.intercepts_, strict=True)
         theta = np.concatenate([part.ravel() for pair in pairs for part in pair])
-        shape = self._shape(X.shape[1])
-        return network_outputs(theta, shape, X.astype(np.float64), self.activation)[-1]
+        shape, activation = self._network
+        return network_outputs(theta, shape, X.astype(np.float64), activation)[-1]
 
     def _shape(self, n_features: int) -> NetworkShape:
         hidden = self.hidden_layer_sizes

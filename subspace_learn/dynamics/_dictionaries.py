@@ -56,6 +56,7 @@ class _RowDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Subspace
             Fitted.
         """
         X = check_samples(self, X, reset=True, computed_in=np.float64)
+        self._settings = self.get_params()  # what is set later concerns the next fit
         self._prepare(X)
         return self
 
@@ -165,8 +166,8 @@ class FourierDictionary(_RowDictionary):
 
     def _evaluate(self, X: Array) -> Array:
         xp = array_namespace(X)
-        phase = X @ xp.astype(self.frequencies_, X.dtype).T * (2 * np.pi / self.period)
-        if self.output == "complex":
+        phase = X @ xp.astype(self.frequencies_, X.dtype).T * (2 * np.pi / self._settings["period"])
+        if self._settings["output"] == "complex":
             return xp.exp(1j * xp.astype(phase, xp.complex128))
         waves = 2**0.5 * xp.stack([xp.cos(phase), xp.sin(phase)], axis=2)
         shape = (X.shape[0], 2 * self.frequencies_.shape[0])
@@ -175,7 +176,7 @@ class FourierDictionary(_RowDictionary):
     @property
     def _n_features_out(self) -> int:
         n = self.frequencies_.shape[0]
-        return n if self.output == "complex" else 2 * n + 1
+        return n if self._settings["output"] == "complex" else 2 * n + 1
 
 
 def _warn_of_other_units(X: Array, period: float, names: Any) -> None:
@@ -284,7 +285,7 @@ class HermiteDictionary(_RowDictionary):
         xp = array_namespace(X)
         x = X / self.scale_
         values = [xp.ones_like(x), x]
-        for k in range(1, self.degree):  # orthonormal three-term recurrence
+        for k in range(1, self._settings["degree"]):  # orthonormal three-term recurrence
             values.append((x * values[k] - k**0.5 * values[k - 1]) / (k + 1) ** 0.5)
         Z = 1.0
         for j in range(X.shape[1]):
@@ -381,12 +382,13 @@ class RBFDictionary(_RowDictionary):
         warn_of_far_scale(self.scale_, distance, "scale of RBFDictionary")
 
     def _evaluate(self, X: Array) -> Array:
-        radial = kernel_matrix(X, self.centers_, kernel=self.kernel, scale=self.scale_)
-        if not self.include_state:
+        kernel = self._settings["kernel"]
+        radial = kernel_matrix(X, self.centers_, kernel=kernel, scale=self.scale_)
+        if not self._settings["include_state"]:
             return radial
         return array_namespace(X).concat([_ones(X), X, radial], axis=1)
 
     @property
     def _n_features_out(self) -> int:
-        extra = 1 + self.centers_.shape[1] if self.include_state else 0
+        extra = 1 + self.centers_.shape[1] if self._settings["include_state"] else 0
         return self.centers_.shape[0] + extra

@@ -290,7 +290,8 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         UserWarning
             If trajectories were too short or have fewer times than features; steps of a time index
             are uneven; there are no more pairs than directions kept; modes do not give the states
-            back to 1e-6; or a system fitted as measure-preserving is not.
+            back to 1e-6; inputs nearly determine a state, so that K has a standard deviation above
+            0.5 in observables of one size; or a system fitted as measure-preserving is not.
         """
         training = trained_on(self, X, y, lengths=lengths, groups=groups, u=u, **weights)
         self._store(training)
@@ -768,9 +769,10 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         """Solve, and bind fitted arrays, of the library and on the device of the data."""
         model = solved(self, training, may_be_zero=may_be_zero)
         edmd, spectrum, examples = model.edmd, model.spectrum, training.examples
+        step = training.settings["time_step"]  # not as it was set since
         with np.errstate(divide="ignore"):  # a nilpotent part has eigenvalues 0
-            rates = np.log(np.abs(spectrum.eigenvalues)) / self.time_step
-        rates = rates + 1j * (np.angle(spectrum.eigenvalues) / self.time_step)
+            rates = np.log(np.abs(spectrum.eigenvalues)) / step
+        rates = rates + 1j * (np.angle(spectrum.eigenvalues) / step)
         arrays = [*spectrum[:4], rates, edmd.singular_values]
         if not isinstance(examples, np.ndarray):
             arrays = [move_like(array, examples) for array in arrays]

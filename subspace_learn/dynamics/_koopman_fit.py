@@ -8,6 +8,7 @@ import numpy as np
 
 from .._array import Array, array_namespace, move_like, to_numpy
 from .._base import random_generator, warn
+from .._checks.merging import check_same_names
 from ..functional.dynamics.edmd import KoopmanFit, koopman_fit
 from ..functional.dynamics.pair_factors import PairFactors, merged_factors
 from ..functional.dynamics.resdmd import KoopmanSpectrum, koopman_spectrum
@@ -19,6 +20,8 @@ __all__ = ["KoopmanModel", "Training", "merged", "solved", "trained_on", "warn_i
 
 # Share of the states that the sum of modes may miss before it is said, by bits of a float.
 _MOST_LOST = {32: 1e-3, 64: 1e-6}
+# Standard deviation of K, in observables of one size, above which eigenvalues say little.
+_MOST_DEVIATION = 0.5
 
 
 class Training(NamedTuple):
@@ -106,11 +109,7 @@ def merged(ours: Training, theirs: Training, solver: str) -> Training:
             "both in a sklearn.frozen.FrozenEstimator."
         )
     a, b = ours.input_names, theirs.input_names
-    if a is not None and b is not None and a != b:
-        raise ValueError(
-            f"Cannot merge fits whose inputs u have the columns {a} and {b}. Give u with the same "
-            "columns in the same order."
-        )
+    check_same_names(a, b, what=f"Cannot merge fits whose inputs u have the columns {a} and {b}")
     return ours._replace(factors=_together(ours.factors, theirs.factors, solver))
 
 
@@ -142,6 +141,8 @@ def solved(estimator: Any, training: Training, *, may_be_zero: bool = False) -> 
     )
     if unitary:
         _warn_if_not_preserving(edmd)
+    if edmd.input_matrix.shape[0]:
+        _warn_if_inputs_hide_states(edmd, training.factors)
     warn_if_modes_lose(spectrum, np.finfo(np.float64))
     arrays = [edmd.matrix, edmd.input_matrix, edmd.readout]
     if not isinstance(examples, np.ndarray):
@@ -168,6 +169,21 @@ def warn_if_modes_lose(spectrum: KoopmanSpectrum, info: Any) -> None:
             f"block: modes_ and inverse_transform give back the states to a relative error of "
             f"{error:.2g} only. predict and simulate go through koopman_matrix_, not through "
             "modes, and keep them."
+        )
+
+
+def _warn_if_inputs_hide_states(edmd: KoopmanFit, factors: PairFactors) -> None:
+    """What is left of states that the inputs follow may be too little beside the noise."""
+    spare = factors.n_pairs - factors.left.shape[1]
+    if spare < 1:
+        return
+    deviation = float(np.linalg.norm(edmd.unexplained, 2)) / spare**0.5
+    if deviation > _MOST_DEVIATION:
+        warn(
+            "The inputs u nearly determine some observables, as under feedback: what is left of "
+            "them is too little beside the noise to tell K from B. The standard deviation of K "
+            f"there is {deviation:.2g}, and eigenvalues are as uncertain. Leave out inputs that "
+            "follow the states, raise rcond, or excite the inputs more."
         )
 
 

@@ -72,7 +72,17 @@ def fitted_dictionary(dictionary: Any, segments: list[Segment]) -> Any:
     # In kernel mode features are built on the first states of pairs; a state without a successor
     # would add a feature nobody has seen move.
     first = [s.states if s.successors is not None else s.states[:-1, :] for s in segments]
-    return fitted_on(dictionary, array_namespace(*first).concat(first, axis=0))
+    xp = array_namespace(*first)
+    rows = xp.concat(first, axis=0)
+    weights = [
+        s.weights[: part.shape[0]]
+        for s, part in zip(segments, first, strict=True)
+        if s.weights is not None
+    ]
+    if weights:  # a pair of weight 0 is none
+        counts = xp.nonzero(xp.concat(weights, axis=0))[0]
+        rows = xp.take(rows, counts, axis=0) if counts.shape[0] else rows
+    return fitted_on(dictionary, rows)
 
 
 def observables(dictionary: Any, X: Array) -> Array:

@@ -202,7 +202,7 @@ def warn_of_uneven_steps(X: Any, counts: list[int]) -> None:
     """Rows are taken as equally spaced; the index of a pandas frame may say that they are not."""
     if not hasattr(X, "iloc"):
         return
-    index = X.index
+    index = X.index.get_level_values(-1)  # of (subject, time) the time
     is_time = hasattr(index, "asi8")  # dates, durations, periods
     if not (is_time or index.dtype.kind in "iuf"):
         return

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._checks.columns import refuse_masked
+
 __all__ = ["Mesh", "checked_meshes"]
 
 
@@ -59,6 +61,7 @@ def _checked(mesh: Any, name: str, signed: bool) -> Mesh:
             f"points and simplices as scipy.spatial.Delaunay does, but is a {type(mesh).__name__}."
         )
     vertices = _floats(mesh[0], f"{name}: vertices")
+    refuse_masked(mesh[1], name="the rasterizer", input_name=f"{name}: simplices")
     simplices = np.asarray(mesh[1])
     if vertices.ndim != 2 or 0 in vertices.shape:
         raise ValueError(
@@ -99,6 +102,7 @@ def _checked(mesh: Any, name: str, signed: bool) -> Mesh:
 
 def _floats(values: Any, name: str) -> np.ndarray:
     """Finite numbers in float32 if they were, else in float64."""
+    refuse_masked(values, name="the rasterizer", input_name=name)
     values = np.asarray(values)
     if values.dtype.kind == "c":
         raise ValueError(f"{name}: Complex data not supported.")

@@ -18,6 +18,9 @@ from ._meshes import Mesh, checked_meshes
 
 __all__ = ["SimplexRasterizer"]
 
+# Extents below so many roundings of the coordinates are those of vertices that agree.
+_ROUNDINGS = 8
+
 
 class SimplexRasterizer(TransformerMixin, SubspaceEstimator):
     r"""Turn meshes of any size into images of one size, without sampling error.
@@ -226,7 +229,10 @@ class SimplexRasterizer(TransformerMixin, SubspaceEstimator):
             low = np.min([mesh.vertices.min(axis=0) for mesh in meshes], axis=0).astype(float)
             high = np.max([mesh.vertices.max(axis=0) for mesh in meshes], axis=0).astype(float)
             size = high - low
-            # an axis along which all vertices agree gets the size of the largest
+            # an axis along which all vertices agree, to rounding, gets the size of the largest
+            eps = max(np.finfo(mesh.vertices.dtype).eps for mesh in meshes)
+            rounding = _ROUNDINGS * eps * np.maximum(np.abs(low), np.abs(high))
+            size = np.where(size > rounding, size, 0.0)
             size = np.where(size > 0, size, size.max() if size.max() > 0 else 1.0)
             middle = (low + high) / 2
             return np.stack([middle - 0.6 * size, middle + 0.6 * size])

@@ -22,6 +22,7 @@ from .._base import (
     random_generator,
     warn,
 )
+from .._checks.columns import refuse_masked
 from .._checks.table import (
     check_on_host,
     check_sample_weight,
@@ -285,7 +286,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         phi = space.features(self._features(points))
         self._store_design(space, drawn._replace(indices=np.arange(size)))
         self.points_ = points
-        self._plan = Plan(space, phi, size, points, None)
+        self._plan = Plan(space, phi, size, points, None, self.get_params())
         return self.points_, self.sample_weight_
 
     @fit_method
@@ -309,7 +310,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         """
         table = self._checked(X, reset=True)
         plan = getattr(self, "_plan", None)
-        planned = plan is not None and plan.was_made_for(table, self.indices_, sample_weight)
+        planned = plan is not None and plan.was_made_for(self, table, sample_weight)
         if not callable(y):  # before a design is made: bad labels need none
             n_rows = table.shape[0] if hasattr(table, "shape") else len(table)
             rows_to_label = self.indices_ if planned else None
@@ -362,8 +363,8 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         if feature_map is None or isinstance(feature_map, str | ProductBasis):
             if reset:
                 check_on_host(self, X)
-            like = None if reset else self.sample_weight_
-            return check_samples(self, X, reset=reset, like=like, method=method)
+            how: dict = {"like": None if reset else self.sample_weight_, "method": method}
+            return check_samples(self, X, reset=reset, computed_in=np.float64, **how)
         validate_data(self, X, reset=reset, skip_check_array=True)
         return X
 
@@ -372,6 +373,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         if self.feature_map_ is None:
             return table
         mapped = self.feature_map_.transform(table)
+        mapped = mapped.toarray() if hasattr(mapped, "toarray") else mapped  # one-hot columns
         return check_table(mapped, estimator=self, input_name="features")
 
     def _christoffel(self, X: Any) -> np.ndarray:
@@ -410,7 +412,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         self._store_design(space, drawn)
         phi = phi_at(space, drawn.indices)
         rows = rows_of(table, drawn.indices)
-        self._plan = Plan(space.without_rows(), phi, len(F), rows, measure)
+        self._plan = Plan(space.without_rows(), phi, len(F), rows, measure, self.get_params())
 
     def _n_draws(self, m: int, n_rows: int | None, given: int | None = None) -> int:
         """Number of draws for m features."""
@@ -437,8 +439,9 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         if isinstance(self.reference_measure, str):
             return space.measure
         given = self.reference_measure
-        given = numbers(given(X) if callable(given) else given, input_name="reference_measure")
-        return np.asarray(given, dtype=np.float64).reshape(-1)
+        given = given(X) if callable(given) else given
+        refuse_masked(given, name="DPPLeastSquares", input_name="reference_measure")
+        return np.asarray(numbers(given, input_name="reference_measure"), np.float64).reshape(-1)
 
     def _store_design(self, space: FeatureSpace, drawn: Design) -> None:
         """Keep the design; an earlier fit goes."""

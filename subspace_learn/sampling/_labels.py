@@ -118,8 +118,8 @@ def checked_labels(
         if unlabelled.any():
             raise ValueError(
                 f"Input y contains NaN in {int(unlabelled.sum())} rows, and no design was made for "
-                "this X. Call design(X) first and label the rows in indices_; or give all labels, "
-                "or a callable."
+                "this X with these parameters. Call design(X) first and label the rows in "
+                "indices_; or give all labels, or a callable."
             )
     elif unlabelled[indices].any():
         missing = np.unique(indices[unlabelled[indices]])

@@ -25,9 +25,17 @@ class Plan(NamedTuple):
     """Those of the draws, as they were given."""
     measure: np.ndarray | None
     """``sample_weight`` of the table."""
+    settings: dict[str, Any]
+    """Parameters of the estimator."""
 
-    def was_made_for(self, table: Any, indices: np.ndarray, sample_weight: Any) -> bool:
-        """Whether the table has the rows of the design in their places, with the same weights."""
+    def was_made_for(self, estimator: Any, table: Any, sample_weight: Any) -> bool:
+        """Whether the rows of the design are in their places, with these weights and settings."""
+        settings, indices = estimator.get_params(), estimator.indices_
+        if settings.keys() != self.settings.keys() or not all(
+            name == "verbose" or _unchanged(self.settings[name], value)
+            for name, value in settings.items()
+        ):
+            return False
         n_rows = table.shape[0] if hasattr(table, "shape") else len(table)
         if n_rows != self.n_rows or not _same(rows_of(table, indices), self.rows):
             return False
@@ -35,6 +43,13 @@ class Plan(NamedTuple):
         if measure is None or self.measure is None:
             return measure is None
         return np.array_equal(measure, self.measure)
+
+
+def _unchanged(first: Any, second: Any) -> bool:
+    """Whether a parameter is what it was; those of estimators are compared one by one."""
+    if hasattr(first, "get_params"):
+        return type(first) is type(second)
+    return first is second or np.array_equal(first, second)
 
 
 def _same(first: Any, second: Any) -> bool:

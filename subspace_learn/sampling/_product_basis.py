@@ -124,8 +124,8 @@ class ProductBasis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
             Fitted.
         """
         check_on_host(self, X)
-        X = check_samples(self, X, reset=True)
-        self.domain_ = self._domain(X)
+        X = check_samples(self, X, reset=True, computed_in=np.float64)
+        self.domain_, self._kind = self._domain(X), self.kind
         self.multi_indices_ = multi_indices(
             X.shape[1], self.degree, self.index_set, include_bias=self.include_bias
         )
@@ -152,9 +152,10 @@ class ProductBasis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
             In the float width of X.
         """
         check_is_fitted(self)
-        X = check_samples(self, X, reset=False, like=self.domain_, method="transform")
+        how: dict = {"like": self.domain_, "method": "transform", "computed_in": np.float64}
+        X = check_samples(self, X, reset=False, **how)
         with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
-            values = basis_values(self._standard(X), self.kind, self.multi_indices_)
+            values = basis_values(self._standard(X), self._kind, self.multi_indices_)
             values = values.astype(X.dtype, copy=False)
         return finite_result(values, name=type(self).__name__, method="transform")
 
@@ -200,12 +201,12 @@ class ProductBasis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEs
     def _standard(self, X: np.ndarray) -> np.ndarray:
         """Inputs in standard coordinates."""
         first, second = self.domain_.T
-        if self.kind == "hermite":
+        if self._kind == "hermite":
             return (X - first) / second
         return (X - (first + second) / 2) * (2 / (second - first))
 
     def _from_standard(self, t: np.ndarray) -> np.ndarray:
         first, second = self.domain_.T
-        if self.kind == "hermite":
+        if self._kind == "hermite":
             return t * second + first
         return t * ((second - first) / 2) + (first + second) / 2

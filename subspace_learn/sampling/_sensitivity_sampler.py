@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from .._array import is_array, to_numpy
 from .._base import (
     RANDOM_STATE,
     Interval,
@@ -20,6 +21,7 @@ from .._base import (
     random_generator,
     warn,
 )
+from .._checks.columns import refuse_masked
 from .._checks.merging import check_mergeable
 from .._checks.table import check_on_host, check_sample_weight, check_samples, rows_of
 from ..functional.sampling.row_sampling import SCORES, RowSample
@@ -385,12 +387,13 @@ class SensitivitySampler(SubspaceEstimator):
     def _checked_block(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Coreset:
         """Checked rows as a coreset that stands for itself."""
         check_on_host(self, X)
-        X = check_samples(self, X, reset=reset, accept_sparse="csr")
+        X = check_samples(self, X, reset=reset, accept_sparse="csr", computed_in=np.float64)
         n = X.shape[0]
         if y is not None and self.append_target:
             y = self._numeric_targets(y, n)
         elif y is not None:
-            y = np.asarray(y)
+            refuse_masked(y, name=type(self).__name__, input_name="y")
+            y = to_numpy(y) if is_array(y) else np.asarray(y)
             if len(y) != n:
                 raise ValueError(f"y has {len(y)} rows, but X has {n}. Give one target per row.")
         weights = None if sample_weight is None else check_sample_weight(sample_weight, X)

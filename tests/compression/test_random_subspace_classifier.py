@@ -195,3 +195,17 @@ def test_the_common_unit_of_the_columns_decides_nothing(iris, factor):
     here, there = model().fit(X, y), model().fit(X * factor, y)
     assert there.scale_ == pytest.approx(factor * here.scale_)
     np.testing.assert_allclose(there.predict_proba(X * factor), here.predict_proba(X), atol=1e-4)
+
+
+@pytest.mark.parametrize("later", [{"activation": "tanh"}, {"hidden_layer_sizes": (3,)}])
+def test_a_network_that_was_set_after_the_fit_concerns_the_next_one(iris, later):
+    fitted = model(alpha=1.0).fit(*iris)
+    wanted = fitted.predict_proba(iris[0])
+    np.testing.assert_array_equal(fitted.set_params(**later).predict_proba(iris[0]), wanted)
+
+
+def test_float32_rows_in_large_units_are_worked_in_float64(iris):
+    X, y = iris[0].astype(np.float32), iris[1]
+    wanted = model(alpha=1.0).fit(X, y).predict_proba(X)
+    large = X * np.float32(2.0**60)
+    np.testing.assert_allclose(model(alpha=1.0).fit(large, y).predict_proba(large), wanted)

@@ -124,3 +124,22 @@ def test_lengths_that_are_given_in_another_unit_are_doubted(factor, rng):
 def test_there_is_a_name_for_each_observable(lift, rng):
     Z = lift.fit_transform(rng.normal(size=(30, 2)))
     assert len(lift.get_feature_names_out()) == Z.shape[1]
+
+
+@pytest.mark.parametrize(
+    ("dictionary", "later"),
+    [
+        (FourierDictionary(2, period=20.0), {"period": 3.0}),
+        (FourierDictionary(2, period=20.0), {"output": "complex"}),
+        (HermiteDictionary(3), {"degree": 1}),
+        (RBFDictionary(5, random_state=0), {"kernel": "laplacian"}),
+        (RBFDictionary(5, random_state=0), {"include_state": False}),
+    ],
+    ids=str,
+)
+def test_parameters_that_were_set_after_the_fit_concern_the_next_one(rng, dictionary, later):
+    X = rng.normal(size=(60, 2)) * [3.0, 4.0]
+    wanted = dictionary.fit(X).transform(X)
+    dictionary.set_params(**later)
+    np.testing.assert_array_equal(dictionary.transform(X), wanted)
+    assert len(dictionary.get_feature_names_out()) == wanted.shape[1]

@@ -230,3 +230,56 @@ def test_eigenfunctions_have_mean_square_one_under_unequal_weights(rng):
     mean = (w[:-1, None] * np.abs(phi) ** 2).sum(axis=0) / w[:-1].sum()
     np.testing.assert_allclose(mean, 1.0, rtol=1e-10)
     np.testing.assert_allclose((phi @ model.modes_).real, X[:-1], rtol=1e-8)
+
+
+# --- inputs that follow the states ---------------------------------------------------------------
+
+
+def under_feedback(excitation, noise, seed=0):
+    """States 1000 times as large as usual, and an input that follows the first of them."""
+    rng = np.random.default_rng(seed)
+    K, B = np.array([[0.9, -0.2], [0.2, 0.8]]), np.array([0.3, -0.1])
+    x, u = np.ones((200, 2)), np.zeros(200)
+    for t in range(199):
+        u[t] = -x[t, 0] + excitation * rng.normal()
+        x[t + 1] = x[t] @ K + u[t] * B + noise * rng.normal(size=2)
+    return 1000 * x, u, np.linalg.eigvals(K)
+
+
+@pytest.mark.parametrize("excitation", [1e-9, 1e-7, 1e-5, 1e-3])
+@pytest.mark.parametrize("solver", ["qr", "gram"])
+def test_inputs_that_follow_a_state_are_told_with_the_uncertainty_of_the_matrix(excitation, solver):
+    x, u, _ = under_feedback(excitation, noise=0.1)
+    if solver == "gram" and excitation < 1e-6:
+        pytest.skip("squares do not see them: the direction is dropped")
+    with pytest.warns(UserWarning, match="standard deviation of K"):
+        KoopmanEDMD(solver=solver).fit(x, u=u)
+
+
+@pytest.mark.parametrize(("excitation", "noise"), [(1.0, 0.1), (0.3, 0.1), (1e-3, 1e-7)])
+def test_inputs_that_move_the_states_beyond_the_noise_give_the_eigenvalues(excitation, noise):
+    x, u, truth = under_feedback(excitation, noise)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = KoopmanEDMD().fit(x, u=u).eigenvalues_
+    # a standard deviation of noise / (excitation sqrt(200)), below .024, and three of them
+    np.testing.assert_allclose(np.sort_complex(found), np.sort_complex(truth), atol=0.08)
+
+
+def test_a_pair_of_weight_zero_makes_no_centre():
+    path = walk()
+    weights = np.random.default_rng(1).uniform(0.1, 3.0, size=299)
+    weights[::3] = 0.0
+    counts = weights > 0
+    model = KoopmanEDMD(RBFDictionary(6, random_state=0))
+    all_pairs = model.fit(path[:-1], path[1:], sample_weight=weights).eigenvalues_
+    left = path[:-1][counts], path[1:][counts]
+    fewer = model.fit(*left, sample_weight=weights[counts]).eigenvalues_
+    np.testing.assert_allclose(all_pairs, fewer, rtol=1e-9, atol=1e-12)
+
+
+def test_merged_rates_are_in_the_time_step_of_the_fits():
+    first, second = walk(seed=1), walk(seed=2)
+    a, b = (KoopmanEDMD(time_step=0.25).fit(path) for path in (first, second))
+    a.set_params(time_step=2.0).merge(b)
+    np.testing.assert_allclose(a.continuous_eigenvalues_, np.log(a.eigenvalues_) / 0.25, atol=1e-12)

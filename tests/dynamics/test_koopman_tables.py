@@ -245,3 +245,49 @@ def test_recordings_of_mne_are_refused_with_the_call_to_make(rng):
             call(epochs)
         with pytest.raises(TypeError, match=r"list of MNE Epochs"):
             call([epochs[0], epochs[1]])
+
+
+def test_times_in_the_last_level_of_an_index_are_read(driven):
+    X, _ = driven
+    stacked = X.set_axis(pd.MultiIndex.from_product([["s1", "s2"], range(60)]))
+    with pytest.warns(UserWarning, match="1 of 119 steps"):
+        KoopmanEDMD().fit(stacked)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        KoopmanEDMD().fit(stacked, groups=stacked.index.get_level_values(0))
+
+
+@pytest.mark.parametrize("name", ["groups", "sample_weight", "u"])
+def test_what_stands_beside_the_states_under_other_labels_is_told(driven, name):
+    X, u = driven
+    hours = pd.date_range("2026-01-01", periods=120, freq="h")
+    X = X.set_axis(hours)
+    beside = {
+        "groups": pd.Series(np.repeat(["a", "b"], 60), index=hours),
+        "sample_weight": pd.Series(np.arange(1.0, 121.0), index=hours),
+        "u": u.set_axis(hours),
+    }[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        KoopmanEDMD().fit(X, **{name: beside})
+        KoopmanEDMD().fit(X, **{name: beside.reset_index(drop=True)})  # rows without labels
+        KoopmanEDMD().fit(X[:-1], X[1:])  # successors have the labels of the next rows
+    with pytest.warns(UserWarning, match=f"index of {name} has the labels of X in another order"):
+        KoopmanEDMD().fit(X, **{name: beside[::-1]})
+    with pytest.warns(UserWarning, match=f"index of {name} has other labels than X"):
+        KoopmanEDMD().fit(X, **{name: beside.set_axis(hours + pd.Timedelta("300h"))})
+
+
+def test_a_column_of_dates_is_sent_to_the_index(driven):
+    X, _ = driven
+    dated = X.assign(when=pd.date_range("2026-01-01", periods=120, freq="h"))
+    with pytest.raises(ValueError, match=r"'when' \(dates\).*belongs in the index: X.set_index"):
+        KoopmanEDMD().fit(dated)
+    KoopmanEDMD().fit(dated.set_index("when"))
+
+
+def test_a_merge_of_inputs_of_which_one_has_names_is_told(driven):
+    X, u = driven
+    named, bare = KoopmanEDMD().fit(X, u=u), KoopmanEDMD().fit(X, u=u.to_numpy())
+    with pytest.warns(UserWarning, match="only one of the two tables has column names"):
+        named.merge(bare)

@@ -132,3 +132,24 @@ def test_a_global_container_holds_tables_and_leaves_images_alone(rng, container)
         table = SimplexRasterizer(6).fit_transform(meshes)
     assert list(table.columns)[7] == "pixel1_1"
     np.testing.assert_array_equal(np.asarray(table), wanted.reshape(2, 36))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_an_axis_that_is_constant_to_rounding_gets_the_size_of_the_others(dtype):
+    edges = np.stack([np.arange(29), np.arange(1, 30)], axis=1)
+    flat = np.full(30, 0.1, dtype=dtype)
+    flat[::2] = np.nextafter(dtype(0.1), dtype(1))
+    across = np.linspace(0, 5, 30)
+    (low, high) = SimplexRasterizer(8).fit([(np.c_[across, flat].astype(dtype), edges)]).bounds_
+    np.testing.assert_allclose(high - low, [6, 6], rtol=1e-6)
+
+
+def test_masked_meshes_are_refused(rng):
+    mesh = Delaunay(rng.uniform(size=(20, 2)))
+    n = len(mesh.simplices)
+    hidden = np.ma.array(np.ones(n), mask=np.arange(n) == 3)
+    with pytest.raises(ValueError, match="mesh 1: densities is a masked array with 1 masked"):
+        SimplexRasterizer(8).fit([mesh, (mesh.points, mesh.simplices, hidden)])
+    hidden = np.ma.array(mesh.points, mask=mesh.points > 0.9)
+    with pytest.raises(ValueError, match="vertices is a masked array"):
+        SimplexRasterizer(8).fit([(hidden, mesh.simplices)])

@@ -202,3 +202,33 @@ def test_defaults_are_two_repeated_dpps_with_a_constant(pool):
     # w = m mu / |q|^2
     np.testing.assert_allclose(model.sample_weight_, 4 / 300 / leverage[model.indices_], rtol=1e-9)
     assert len(DPPLeastSquares(sampling="dpp", random_state=0).fit(X, y).indices_) == 4
+
+
+def test_one_hot_columns_of_a_sparse_encoder_are_features(rng):
+    words = rng.integers(0, 12, size=(300, 1)).astype(str)
+    y = 250.0 * words[:, 0].astype(float)
+    model = DPPLeastSquares(OneHotEncoder(), random_state=0).fit(words, y)  # it returns CSR
+    np.testing.assert_allclose(model.predict(words), y, rtol=1e-10, atol=1e-9)
+
+
+def test_parameters_that_were_set_since_ask_for_a_new_design(pool):
+    X, y = pool
+    model = DPPLeastSquares(n_points=10, random_state=0).fit(X, y)
+    assert len(model.set_params(n_points=60).fit(X, y).indices_) == 60
+    without = model.set_params(fit_intercept=False).fit(X, y)
+    fresh = DPPLeastSquares(n_points=60, fit_intercept=False, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(without.coef_, fresh.coef_)
+    model = DPPLeastSquares(PolynomialFeatures(1), random_state=0)
+    rows, _ = model.design(X)
+    labels = np.full(300, np.nan)
+    labels[rows] = y[rows]
+    assert len(model.set_params(verbose=0).fit(X, labels).indices_) == len(rows)
+    with pytest.raises(ValueError, match="no design was made for this X with these parameters"):
+        model.set_params(feature_map__degree=2).fit(X, labels)
+
+
+def test_a_masked_reference_measure_is_refused(pool):
+    hidden = np.ma.array(np.ones(300), mask=np.arange(300) < 4)
+    model = DPPLeastSquares(sampling="volume", reference_measure=hidden)
+    with pytest.raises(ValueError, match="reference_measure is a masked array with 4 masked"):
+        model.fit(*pool)

@@ -87,3 +87,10 @@ def test_defaults_are_legendre_products_of_total_degree_three_with_the_constant(
     wanted = np.sqrt(5) * (3 * t**2 - 1) / 2
     np.testing.assert_allclose(basis.transform(X)[:, column], wanted, atol=1e-13)
     np.testing.assert_array_equal(basis.transform(X)[:, 0], 1.0)
+
+
+def test_a_kind_that_was_set_after_the_fit_concerns_the_next_one(rng):
+    X = rng.uniform(20, 50, size=(50, 2))
+    basis = ProductBasis().fit(X)
+    wanted = basis.transform(X)
+    np.testing.assert_array_equal(basis.set_params(kind="hermite").transform(X), wanted)

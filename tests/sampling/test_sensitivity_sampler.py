@@ -300,3 +300,10 @@ def test_targets_that_are_no_numbers_are_named(table):
     missing[7] = pandas.NA
     with pytest.raises(ValueError, match="row 7 is missing"):
         SensitivitySampler().fit(X, missing)
+
+
+def test_masked_class_labels_are_refused(table):
+    X, y = table
+    labels = np.ma.array(y > 0, mask=np.arange(3000) < 7)
+    with pytest.raises(ValueError, match="y is a masked array with 7 masked entries"):
+        SensitivitySampler(50, append_target=False).fit(X, labels)

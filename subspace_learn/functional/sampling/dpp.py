@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..._array import to_numpy
+from .given_rows import given_rows
+
 __all__ = [
     "Draw",
     "RowLaw",
@@ -104,7 +107,7 @@ def own_order(rows: Any, lengths: np.ndarray) -> np.ndarray:
 
 
 def _as_law(Q: np.ndarray | RowLaw) -> RowLaw:
-    return Q if isinstance(Q, RowLaw) else row_law(Q)
+    return Q if isinstance(Q, RowLaw) else row_law(to_numpy(given_rows(Q, name="Q")))
 
 
 def independent_rows(cumulative: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 import scipy.linalg
 
 from .dpp import RowLaw, dpp_draw, independent_rows, own_order, row_law, volume_draw
+from .given_rows import given_rows
 
 __all__ = [
     "SCHEMES",
@@ -269,6 +270,7 @@ def christoffel_function(
     >>> bool(values[500] > 5 * values[0])                  # the ends are hard to predict
     True
     """
+    F = given_rows(F, name="F")
     space = feature_space(F, measure, intercept=intercept)
     phi = space.features(np.asarray(F, dtype=np.float64))
     energies = np.einsum("ij,ij->i", phi, phi)

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from ..._array import Array, array_namespace, device_of, is_numpy
 from ...linalg.moments import NO_LENGTH, row_blocks
+from .given_rows import given_rows
 
 __all__ = ["leverage_scores"]
 
@@ -71,6 +72,7 @@ def leverage_scores(
     >>> leverage_scores(np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 2.0]])).round(3)
     array([0.5, 0.5, 1. ])
     """
+    A = given_rows(A)
     if method == "sketch":
         T = whitener(A, method=method, rng=rng)
         if T.shape[1] > _SHORTENED:  # rows of many columns are shortened by a Gaussian map

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..._array import Array, array_namespace
+from .given_rows import given_rows
 from .leverage import row_energies, whitener
 
 __all__ = ["LewisWeights", "lewis_weights"]
@@ -93,6 +94,7 @@ def lewis_weights(
     >>> lewis_weights(A, p=1.0).round(3)
     array([0.167, 0.333, 0.5  ])
     """
+    A = given_rows(A)
     found = lewis_fixed_point(A, p=p, tol=tol, max_iter=max_iter, method=method, rng=rng)
     if not found.converged:
         raise ValueError(

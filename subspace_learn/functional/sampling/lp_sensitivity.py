@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .given_rows import given_rows
 from .leverage import row_energies, whitener
 from .lewis_weights import lewis_fixed_point
 
@@ -103,6 +104,7 @@ def lp_sensitivities(
     >>> lp_sensitivities(A, p=4.0).round(3)
     array([0.01 , 0.163, 0.827])
     """
+    A = given_rows(A)
     found = sensitivity_scores(A, p=p, method=method, tol=tol, max_iter=max_iter, rng=rng)
     if not found.converged:
         gap = float(np.max(1.0 - found.scores / np.where(found.upper > 0, found.upper, 1.0)))
