@@ -133,10 +133,17 @@ def graph_in_order_of(X: Any, graph: NamedGraph, *, where: str) -> NamedGraph:
             f"X has attributes of {X.shape[0]} nodes, but adjacency has shape "
             f"{graph.adjacency.shape}. Give one row of attributes for each node, in the same order."
         )
+    counted = list(range(n))
     if index is None or not hasattr(X, "iloc"):
+        if graph.names is not None and graph.names != counted and set(graph.names) == set(counted):
+            warn(
+                f"{where}: the vertices of adjacency are numbered 0 to {n - 1} in another order, "
+                f"{str(graph.names[:4])[1:-1]}, ..., and X has no names: rows were matched by "
+                "position, row 0 with the first vertex. If row i belongs to vertex i, give X as a "
+                "pandas DataFrame."
+            )
         return graph
     names = list(index)
-    counted = list(range(n))
     numbered = all(isinstance(name, int | np.integer) for name in names)
     if graph.names is None or (graph.names == counted and not numbered):
         if names != counted and sorted(map(str, names)) == sorted(map(str, counted)):

@@ -332,3 +332,12 @@ def test_wrong_input_is_refused(sessions):
         model.set_params(bias=np.eye(2)).transform(X)
     with pytest.raises(ValueError, match="not symmetric"):
         GBWNormalizer().fit(X + np.triu(np.ones((N, N)), 1))
+
+
+@pytest.mark.parametrize("momentum", [None, 0.3])
+def test_another_theta_after_fit_does_not_change_the_fitted_geometry(sessions, momentum):
+    X, names = sessions
+    model = GBWNormalizer(0.5, momentum=momentum).fit(X, groups=names)
+    wanted = model.transform(X, groups=names)
+    model.set_params(theta=1.0)
+    np.testing.assert_array_equal(model.transform(X, groups=names), wanted)
