@@ -37,7 +37,7 @@ from ..functional.graph.polynomial_cycle import SMOOTHERS
 __all__ = ["BootstrapAMG"]
 
 _ROUNDING = 1e2  # residuals of so many eps are rounding
-_USELESS = 1e100  # times b: a start so far away is worse than none, and its squares overflow
+_USELESS = 1e6  # times b: the rounding of a start whose residual is larger would stay
 
 
 class BootstrapAMG(SubspaceEstimator):
@@ -304,7 +304,9 @@ class BootstrapAMG(SubspaceEstimator):
             if x0.shape != b.shape:
                 raise ValueError(f"{where}: x0 has shape {x0.shape}, b has {b.shape}.")
             start = x0.astype(np.float64).reshape(columns.shape) / unit
-            start *= np.abs(start).max(axis=0, initial=0) < _USELESS
+            with np.errstate(over="ignore", invalid="ignore"):
+                left = np.linalg.norm(self._matrix @ start - columns, axis=0)
+            start = np.where(left <= _USELESS * np.linalg.norm(columns, axis=0), start, 0)
         with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
             result = solve_system(
                 self.hierarchies_,
