@@ -328,6 +328,8 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         self.mean_, self.dispersion_ = self._domains[EVERYTHING]
         names = [name for name in self._domains if name != EVERYTHING]
         self.groups_ = np.array(names)
+        if self.groups_.tolist() != names:  # 1 and "1" are two groups
+            self.groups_ = np.array(names, dtype=object)
         means = [self._domains[name].mean for name in names]
         self.means_ = xp.stack(means) if names else self.mean_[None, ...][:0, ...]
         self.dispersions_ = np.array([self._domains[name].dispersion for name in names])
