@@ -258,7 +258,7 @@ class BootstrapAMG(SubspaceEstimator):
             Right-hand sides; several share each pass over the matrices. After a fit to a DataFrame,
             a Series or DataFrame is brought into the order of its index.
         x0 : array like ``b``, default=None
-            Where to start; None means zero.
+            Where to start; None means zero, which columns with a residual above 1e6 of b get too.
         tol : float, default=1e-8
             Relative residual at which a column is done.
         max_iter : int, default=500

@@ -107,7 +107,24 @@ def _scaled_rows(A: sp.csr_array, scale: np.ndarray) -> sp.csr_array:
 def checked_partition(adjacency: Any, labels: Any) -> tuple[sp.csr_array, np.ndarray]:
     """Adjacency in CSR and clusters numbered from 0, of any matrix and any names of clusters.
 
-    Raises ValueError if there is not one label for each vertex, or one is masked.
+    Parameters
+    ----------
+    adjacency : sparse or dense matrix of shape (n, n)
+        Symmetric.
+    labels : array of shape (n,)
+        Numbers or words.
+
+    Returns
+    -------
+    adjacency : csr_array of shape (n, n)
+        As given if it is in CSR already.
+    labels : ndarray of int, shape (n,)
+        In the order of the sorted names.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label for each vertex, or one is masked.
     """
     if np.ma.is_masked(labels):
         raise ValueError("labels is a masked array. Leave those vertices out, or give them labels.")
