@@ -33,6 +33,7 @@ __all__ = [
     "move_like",
     "on_host",
     "real",
+    "real_floats",
     "sparse_like",
     "to_library",
     "to_numpy",
@@ -133,6 +134,22 @@ def as_float(x: Array) -> Array:
     if not is_float(x):
         return xp.astype(x, xp.float64)
     return xp.astype(x, xp.float32) if xp.finfo(x.dtype).bits < 32 else x
+
+
+def real_floats(x: Any) -> Array:
+    """Return ``x`` as real floating numbers, itself if it is; lists and integers become float64.
+
+    Raises ValueError if it is complex or entries are masked: parts of it would be lost.
+    """
+    if type(x) is np.ndarray and x.dtype.char in "fd":
+        return x
+    if np.ma.is_masked(x):
+        raise ValueError("The array is masked. Fill the masked entries, or leave them out.")
+    if isinstance(x, np.ndarray) or not is_array(x):
+        x = np.asarray(x)
+    if is_complex(x):
+        raise ValueError(f"Complex data not supported: the array is of dtype {x.dtype}.")
+    return as_float(x)
 
 
 def to_numpy(x: Array) -> np.ndarray:

@@ -104,6 +104,7 @@ def _opened(parts: list[Any], name: str, *, warns: bool) -> tuple[np.ndarray, Re
     """Signals of objects of MNE, one after another, and what they say of themselves."""
     first, data = parts[0], []
     names = getattr(first, "ch_names", None)  # look-alikes may have none
+    types = None if names is None else list(first.get_channel_types())
     for k, part in enumerate(parts):
         kind = type(part).__name__
         if hasattr(part, "freqs"):
@@ -124,6 +125,12 @@ def _opened(parts: list[Any], name: str, *, warns: bool) -> tuple[np.ndarray, Re
                 "other channels, or another order or sampling rate, than number 0. Pick, reorder "
                 "and resample before you put them together."
             )
+        if types is not None and list(part.get_channel_types()) != types:
+            raise ValueError(
+                f"{name} was given a list of {kind} that do not belong together: number {k} has "
+                f"channels of the types {_kinds(part.get_channel_types())}, number 0 "
+                f"{_kinds(types)}, which are in other units. Call set_channel_types first."
+            )
         n_events = len(getattr(part, "events", ()))  # reading drops some of it
         signals = part.get_data()
         if signals.ndim != 3:
@@ -140,12 +147,15 @@ def _opened(parts: list[Any], name: str, *, warns: bool) -> tuple[np.ndarray, Re
             )
         data.append(signals)
     X, rate = np.concatenate(data), float(first.info["sfreq"])
-    if names is None:
+    if names is None or types is None:
         return X, Recording(rate, None, None)
-    types = first.get_channel_types()
     if warns:
         _warn_of_other_channels(names, types, [b for part in parts for b in part.info["bads"]])
-    return X, Recording(rate, list(names), list(types))
+    return X, Recording(rate, list(names), types)
+
+
+def _kinds(types: list[str]) -> str:
+    return ", ".join(sorted(set(types)))
 
 
 def _warn_of_other_channels(names: list[str], types: list[str], bads: list[str]) -> None:
@@ -164,7 +174,15 @@ def _signals(estimator: Any, X: Any, *, reset: bool, method: str) -> Array:
     """Array of shape (n_epochs, n_channels, n_times), checked; a table has one channel."""
     name = type(estimator).__name__
     if not (is_array(X) or hasattr(X, "ndim")):
-        X = np.asarray(X)  # lists
+        try:
+            X = np.asarray(X)  # lists
+        except ValueError:
+            shapes = sorted({np.shape(part) for part in X if hasattr(part, "shape")})
+            raise ValueError(
+                f"{name}.{method}() was given epochs that differ in size"
+                f"{f' ({shapes[0]}, {shapes[1]}, ...)' if len(shapes) > 1 else ''}. Cut or pad "
+                "them to the same channels and times."
+            ) from None
     if X.ndim > 3:
         raise ValueError(
             f"{name}.{method}() expects epochs of shape (n_epochs, n_channels, n_times), or "

@@ -101,6 +101,13 @@ def _from_list_of_edges(
             )
     weights = X["weight"].to_list() if weighted else [1] * len(ends[0])
     found = set(ends[0]) | set(ends[1])
+    spelt = {str(vertex): vertex for vertex in found}
+    if len(spelt) < len(found):  # a table read from files of two kinds
+        twin = next(vertex for vertex in found if spelt[str(vertex)] != vertex)
+        raise ValueError(
+            f"{where}: {name} names {twin!r} and {spelt[str(twin)]!r}, which would be two "
+            f"vertices. Give the columns {first!r} and {second!r} one dtype."
+        )
     try:
         names = sorted(found)
     except TypeError:  # numbers and words

@@ -36,9 +36,10 @@ def _has(method: str) -> Any:
     """Check for `available_if`: nearest means have every method, else the classifier decides."""
 
     def check(self: AugmentedCovarianceClassifier) -> bool:
-        if self.classifier == "mdm":
+        fitted = hasattr(self, "classifier_")
+        if self.classifier_ is None if fitted else self.classifier == "mdm":
             return True
-        inner = getattr(self, "classifier_", None) or tangent_classifier(self.classifier)
+        inner = self.classifier_ if fitted else tangent_classifier(self.classifier)
         if not hasattr(inner, method):
             raise AttributeError(
                 f"classifier={self.classifier!r} has no {method}. Use classifier='lr' or 'mdm', "

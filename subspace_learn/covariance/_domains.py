@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._array import Array, array_namespace, device_of, is_array, move_like, to_numpy
+from .._array import Array, array_namespace, device_of, move_like, real_floats, to_numpy
 from .._base import warn
 from .._checks.epochs import warn_of_unequal_channels
 from .._checks.table import check_groups
@@ -98,15 +98,17 @@ def given_matrix(matrix: Any, X: Array, name: str) -> Array:
     Raises
     ------
     ValueError
-        If it is not of the size of the matrices of X.
+        If it is not of the size of the matrices of X, not symmetric, masked or complex.
     """
-    xp = array_namespace(X)
-    matrix = matrix if is_array(matrix) else np.asarray(matrix, dtype=np.float64)
+    xp, matrix = array_namespace(X), real_floats(matrix)
     if tuple(matrix.shape) != tuple(X.shape[1:]):
         raise ValueError(
             f"{name} has shape {tuple(matrix.shape)}, but the matrices of X are "
             f"{X.shape[1]} x {X.shape[2]}."
         )
+    eps, host = float(array_namespace(matrix).finfo(matrix.dtype).eps), to_numpy(matrix)
+    if np.abs(host - host.T).max() > 1e3 * eps * np.abs(host).max():
+        raise ValueError(f"{name} is not symmetric. Give ({name} + {name}.T) / 2 if that is meant.")
     return xp.astype(move_like(matrix, X), xp.float64, copy=False)
 
 

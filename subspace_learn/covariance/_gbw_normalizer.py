@@ -295,7 +295,7 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
                 M = metric_parameter_of(X, batch.weights, self.theta)
             elif M is not None:
                 M = given_matrix(M, X, "metric_parameter")
-            self.metric_parameter_ = M
+            self.metric_parameter_, self._theta = M, float(self.theta)
             warn_of_scales(X, self.metric_parameter_, self.theta)
         domains, totals, counts = dict(self._domains), dict(self._weights), dict(self._counts)
         geometry = self._geometry()
@@ -328,6 +328,8 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         self.mean_, self.dispersion_ = self._domains[EVERYTHING]
         names = [name for name in self._domains if name != EVERYTHING]
         self.groups_ = np.array(names)
+        if self.groups_.tolist() != names:  # 1 and "1" are two groups
+            self.groups_ = np.array(names, dtype=object)
         means = [self._domains[name].mean for name in names]
         self.means_ = xp.stack(means) if names else self.mean_[None, ...][:0, ...]
         self.dispersions_ = np.array([self._domains[name].dispersion for name in names])
@@ -338,7 +340,7 @@ class GBWNormalizer(TransformerMixin, SubspaceEstimator):
         return self
 
     def _geometry(self) -> GBWGeometry:
-        return GBWGeometry(float(self.theta), self.metric_parameter_)
+        return GBWGeometry(self._theta, self.metric_parameter_)
 
     def _statistics(
         self, X: Array, weights: Array | None, init: Array | None = None

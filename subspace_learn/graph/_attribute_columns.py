@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, time, timedelta
+from numbers import Number
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +17,7 @@ from ..functional.graph.attribute_graph import measurement_knots, measurement_va
 
 __all__ = ["AttributeColumns", "check_attributes"]
 
+_KINDS = {**dict.fromkeys("iuf", "measurement"), **dict.fromkeys("mM", "date"), "c": "complex"}
 _UNLIKE = 100.0  # of mean weights of columns: beyond it they are no counts of one kind
 
 
@@ -76,8 +79,8 @@ def check_attributes(
     Raises
     ------
     ValueError
-        If entries are missing, not finite, dates or negative weights, or there are none, or all
-        nodes have the same.
+        If entries are missing, not finite, complex, dates or negative weights, or there are none,
+        or all nodes have the same.
     """
     where = f"{type(estimator).__name__}.{method}()"
     kinds, known = None, ()
@@ -171,6 +174,11 @@ def _from_frame(
                 f"{int(missing.sum())} nodes, the first at row {int(missing.argmax())}. Fill it "
                 "in, for example with a value of its own."
             )
+        if kind == "complex":
+            raise ValueError(
+                f"{where}: attribute {name!r} is complex. Give real and imaginary part as two "
+                "columns."
+            )
         if kind == "date":
             raise ValueError(
                 f"{where}: attribute {name!r} holds dates or durations. Turn it into a number, "
@@ -202,8 +210,28 @@ def _kind(series: Any) -> str:
         return (
             "measurement" if dtype.is_numeric() else "date" if dtype.is_temporal() else "category"
         )
+    if str(dtype) == "object":
+        return _kind_of_objects([value for value in series if not is_missing(value)])
+    if str(dtype).startswith("period"):
+        return "date"
     kind = getattr(dtype, "kind", "O")
-    return "measurement" if kind in "iuf" else "date" if kind in "mM" else "category"
+    return _KINDS.get(kind, "category")
+
+
+def _kind_of_objects(values: list[Any]) -> str:
+    """How a column of Python objects is read: numbers stay numbers, dates stay dates."""
+    if values and all(isinstance(v, date | time | timedelta | np.datetime64) for v in values):
+        return "date"
+    numeric = all(isinstance(v, Number) and not isinstance(v, bool | np.bool_) for v in values)
+    if not values or not numeric:
+        return "category"
+    return "complex" if any(isinstance(v, complex) for v in values) else "measurement"
+
+
+def _word(value: Any) -> str:
+    """Name of a category: the number 1 is the same whether it was held as an int or a float."""
+    whole = isinstance(value, float | np.floating) and float(value).is_integer()
+    return str(int(value)) if whole else str(value)
 
 
 def _block(
@@ -221,7 +249,12 @@ def _block(
         if len(known) > 1:
             return measurement_values(values, known), kind, known
     elif kind == "category":
-        words = np.array([str(value) for value in values.tolist()], dtype=object)
+        words = np.array([_word(value) for value in values.tolist()], dtype=object)
+        if known is not None and len(words) and not np.isin(words, known).any():
+            warn(
+                f"{where}: no value of attribute {name!r} occurred in fit: it has {words[0]!r}, "
+                f"there it had {known[0]!r}. Values unseen in fit tell nothing."
+            )
         known = np.unique(words) if known is None else known
         if len(known) > 1:
             index = np.searchsorted(known, words).clip(max=len(known) - 1)

@@ -37,6 +37,7 @@ from ..functional.graph.polynomial_cycle import SMOOTHERS
 __all__ = ["BootstrapAMG"]
 
 _ROUNDING = 1e2  # residuals of so many eps are rounding
+_USELESS = 1e6  # times b: the rounding of a start whose residual is larger would stay
 
 
 class BootstrapAMG(SubspaceEstimator):
@@ -257,7 +258,7 @@ class BootstrapAMG(SubspaceEstimator):
             Right-hand sides; several share each pass over the matrices. After a fit to a DataFrame,
             a Series or DataFrame is brought into the order of its index.
         x0 : array like ``b``, default=None
-            Where to start; None means zero.
+            Where to start; None means zero, which columns with a residual above 1e6 of b get too.
         tol : float, default=1e-8
             Relative residual at which a column is done.
         max_iter : int, default=500
@@ -295,12 +296,17 @@ class BootstrapAMG(SubspaceEstimator):
         n, names = self.n_features_in_, self._names
         b = check_right_hand_side(b, n, where=where, names=names)
         columns = b.astype(np.float64).reshape(len(b), -1)
-        start = None
+        # lengths of very small columns would be 0; powers of two change no digit
+        unit = np.exp2(np.frexp(np.abs(columns).max(axis=0, initial=0))[1].astype(np.float64))
+        columns, start = columns / unit, None
         if x0 is not None:
             x0 = check_right_hand_side(x0, n, where=where, name="x0", names=names)
             if x0.shape != b.shape:
                 raise ValueError(f"{where}: x0 has shape {x0.shape}, b has {b.shape}.")
-            start = x0.astype(np.float64).reshape(columns.shape)
+            start = x0.astype(np.float64).reshape(columns.shape) / unit
+            with np.errstate(over="ignore", invalid="ignore"):
+                left = np.linalg.norm(self._matrix @ start - columns, axis=0)
+            start = np.where(left <= _USELESS * np.linalg.norm(columns, axis=0), start, 0)
         with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
             result = solve_system(
                 self.hierarchies_,
@@ -311,20 +317,27 @@ class BootstrapAMG(SubspaceEstimator):
                 max_iter=max_iter,
                 X=start,
             )
-        finite_result(result.X, name=type(self).__name__, method="solve")
+            X = result.X * unit
         narrow = b.dtype == np.float32 and self._dtype == np.float32
-        X = result.X.astype(np.float32 if narrow else np.float64, copy=False)
-        self._warn_of_residuals(X, b, result.converged, len(result.residuals) - 1, tol)
+        X = finite_result(X, name=type(self).__name__, method="solve")
+        X = X.astype(np.float32 if narrow else np.float64, copy=False)
+        self._warn_of_residuals(X, b, unit, result.converged, len(result.residuals) - 1, tol)
         return X.reshape(b.shape)
 
     def _warn_of_residuals(
-        self, X: np.ndarray, b: np.ndarray, converged: np.ndarray, n_iter: int, tol: float
+        self,
+        X: np.ndarray,
+        b: np.ndarray,
+        unit: np.ndarray,
+        converged: np.ndarray,
+        n_iter: int,
+        tol: float,
     ) -> None:
         """Say how far from a solution the columns of X are, measured with A as it was given."""
         where, k = f"{type(self).__name__}.solve()", X.shape[1]
-        B = b.astype(np.float64).reshape(X.shape)
+        B = b.astype(np.float64).reshape(X.shape) / unit
         residuals, unreachable = relative_residuals(
-            self._matrix, X.astype(np.float64), B, self._labels
+            self._matrix, X.astype(np.float64) / unit, B, self._labels
         )
         out = unreachable > max(_ROUNDING * float(np.finfo(b.dtype).eps), tol)
         if out.any():

@@ -25,6 +25,7 @@ __all__ = [
 
 NEXT_TO_NOTHING = 1e-12
 """Share of the largest weight below which the weight of a kernel is none."""
+_OTHER_UNIT = 1e3  # between the medians of weights of one unit there is less
 _PRECOMPUTED = "To cluster its vertices, set affinity='precomputed'."
 
 
@@ -122,7 +123,21 @@ def check_edges(
         )
     if edges.nnz and edges.data.min() < 0:
         raise ValueError(f"{where}: edges have negative weights. Give weights of 0 or more.")
+    _warn_of_another_unit(edges.data, estimator.affinity_matrix_.data, where)
     return edges
+
+
+def _warn_of_another_unit(given: np.ndarray, fitted: np.ndarray, where: str) -> None:
+    """Say so if typical weights of new edges are far from those of the fitted graph."""
+    if not (given.any() and fitted.any()):
+        return
+    ratio = np.median(given[given > 0]) / np.median(fitted[fitted > 0])
+    if not 1 / _OTHER_UNIT < ratio < _OTHER_UNIT:
+        warn(
+            f"{where}: the median weight of these edges is {ratio:.3g} times that of the fitted "
+            "graph, whose unit decides how much an edge says. Are they in another unit? Multiply "
+            "them by a constant."
+        )
 
 
 def graph_in_order_of(X: Any, graph: NamedGraph, *, where: str) -> NamedGraph:
@@ -133,10 +148,17 @@ def graph_in_order_of(X: Any, graph: NamedGraph, *, where: str) -> NamedGraph:
             f"X has attributes of {X.shape[0]} nodes, but adjacency has shape "
             f"{graph.adjacency.shape}. Give one row of attributes for each node, in the same order."
         )
+    counted = list(range(n))
     if index is None or not hasattr(X, "iloc"):
+        if graph.names is not None and graph.names != counted and set(graph.names) == set(counted):
+            warn(
+                f"{where}: the vertices of adjacency are numbered 0 to {n - 1} in another order, "
+                f"{str(graph.names[:4])[1:-1]}, ..., and X has no names: rows were matched by "
+                "position, row 0 with the first vertex. If row i belongs to vertex i, give X as a "
+                "pandas DataFrame."
+            )
         return graph
     names = list(index)
-    counted = list(range(n))
     numbered = all(isinstance(name, int | np.integer) for name in names)
     if graph.names is None or (graph.names == counted and not numbered):
         if names != counted and sorted(map(str, names)) == sorted(map(str, counted)):

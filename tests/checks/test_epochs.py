@@ -204,3 +204,16 @@ def test_a_network_is_told_that_its_input_is_in_volts():
     X, y = make_epochs()
     with pytest.warns(UserWarning, match=r"root mean square of X is 1\.\d+e-06.*Multiply X by"):
         ssm().fit(to_epochs(1e-6 * X), y)
+
+
+def test_a_list_of_epochs_whose_channels_have_other_types_is_refused(rng):
+    X = rng.normal(size=(20, 3, 60))
+    parts = [to_epochs(X[:10]), to_epochs(X[10:], ch_types=["eeg", "mag", "eeg"])]
+    with pytest.raises(ValueError, match="number 1 has channels of the types eeg, mag, number 0"):
+        AugmentedCovarianceClassifier(1, 1).fit(parts, np.tile([0, 1], 10))
+
+
+def test_epochs_of_several_lengths_are_refused_in_words(rng):
+    ragged = [rng.normal(size=(3, length)) for length in (60, 50)]
+    with pytest.raises(ValueError, match=r"differ in size \(\(3, 50\), \(3, 60\), ...\)"):
+        HiPPOTransformer(4).fit(ragged)

@@ -332,3 +332,13 @@ def test_svm_that_does_not_end_is_fitted_to_a_larger_tolerance(n_steps, monkeypa
     else:
         model.fit(X, y)
     assert model.classifier_.tol == (1e-3 if n_steps == 1 else 1e-7)
+
+
+@pytest.mark.parametrize("classifier", ["svm", "mdm"])
+def test_another_classifier_set_after_fit_changes_no_method_of_the_fitted_one(classifier, rng):
+    X, y = rng.normal(size=(20, 3, 60)), np.tile([0, 1], 10)
+    model = AugmentedCovarianceClassifier(1, 1, classifier=classifier).fit(X, y)
+    model.set_params(classifier="mdm" if classifier == "svm" else "svm")
+    assert hasattr(model, "predict_proba") == (classifier == "mdm")
+    if classifier == "mdm":
+        assert model.predict_proba(X).shape == (20, 2)

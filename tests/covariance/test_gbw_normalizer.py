@@ -332,3 +332,32 @@ def test_wrong_input_is_refused(sessions):
         model.set_params(bias=np.eye(2)).transform(X)
     with pytest.raises(ValueError, match="not symmetric"):
         GBWNormalizer().fit(X + np.triu(np.ones((N, N)), 1))
+
+
+@pytest.mark.parametrize("momentum", [None, 0.3])
+def test_another_theta_after_fit_does_not_change_the_fitted_geometry(sessions, momentum):
+    X, names = sessions
+    model = GBWNormalizer(0.5, momentum=momentum).fit(X, groups=names)
+    wanted = model.transform(X, groups=names)
+    model.set_params(theta=1.0)
+    np.testing.assert_array_equal(model.transform(X, groups=names), wanted)
+
+
+@pytest.mark.parametrize("name", ["bias", "metric_parameter"])
+def test_a_given_matrix_that_would_lose_a_part_is_refused(sessions, name):
+    X, names = sessions
+    eye = np.eye(N)
+    for wrong, words in (
+        (eye + np.triu(np.full((N, N), 0.1), 1), f"{name} is not symmetric"),
+        (np.ma.masked_array(eye, mask=eye > 0), "masked"),
+        (eye + 1j * (np.tri(N) - np.tri(N).T), "Complex data not supported"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            GBWNormalizer(**{name: wrong}).fit(X, groups=names).transform(X, groups=names)
+
+
+def test_a_number_and_the_word_for_it_are_two_groups_in_a_stream(sessions):
+    X, _ = sessions
+    model = GBWNormalizer().partial_fit(X[:12], groups=[1] * 12)
+    model.partial_fit(X[12:24], groups=["1"] * 12)
+    assert model.groups_.tolist() == [1, "1"]

@@ -1,5 +1,9 @@
 """How columns of attributes are read: categories, measurements, weights; and that it is told."""
 
+from datetime import date, timedelta
+from decimal import Decimal
+
+import networkx as nx
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -161,3 +165,58 @@ def test_new_nodes_are_read_as_in_fit():
         model.predict(FRAME.assign(dept=1.0), adjacency=edges)
     with pytest.raises(ValueError, match="Give a DataFrame with the same columns"):
         model.predict(np.ones((2, 3)), adjacency=edges[:2])
+
+
+def test_numbers_in_an_object_column_are_measurements_too():
+    objects = FRAME.assign(salary=FRAME["salary"].astype(object))
+    decimals = FRAME.assign(salary=[Decimal(int(value)) for value in FRAME["salary"]])
+    wanted = fitted(FRAME)
+    for frame in (objects, decimals):
+        found = fitted(frame)
+        assert found.attribute_kinds_ == wanted.attribute_kinds_
+        np.testing.assert_array_equal(found.labels_, wanted.labels_)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [date(2020, 1, 1) + timedelta(days=k) for k in range(N)],
+        pd.period_range("2020-01-01", periods=N, freq="D"),
+    ],
+    ids=["objects", "periods"],
+)
+def test_dates_are_refused_however_they_are_held(values):
+    with pytest.raises(ValueError, match="'hired' holds dates"):
+        fitted(FRAME.assign(hired=values))
+
+
+def test_a_complex_column_is_refused_by_its_name():
+    with pytest.raises(ValueError, match="'phase' is complex"):
+        fitted(FRAME.assign(phase=np.exp(1j * np.arange(N))))
+
+
+def test_a_category_of_integers_is_known_as_floats_later():
+    model = fitted(pd.DataFrame({"dept": pd.Categorical(SHOWN)}))
+    nowhere = sp.csr_array((N, N))
+    ints, floats = (
+        model.predict(pd.DataFrame({"dept": pd.Categorical(SHOWN.astype(t))}), adjacency=nowhere)
+        for t in (int, float)
+    )
+    np.testing.assert_array_equal(floats, ints)
+    assert len(np.unique(ints)) == 3
+
+
+def test_a_category_none_of_whose_values_was_fitted_is_told():
+    model = fitted(FRAME[["dept"]])
+    with pytest.warns(UserWarning, match="no value of attribute 'dept' occurred in fit"):
+        model.predict(pd.DataFrame({"dept": ["A", "B"]}), adjacency=A[:2])
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array, pl.DataFrame])
+def test_vertices_numbered_in_another_order_beside_rows_without_names_are_told(container):
+    shuffled = nx.Graph()
+    shuffled.add_nodes_from(RNG.permutation(N).tolist())
+    shuffled.add_edges_from(zip(*A.nonzero(), strict=True))
+    codes = container(0.1 + np.eye(3)[SHOWN])
+    with pytest.warns(UserWarning, match="numbered 0 to 179 in another order"):
+        fitted(codes, shuffled)

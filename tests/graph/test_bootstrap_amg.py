@@ -327,3 +327,13 @@ def test_composition_set_after_fit_changes_no_solution(rng):
     image = solver.aspreconditioner() @ b
     solver.set_params(composition="multiplicative")
     np.testing.assert_array_equal(solver.aspreconditioner() @ b, image)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-170, 1e-30, 1e120])
+def test_a_right_hand_side_of_any_size_is_solved(size, rng):
+    A = grid(12)
+    b = rng.standard_normal(144)
+    solver, wanted = BootstrapAMG(random_state=0).fit(A), np.linalg.solve(A.toarray(), b)
+    np.testing.assert_allclose(solver.solve(b * size) / size, wanted, rtol=0, atol=1e-6)
+    both = solver.solve(np.c_[b, b * size], x0=np.c_[wanted, wanted])
+    np.testing.assert_allclose(both[:, 1] / size, wanted, rtol=0, atol=1e-6)

@@ -223,3 +223,11 @@ def test_a_kernel_without_weights_and_a_lone_point_are_told():
         SpectralAMGClustering(3, affinity="rbf", gamma=1e6).fit(X)
     with pytest.warns(UserWarning, match="1 of 31 points have weight 0"):
         SpectralAMGClustering(2, affinity="rbf").fit(np.vstack([X, [[500.0, 500.0]]]))
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame])
+def test_ends_of_edges_that_are_numbers_here_and_words_there_are_refused(library):
+    edges = nx.to_pandas_edgelist(nx.karate_club_graph())[["source", "target"]]
+    edges["target"] = edges["target"].astype(str)
+    with pytest.raises(ValueError, match="columns 'source' and 'target' one dtype"):
+        SpectralPositionalEncoding(4).fit(library(edges.to_dict("list")))

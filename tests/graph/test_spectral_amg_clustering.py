@@ -380,3 +380,13 @@ def test_graphs_are_no_edges_of_new_vertices():
     model = SpectralAMGClustering(2, affinity="precomputed", random_state=0).fit(nx.path_graph(9))
     with pytest.raises(ValueError, match=r"networkx.*of shape \(n_new, 9\)"):
         model.predict(nx.path_graph(9))
+
+
+def test_edges_of_new_vertices_in_another_unit_are_told():
+    upper = np.triu(np.random.default_rng(0).random((60, 60)) < 0.2, 1)
+    graph = sp.csr_array((upper + upper.T).astype(float))
+    model = SpectralAMGClustering(2, affinity="precomputed", random_state=0).fit(1e-6 * graph)
+    model.predict(3e-6 * graph[:3])
+    for method in (model.predict, model.transform):
+        with pytest.warns(UserWarning, match=r"median weight .* is 1e\+06 times"):
+            method(graph[:3])

@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from ..._array import Array, array_namespace, device_of
+from ..._array import Array, array_namespace, device_of, real_floats
 
 __all__ = [
     "LaggedTrials",
@@ -310,9 +310,18 @@ def augmented_covariances(
     Raises
     ------
     ValueError
-        If the embedding would have fewer than two times.
+        If the embedding would have fewer than two times, X is not 3-D, complex, masked or not
+        finite, or order or lag is below 1.
     """
+    X = real_floats(X)
     xp = array_namespace(X)
+    if X.ndim != 3 or not bool(xp.all(xp.isfinite(X))):
+        raise ValueError(
+            f"augmented_covariances needs finite signals of shape (n_trials, n_channels, n_times), "
+            f"but was given shape {tuple(X.shape)}, or NaN or infinity. Drop or mend such trials."
+        )
+    if order < 1 or lag < 1:
+        raise ValueError(f"order={order} and lag={lag} must be 1 or more.")
     n, C, n_times = X.shape
     d, dtype = order * C, X.dtype if dtype is None else dtype
     embedded_length(n_times, order, lag)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from ..._array import Array, array_namespace
+from ..._array import Array, array_namespace, real_floats
 from .spd import eigenpairs, eigenvalues, in_pieces, logm, sqrtm, wide
 
 __all__ = ["distance", "pairwise_distance"]
@@ -86,6 +86,7 @@ def distance(A: Array, B: Array, metric: str = "riemann") -> Array:
     ValueError
         If the metric is not known, or a matrix is not positive definite.
     """
+    A, B = real_floats(A), real_floats(B)
     if math.prod(A.shape[:-2]) < math.prod(B.shape[:-2]):  # the metrics are symmetric
         A, B = B, A
     return _distance_to(B, metric)(A)
@@ -112,5 +113,6 @@ def pairwise_distance(
     d : array of shape (n_matrices, n_others)
         Distances, not squared.
     """
+    A, B = real_floats(A), real_floats(B)
     to_b = _distance_to(B, metric)
     return in_pieces(lambda piece: to_b(piece[:, None, ...]), A, (B.shape[0],), n_jobs)

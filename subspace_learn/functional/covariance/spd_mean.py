@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sklearn.exceptions import ConvergenceWarning
 
-from ..._array import Array, array_namespace, device_of
+from ..._array import Array, array_namespace, device_of, real_floats
 from ..._warnings import warn
 from .spd import (
     NotPositiveDefinite,
@@ -167,6 +167,7 @@ def mean_spd(
     array([[2.25, 0.  ],
            [0.  , 2.25]])
     """
+    A = real_floats(A)
     weights = unit_weights(A, sample_weight)
     if metric not in ("riemann", "logeuclid", "wasserstein", "euclid"):
         raise ValueError(

@@ -196,8 +196,9 @@ def attribute_entropy(codes: np.ndarray, labels: np.ndarray) -> float:
     Parameters
     ----------
     codes : array of shape (n, n_attributes) or (n,)
-        One value of each categorical attribute for each node: numbers or words.
-    labels : ndarray of int, shape (n,)
+        One value of each categorical attribute for each node: numbers or words. What is missing
+        (None, NaN) counts as a value.
+    labels : array of shape (n,)
         Clusters.
 
     Returns
@@ -205,6 +206,11 @@ def attribute_entropy(codes: np.ndarray, labels: np.ndarray) -> float:
     entropy : float
         0 if each cluster has one value of each attribute. Clusters of one node are pure, so compare
         partitions of about as many clusters of about the same sizes.
+
+    Raises
+    ------
+    ValueError
+        If there is not one row of codes for each label, or entries are masked.
 
     References
     ----------
@@ -221,10 +227,19 @@ def attribute_entropy(codes: np.ndarray, labels: np.ndarray) -> float:
     >>> attribute_entropy(colour, np.array([0, 1, 0, 1]))
     1.0
     """
-    columns = np.asarray(codes).reshape(len(labels), -1).T
+    if np.ma.is_masked(codes) or np.ma.is_masked(labels):
+        raise ValueError("codes or labels are masked. Give masked nodes a value of their own.")
+    codes = np.asarray(codes)
+    if codes.ndim not in (1, 2) or len(codes) != len(labels):
+        raise ValueError(
+            f"codes has shape {codes.shape}, but there are {len(labels)} labels. Give one row of "
+            "codes for each label."
+        )
+    columns = codes.reshape(len(labels), -1).T
     clusters, cluster = np.unique(labels, return_inverse=True)
     total = 0.0
     for column in columns:
+        column = column.astype(str) if column.dtype.kind == "O" else column  # None has no order
         values, value = np.unique(column, return_inverse=True)
         counts = np.zeros((len(clusters), len(values)))
         np.add.at(counts, (cluster, value), 1)

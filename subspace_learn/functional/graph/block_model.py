@@ -14,6 +14,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import softmax, xlogy
 
+from .graph_laplacian import checked_partition
+
 __all__ = [
     "BlockModel",
     "edge_information",
@@ -212,15 +214,20 @@ def edge_information(adjacency: sp.csr_array, labels: np.ndarray) -> float:
 
     Parameters
     ----------
-    adjacency : csr_array of shape (n, n)
+    adjacency : sparse or dense matrix of shape (n, n)
         Symmetric, nonnegative.
-    labels : ndarray of int, shape (n,)
-        From 0.
+    labels : array of shape (n,)
+        Cluster of each vertex: numbers or words.
 
     Returns
     -------
     information : float
         At least 0, at most the logarithm of the number of clusters; 0 without edges.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label for each vertex, or one is masked.
 
     References
     ----------
@@ -235,6 +242,7 @@ def edge_information(adjacency: sp.csr_array, labels: np.ndarray) -> float:
     >>> round(edge_information(pairs, np.array([0, 0, 1, 1])), 3)  # log 2
     0.693
     """
+    adjacency, labels = checked_partition(adjacency, labels)
     K, total = int(labels.max()) + 1, adjacency.data.sum()
     if total == 0:
         return 0.0

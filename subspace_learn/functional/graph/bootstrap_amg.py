@@ -53,7 +53,7 @@ def ground_laplacian(L: sp.csr_array, labels: np.ndarray) -> sp.csr_array:
 
     Parameters
     ----------
-    L : csr_array of shape (n, n)
+    L : sparse or dense matrix of shape (n, n)
         Symmetric, rows that sum to zero.
     labels : array of int, shape (n,)
         Component of each vertex, numbered from 0. Components labelled -1 are left as they are.
@@ -61,7 +61,8 @@ def ground_laplacian(L: sp.csr_array, labels: np.ndarray) -> sp.csr_array:
     Returns
     -------
     grounded : csr_array of shape (n, n)
-        Positive definite, all entries of the diagonal stored; the dtype of ``L``.
+        Positive definite, all entries of the diagonal stored; the dtype of ``L``, float64 for
+        integers.
 
     Notes
     -----
@@ -87,6 +88,8 @@ def ground_laplacian(L: sp.csr_array, labels: np.ndarray) -> sp.csr_array:
     >>> ground_laplacian(L, np.array([0, 0, 1])).diagonal()
     array([1.5, 1. , 1. ])
     """
+    L = sp.csr_array(L)  # of integers, the additions would be rounded to 0
+    L, labels = L if L.dtype.kind == "f" else L.astype(np.float64), np.asarray(labels)
     n = L.shape[0]
     degree = L.diagonal()
     grounded = labels >= 0

@@ -133,7 +133,7 @@ def remove_component_means(X: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    X : array of shape (n, k)
+    X : array of shape (n, k) or (n,)
         Columns.
     labels : array of int, shape (n,)
         Component of each row; rows of -1 stay as they are.
@@ -143,6 +143,7 @@ def remove_component_means(X: np.ndarray, labels: np.ndarray) -> np.ndarray:
     projected : ndarray of shape (n, k)
         ``X`` itself if there is no component.
     """
+    X, labels = np.asarray(X), np.asarray(labels)
     rows = np.flatnonzero(labels >= 0)
     if rows.size == 0:
         return X
@@ -150,8 +151,9 @@ def remove_component_means(X: np.ndarray, labels: np.ndarray) -> np.ndarray:
     members = sp.csr_array(
         (np.ones(len(rows)), (numbers, rows)), shape=(int(numbers.max()) + 1, len(labels))
     )
-    means = (members @ X) / np.bincount(numbers)[:, None]
-    projected = X.copy()
+    counts = np.bincount(numbers).reshape(-1, *[1] * (X.ndim - 1))
+    means = (members @ X) / np.maximum(counts, 1)
+    projected = X.copy() if X.dtype.kind == "f" else X.astype(np.float64)
     projected[rows] -= means[numbers]
     return projected
 

@@ -6,12 +6,12 @@ With degrees D of the whole weight, :math:`S = D^{-1/2} (A + B B^T) D^{-1/2}`: A
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["WalkOperator", "modularity", "walk_operator"]
+__all__ = ["WalkOperator", "checked_partition", "modularity", "walk_operator"]
 
 
 class WalkOperator(NamedTuple):
@@ -104,6 +104,41 @@ def _scaled_rows(A: sp.csr_array, scale: np.ndarray) -> sp.csr_array:
     return sp.csr_array((data, A.indices, A.indptr), shape=A.shape)
 
 
+def checked_partition(adjacency: Any, labels: Any) -> tuple[sp.csr_array, np.ndarray]:
+    """Adjacency in CSR and clusters numbered from 0, of any matrix and any names of clusters.
+
+    Parameters
+    ----------
+    adjacency : sparse or dense matrix of shape (n, n)
+        Symmetric.
+    labels : array of shape (n,)
+        Numbers or words.
+
+    Returns
+    -------
+    adjacency : csr_array of shape (n, n)
+        As given if it is in CSR already.
+    labels : ndarray of int, shape (n,)
+        In the order of the sorted names.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label for each vertex, or one is masked.
+    """
+    if np.ma.is_masked(labels):
+        raise ValueError("labels is a masked array. Leave those vertices out, or give them labels.")
+    labels = np.asarray(labels)
+    if labels.shape != adjacency.shape[:1]:
+        raise ValueError(
+            f"labels has shape {labels.shape}, but the adjacency {tuple(adjacency.shape)}. Give "
+            "one label for each vertex."
+        )
+    if not (sp.issparse(adjacency) and adjacency.format == "csr"):
+        adjacency = sp.csr_array(adjacency)
+    return adjacency, np.unique(labels, return_inverse=True)[1]
+
+
 def modularity(adjacency: sp.csr_array, labels: np.ndarray) -> float:
     r"""Newman's modularity of a partition.
 
@@ -113,15 +148,20 @@ def modularity(adjacency: sp.csr_array, labels: np.ndarray) -> float:
 
     Parameters
     ----------
-    adjacency : csr_array of shape (n, n)
+    adjacency : sparse or dense matrix of shape (n, n)
         Symmetric, nonnegative.
-    labels : ndarray of int, shape (n,)
-        From 0.
+    labels : array of shape (n,)
+        Cluster of each vertex: numbers or words.
 
     Returns
     -------
     modularity : float
         Below 1; 0 for one cluster, or without edges.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label for each vertex, or one is masked.
 
     References
     ----------
@@ -136,6 +176,7 @@ def modularity(adjacency: sp.csr_array, labels: np.ndarray) -> float:
     >>> modularity(pairs, np.array([0, 0, 1, 1]))
     0.5
     """
+    adjacency, labels = checked_partition(adjacency, labels)
     degree = np.asarray(adjacency.sum(axis=1)).ravel()
     total = degree.sum()
     if total == 0:

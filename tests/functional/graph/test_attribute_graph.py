@@ -1,6 +1,7 @@
 """Entropy of attributes inside clusters against SciPy, closed forms and its laws."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from scipy.stats import entropy
@@ -76,3 +77,14 @@ def test_each_number_that_occurs_is_a_knot_if_there_are_few():
     values = np.tile([3.0, 1, 2], 20)
     np.testing.assert_array_equal(measurement_knots(values), [1, 2, 3])
     np.testing.assert_array_equal(measurement_knots(np.full(9, 0.1)), [0.1])
+
+
+def test_entropy_counts_what_is_missing_as_a_value_and_refuses_what_is_masked():
+    labels = [0, 0, 1, 1]
+    for codes in (["a", None, "b", "b"], [1, pd.NA, 2, 2], pd.Series(["a", pd.NA, "b", "b"])):
+        assert attribute_entropy(np.asarray(codes, dtype=object), labels) == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="masked"):
+        attribute_entropy(np.ma.masked_array([1, 1, 2, 2], mask=[0, 0, 0, 1]), labels)
+    for wrong in (np.zeros((2, 4)), np.zeros(8)):
+        with pytest.raises(ValueError, match="one row of codes for each label"):
+            attribute_entropy(wrong, labels)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from subspace_learn.functional.graph.bootstrap_amg import bootstrap_amg
+from subspace_learn.functional.graph.bootstrap_amg import bootstrap_amg, ground_laplacian
 from subspace_learn.functional.graph.bootstrap_amg_solve import (
     grounded_system,
     precondition,
@@ -106,3 +106,22 @@ def test_the_preconditioner_keeps_to_the_range_and_is_symmetric(mixed, rng):
     values = np.linalg.eigvalsh((B + B.T) / 2)
     assert (values[:2] < 1e-9).all()
     assert values[2] > 1e-3
+
+
+@pytest.mark.parametrize("form", ["toarray", "tocoo", "tocsr"])
+def test_a_laplacian_of_integers_is_grounded_like_one_of_floats(form):
+    L = sp.csr_array(nx.laplacian_matrix(nx.path_graph(5)))
+    assert L.dtype.kind == "i"
+    grounded = ground_laplacian(getattr(L, form)(), [0] * 5).toarray()
+    np.testing.assert_array_equal(
+        grounded, ground_laplacian(L.astype(float), np.zeros(5, dtype=int)).toarray()
+    )
+    assert np.linalg.eigvalsh(grounded)[0] > 1e-3
+
+
+def test_means_are_removed_from_integers_and_single_columns():
+    X, labels = np.array([1, 2, 5, 7, 9]), [0, 0, 2, 2, -1]
+    np.testing.assert_array_equal(remove_component_means(X, labels), [-0.5, 0.5, -1, 1, 9])
+    np.testing.assert_array_equal(
+        remove_component_means(X[:, None], labels)[:, 0], [-0.5, 0.5, -1, 1, 9]
+    )

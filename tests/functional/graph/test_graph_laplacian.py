@@ -6,6 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 from subspace_learn.functional.graph.attribute_graph import attributed_graph
+from subspace_learn.functional.graph.block_model import edge_information
 from subspace_learn.functional.graph.graph_components import component_labels
 from subspace_learn.functional.graph.graph_laplacian import (
     modularity,
@@ -96,3 +97,26 @@ def test_modularity_is_that_of_scikit_network():
 
 def test_modularity_without_edges_is_zero():
     assert modularity(sp.csr_array((3, 3)), np.arange(3)) == 0
+
+
+@pytest.mark.parametrize("measure", [modularity, edge_information])
+@pytest.mark.parametrize("form", ["toarray", "tocoo", "tocsc", "todok"])
+def test_measures_of_a_partition_take_any_matrix_and_any_names_of_clusters(measure, form):
+    graph = nx.karate_club_graph()
+    A, clusters = sp.csr_array(nx.to_scipy_sparse_array(graph)), np.arange(34) % 3
+    wanted = measure(A, clusters)
+    assert wanted != 0
+    other = getattr(A, form)()
+    for labels in (clusters.tolist(), np.array(["x", "b", "k"])[clusters], clusters - 1):
+        assert measure(other, labels) == pytest.approx(wanted, rel=1e-12)
+    sets = [set(np.flatnonzero(clusters == k).tolist()) for k in range(3)]
+    assert modularity(other, clusters) == pytest.approx(nx.community.modularity(graph, sets))
+
+
+@pytest.mark.parametrize("measure", [modularity, edge_information])
+def test_measures_of_a_partition_refuse_labels_that_are_masked_or_too_few(measure):
+    A = sp.csr_array(nx.to_scipy_sparse_array(nx.path_graph(4)))
+    with pytest.raises(ValueError, match="one label for each vertex"):
+        measure(A, [0, 1, 1])
+    with pytest.raises(ValueError, match="masked"):
+        measure(A, np.ma.masked_array([0, 0, 1, 1], mask=[0, 0, 0, 1]))

@@ -109,3 +109,17 @@ def test_errors(rng):
         for method in {"exact", "sketch", "approximate"} - set(methods):
             with pytest.raises(ValueError, match="does not go with"):
                 row_scores(A, score, p=1.0, method=method, rng=rng, **SETTINGS)
+
+
+@pytest.mark.parametrize("score", ["leverage", "root_leverage", "lewis", "sensitivity"])
+def test_a_weight_scales_the_scores_of_its_row_and_no_weight_is_one(score, rng):
+    """Weights of 2 throughout are two copies of the table: the shares of the rows stay."""
+    A = rng.standard_normal((30, 3)) * [1.0, 4.0, 0.3]
+    weights = np.where(np.arange(30) % 3 == 0, 4.0, 2.0)
+    how = {"p": 1.0, "method": "auto", **SETTINGS}
+    given = row_scores(A, score, rng=np.random.default_rng(0), weights=weights, **how)
+    copies = np.repeat(np.arange(30), weights.astype(int))
+    each = row_scores(A[copies], score, rng=np.random.default_rng(0), **how)
+    wanted = np.bincount(copies, each)
+    # iterated scores stop at a tolerance of a few thousandths, see SETTINGS
+    np.testing.assert_allclose(given, wanted, rtol=0.02)
