@@ -229,15 +229,23 @@ def test_net_has_the_width_of_the_rows(cls, width):
         assert net.transform(X).dtype == width
 
 
-@pytest.mark.parametrize("batch_size", [7, 64])
-def test_predictions_are_made_in_batches_of_batch_size(batch_size):
-    clf = DeepClassifier(OneHidden, batch_size=batch_size, max_epochs=1, random_state=0).fit(X, y)
-    once = clf.module_(torch.tensor(X)).softmax(1).detach().numpy()
+@pytest.mark.parametrize(
+    ("n_features", "batch_size", "largest"),
+    [(784, 16, 16), (4, 7, 56), (100, 64, 81), (4, 400, 500)],
+)
+def test_predictions_of_small_rows_only_are_made_in_batches_above_batch_size(
+    n_features, batch_size, largest
+):
+    rows = np.random.default_rng(0).standard_normal((500, n_features))
+    labels = np.arange(500) % 3
+    clf = DeepClassifier(OneHidden, batch_size=batch_size, max_epochs=1, random_state=0)
+    clf.fit(rows, labels)
+    once = clf.module_(torch.tensor(rows)).softmax(1).detach().numpy()
     sizes = []
     clf.module_.register_forward_pre_hook(lambda module, rows: sizes.append(len(rows[0])))
-    np.testing.assert_allclose(clf.predict_proba(X), once, rtol=1e-12)
-    assert max(sizes) <= batch_size
-    assert sum(sizes) == len(X)
+    np.testing.assert_allclose(clf.predict_proba(rows), once, rtol=1e-12)
+    assert max(sizes) == largest
+    assert sum(sizes) == 500
 
 
 class Mixed(OneHidden):

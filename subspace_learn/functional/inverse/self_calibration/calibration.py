@@ -29,7 +29,7 @@ from .fourier import known
 from .lsqr import LsqrSolver
 from .misfit import refined
 from .penalties import penalised
-from .robust import reweighted
+from .robust import gains_by_majority, reweighted
 from .schur import SchurSolver
 from .system import (
     BalancedSystem,
@@ -329,8 +329,10 @@ def _robust_weights(
 
     def fit(weights: Array) -> tuple[Array, Array]:
         found = _weighted(Y, stack, options, weights, quiet, check=False)
-        gains, signals = known(found.gains), known(found.signals)
-        return gains, Y - gains * stack.apply(signals)
+        gains, images = known(found.gains), stack.apply(known(found.signals))
+        parts = map(to_numpy, (Y, images, gains, weights))
+        gains = move_like(gains_by_majority(*parts), gains)
+        return gains, Y - gains * images
 
     def quiet(message: str) -> None:
         """The steps in between are not worth a line each."""
