@@ -24,7 +24,8 @@ def as_tensor(X: Any, device: str, dtype: str | None = None) -> torch.Tensor:
     wanted = None if dtype is None else getattr(torch, dtype)
     if torch.is_tensor(X):
         return X.detach().to(device, wanted, copy=True)
-    return torch.from_numpy(np.array(to_numpy(X), dtype=dtype)).to(device)
+    known = "float32" if dtype == "bfloat16" else dtype  # NumPy has none
+    return torch.from_numpy(np.array(to_numpy(X), dtype=known)).to(device, wanted)
 
 
 def precision(module: torch.nn.Module) -> tuple[str, str]:

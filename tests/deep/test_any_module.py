@@ -15,6 +15,7 @@ from sklearn.datasets import load_iris
 from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
 from sklearn.model_selection import cross_validate
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import GradientNormClipping
 from torch import nn
 
 from subspace_learn.deep import (
@@ -281,3 +282,26 @@ def test_weights_of_a_criterion_may_be_of_any_width(dtype):
         rows = -clf.predict_log_proba(X)[np.arange(len(y)), y] * weight.numpy()[y]
         assert clf.loss_curve_[0] == pytest.approx(rows.mean(), rel=1e-5)
     assert given.weight.dtype == torch.float64  # the user's own stays as it is
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["callbacks__nope", "callbacks__nope__x", "callbacks__best_state", "callbacks__train_loss"],
+)
+def test_options_of_callbacks_that_are_not_there_are_refused_by_name(name):
+    clf = DeepClassifier(
+        callbacks=[("clip", GradientNormClipping(1.0)), GradientNormClipping(2.0)],
+        net_params={name: None},
+        max_epochs=1,
+    )
+    with pytest.raises(ValueError, match=f"sets {'__'.join(name.split('__')[:2])}, but"):
+        clf.fit(X, y)
+    clf.set_params(
+        net_params={
+            "callbacks__clip": None,
+            "callbacks__GradientNormClipping__gradient_clip_value": 3,
+        }
+    ).fit(X, y)
+    callbacks = dict(clf.net_.callbacks_)
+    assert "clip" not in callbacks
+    assert callbacks["GradientNormClipping"].gradient_clip_value == 3

@@ -145,6 +145,41 @@ def test_outliers_take_no_sensor_from_exact_data_however_large_they_are(
         assert np.delete(found.measurement_weights_.ravel(), place).mean() > 0.8
 
 
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_a_sensor_in_another_unit_is_as_robust_as_the_others(unit):
+    X, gains, _ = fields(4, 40, n_sensors=12, n_atoms=3)
+    X[[2, 7, 11], 4] += 20 * X.std()
+    X[5, 9] -= 50 * X.std()
+    same = SelfCalibrationLS(n_atoms=3, loss="robust", reference=0).fit(X)
+    scale = np.where(np.arange(12) == 4, unit, 1.0)
+    found = SelfCalibrationLS(n_atoms=3, loss="robust", reference=0).fit(X * scale)
+    assert error_after_best_scalar(found.gains_ / scale, gains) < 0.03
+    np.testing.assert_allclose(found.gains_ / scale, same.gains_, rtol=0.02)
+    assert not found.measurement_weights_[[2, 7, 11], 4].any()
+    assert not found.measurement_weights_[5, 9]
+
+
+def test_a_sensor_that_measured_nothing_is_not_said_to_disagree():
+    X, _, _ = fields(4, 40, n_sensors=12, n_atoms=3)
+    X[:, 4] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = SelfCalibrationLS(n_atoms=3, loss="robust").fit(X)
+    assert np.flatnonzero(np.isnan(found.gains_)).tolist() == [4]
+    with pytest.raises(ValueError, match=r"zero or nothing \(NaN\) in every"):
+        SelfCalibrationLS(n_atoms=3, reference=4).fit(X)
+
+
+@pytest.mark.parametrize("n_atoms", [1, None, "auto"])
+def test_gains_that_explain_any_numbers_are_not_called_determined(n_atoms, rng):
+    """One atom behind one snapshot: each gain is one measurement by one number."""
+    estimator = SelfCalibrationLS(n_atoms=n_atoms, reference=0)
+    with pytest.warns(UserWarning, match="leave no equation to spare"):
+        found = estimator.fit(300 * rng.standard_normal((1, 12)))
+    assert not found.gains_determined_
+    assert found.n_atoms_ == 1
+
+
 def test_a_gain_by_majority_is_that_of_most_measurements():
     z = np.array([[1.0, 2.0], [3.0, -1.0], [2.0, 5.0]])
     Y = z * np.array([0.7, 1.9])

@@ -26,6 +26,8 @@ _STEPS, _SETTLED = 50, 1e-10
 _SLOWLY = 0.3
 # A sensor with less than this share of its weights says nothing: its gain would be chance.
 _SET_ASIDE = 0.2
+# Residuals of sensors so many times larger or smaller than most are compared in units of their own.
+_APART = 1e3
 
 
 def starting_weights(sizes: np.ndarray, cut: float) -> np.ndarray:
@@ -137,14 +139,15 @@ def reweighted(
     """
     gaps = np.zeros(Y.shape, dtype=bool) if measured is None else to_numpy(measured) == 0.0
     sizes = np.where(gaps, np.nan, np.abs(to_numpy(Y)))
-    floor = 1e-9 * float(np.nanmax(sizes))  # exact data leave what the solver leaves
+    units = _units(sizes)
+    floor = 1e-9 * float(np.nanmax(sizes / units))  # exact data leave what the solver leaves
     unit = 1 / 0.8326 if is_complex else 1 / 0.6745  # median of |noise| for unit variance
     best, weights = (np.inf, 0.0), sizes
     for cut in _STARTS:
-        new, before, sigma = starting_weights(sizes, cut), None, float(np.nanmedian(sizes))
+        new, before, sigma = starting_weights(sizes, cut), None, float(np.nanmedian(sizes / units))
         for _ in range(_STEPS):
             gains, residual = fit(move_like(new, Y))
-            left = np.where(gaps, np.nan, np.abs(to_numpy(residual)))
+            left = np.where(gaps, np.nan, np.abs(to_numpy(residual)) / units)
             usual = max(unit * float(np.nanmedian(left)), floor)
             sigma = max(usual, _SLOWLY * sigma)
             new, gains = bisquare_weights(left, sigma), to_numpy(gains)
@@ -159,6 +162,13 @@ def reweighted(
             best, weights = rank, new
     weights = np.where(weights > _LEAST, weights, 0.0)
     return move_like(np.where(_share_kept(weights, gaps) < _SET_ASIDE, 0.0, weights), Y)
+
+
+def _units(sizes: np.ndarray) -> np.ndarray:
+    """Factors of sensors that measure in another unit than most: 1 for all of about one size."""
+    usual = _median(sizes, axis=0)[0]
+    apart = usual / max(float(_median(np.where(usual > 0, usual, np.nan), axis=0)[0]), 1e-300)
+    return np.where((apart > 0.0) & ((apart < 1 / _APART) | (apart > _APART)), apart, 1.0)
 
 
 def _share_kept(weights: np.ndarray, gaps: np.ndarray) -> np.ndarray:
