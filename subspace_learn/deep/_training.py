@@ -132,7 +132,10 @@ def built_net(
     ).initialize()
     net.takes_codes_ = takes_codes
     if isinstance(net.criterion_, torch.nn.Module):
-        cast(net.criterion_, plan.device, plan.dtype)  # weights of classes, say
+        cast(net.criterion_, plan.device, plan.dtype)
+        weight = getattr(net.criterion_, "weight", None)
+        if torch.is_tensor(weight):  # of classes: whole numbers too
+            net.criterion_.weight = weight.to(getattr(torch, plan.dtype))
     for group in net.optimizer_.param_groups:
         group["lr_asked_for"] = group["lr"]
     return net

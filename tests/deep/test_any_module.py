@@ -305,3 +305,12 @@ def test_options_of_callbacks_that_are_not_there_are_refused_by_name(name):
     callbacks = dict(clf.net_.callbacks_)
     assert "clip" not in callbacks
     assert callbacks["GradientNormClipping"].gradient_clip_value == 3
+
+
+def test_weights_of_a_loss_may_be_whole_numbers():
+    def trained(dtype):
+        weight = torch.tensor([1, 2, 5], dtype=dtype)
+        clf = DeepClassifier(max_epochs=2, random_state=0, net_params={"criterion__weight": weight})
+        return clf.fit(X, y).predict_proba(X)
+
+    np.testing.assert_array_equal(trained(torch.int64), trained(torch.float64))
