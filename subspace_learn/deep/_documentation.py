@@ -16,8 +16,9 @@ max_epochs : int, default=50
 lr : float, default=1e-3
     Learning rate of the optimizer.
 batch_size : int or None, default=64
-    Rows of a batch, in training and at most in prediction; None takes all rows at every step, and
-    8192 in prediction. A last batch of one row joins the one before it in training.
+    Rows of a batch; None takes all rows at every step, and 8192 in prediction. In prediction
+    batches of less than 8192 numbers are made larger, up to these 8192 and 8 times ``batch_size``.
+    A last batch of one row joins the one before it in training.
 optimizer : {"adam", "adamw", "sgd", "rsgd"} or type, default="adam"
     "rsgd" is :class:`RiemannianSGD`; or a class from ``torch.optim``.
 weight_decay : float, default=0.0

@@ -14,6 +14,9 @@ from .._array import to_numpy
 __all__ = ["as_tensor", "net_outputs", "outputs", "precision"]
 
 ROWS_AT_ONCE = 8192  # at most, of a forward pass without gradients: bounds the activations
+# Small rows go in batches of up to this many times batch_size, while a batch has few bytes: a tiny
+# module costs little more than the call.
+TIMES, FEW_BYTES = 8, 2**16
 
 
 def as_tensor(X: Any, device: str, dtype: str | None = None) -> torch.Tensor:
@@ -21,7 +24,8 @@ def as_tensor(X: Any, device: str, dtype: str | None = None) -> torch.Tensor:
     wanted = None if dtype is None else getattr(torch, dtype)
     if torch.is_tensor(X):
         return X.detach().to(device, wanted, copy=True)
-    return torch.from_numpy(np.array(to_numpy(X), dtype=dtype)).to(device)
+    known = "float32" if dtype == "bfloat16" else dtype  # NumPy has none
+    return torch.from_numpy(np.array(to_numpy(X), dtype=known)).to(device, wanted)
 
 
 def precision(module: torch.nn.Module) -> tuple[str, str]:
@@ -34,9 +38,11 @@ def precision(module: torch.nn.Module) -> tuple[str, str]:
 
 
 def net_outputs(net: NeuralNet, X: Any, method: str = "forward") -> np.ndarray:
-    """What the module of a net, or a method of it, makes of rows, in batches as in training."""
+    """What the module of a net, or a method of it, makes of rows, in batches near those of fit."""
     dtype = "int64" if net.takes_codes_ and method != "decode" else precision(net.module_)[1]
     size = ROWS_AT_ONCE if net.batch_size == -1 else net.batch_size
+    few = FEW_BYTES // (8 * max(1, math.prod(X.shape[1:])))
+    size = max(size, min(TIMES * size, few))
     return outputs(net.module_, X, net.device, dtype, method, size)
 
 

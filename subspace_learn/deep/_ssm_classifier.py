@@ -277,7 +277,17 @@ def checked_sequences(estimator: Any, X: Any, *, reset: bool, method: str) -> Ar
 def _warn_of_units(X: Array) -> None:
     """Warn of numbers so small or large that steps of usual size learn nothing from them."""
     xp = array_namespace(X)
-    size = float(xp.mean(xp.astype(X, xp.float64, copy=False) ** 2)) ** 0.5
+    squares = xp.mean(xp.astype(X, xp.float64, copy=False) ** 2, axis=(0, 1))
+    size = float(xp.mean(squares)) ** 0.5
+    sizes = to_numpy(squares) ** 0.5
+    weak = np.flatnonzero((sizes > 0) & (sizes < 1e-4 * sizes.max()))
+    if len(weak):
+        warn(
+            f"Channel {weak[0]} of X has a root mean square of {sizes[weak[0]]:.3g}, the largest "
+            f"{sizes.max():.3g}: a network learns nothing from channels so much smaller than "
+            f"others ({len(weak)} of {len(sizes)} here). Bring all to one size, here and in "
+            "predict: they may be in different units."
+        )
     if size > 0 and not 1e-3 < size < 1e3:
         warn(
             f"The root mean square of X is {size:.3g}, but a network learns from numbers of about "

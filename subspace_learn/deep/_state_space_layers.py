@@ -184,6 +184,7 @@ class S4DLayer(torch.nn.Module):
         y : torch.Tensor of shape (n_sequences, length, d_model)
             Outputs. ``y[:, k]`` depends on ``u[:, :k + 1]`` alone, unless ``bidirectional``.
         """
+        _check_input(self, u)
         wide = _wide(u)
         signal = u.to(wide).transpose(1, 2)
         kernel = self.kernel(u.shape[1]).to(wide)
@@ -322,6 +323,7 @@ class S5Layer(torch.nn.Module):
         y : torch.Tensor of shape (n_sequences, length, d_model)
             Outputs. ``y[:, k]`` depends on ``u[:, :k + 1]`` alone, unless ``bidirectional``.
         """
+        _check_input(self, u)
         with without_autocast(u.device):  # there are no complex numbers in it
             return self._mapped(u.to(_wide(u))).to(u.dtype)
 
@@ -416,6 +418,16 @@ def _check_options(d_state: int, init: str) -> None:
         raise ValueError(f"d_state={d_state} must be even and at least 2: modes come in pairs.")
     if init not in INITIALIZATIONS:
         raise ValueError(f"init={init!r} is not known here. Use one of {INITIALIZATIONS}.")
+
+
+def _check_input(layer: S4DLayer | S5Layer, u: torch.Tensor) -> None:
+    """Refuse what would be broadcast, or is no sequence."""
+    if u.ndim != 3 or u.shape[2] != layer.d_model or 0 in u.shape:
+        raise ValueError(
+            f"{type(layer).__name__} maps sequences (n_sequences, length, d_model) with "
+            f"d_model={layer.d_model}, at least one of at least one sample, but was given a tensor "
+            f"of shape {tuple(u.shape)}."
+        )
 
 
 def _generator() -> np.random.Generator:

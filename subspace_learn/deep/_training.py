@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import fnmatch
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, repeat
@@ -102,6 +103,7 @@ def built_net(
     optimizer: Any = plan.optimizer
     optimizer = OPTIMIZERS.get(optimizer, optimizer)
     _check_net_params(module, plan.net_params)
+    _check_callbacks(plan.callbacks or (), plan.net_params)
     _check_manifolds(module, optimizer)
     keep_parametrizations(module)
     params = {"criterion": loss, **plan.net_params}
@@ -130,7 +132,10 @@ def built_net(
     ).initialize()
     net.takes_codes_ = takes_codes
     if isinstance(net.criterion_, torch.nn.Module):
-        cast(net.criterion_, plan.device, plan.dtype)  # weights of classes, say
+        cast(net.criterion_, plan.device, plan.dtype)
+        weight = getattr(net.criterion_, "weight", None)
+        if torch.is_tensor(weight):  # of classes: whole numbers too
+            net.criterion_.weight = weight.to(getattr(torch, plan.dtype))
     for group in net.optimizer_.param_groups:
         group["lr_asked_for"] = group["lr"]
     return net
@@ -195,6 +200,24 @@ def _check_net_params(module: torch.nn.Module, net_params: Mapping[str, Any]) ->
                 f"parameter of {type(module).__name__}, so that its options would do nothing. The "
                 f"parameters are {', '.join(names)}."
             )
+
+
+def _check_callbacks(callbacks: Sequence[Any], net_params: Mapping[str, Any]) -> None:
+    """Refuse options of callbacks that are not there, or without which there is no training."""
+    given = (each if isinstance(each, tuple) else (_class_name(each),) for each in callbacks)
+    known = {"epoch_timer", *(name for name, *_ in given)}
+    names = {key.split("__")[1] for key in net_params if key.startswith("callbacks__")}
+    refused = sorted(n for n in names if n not in known and re.sub(r"_\d+$", "", n) not in known)
+    if refused:
+        raise ValueError(
+            f"net_params sets callbacks__{', callbacks__'.join(refused)}, but there is no such "
+            "callback to set, or training needs it as it is. Those that can be set are "
+            f"{', '.join(sorted(known))}."
+        )
+
+
+def _class_name(callback: Any) -> str:
+    return (callback if isinstance(callback, type) else type(callback)).__name__
 
 
 def _check_manifolds(module: torch.nn.Module, optimizer: Any) -> None:

@@ -38,7 +38,7 @@ def rows_for(net: Any, X: Any, *, method: str) -> Any:
     if isinstance(net, BaseDeepEstimator):
         X = net._checked(X, reset=False, method=method)
         return torch.as_tensor(X).long() if net.net_.takes_codes_ else X
-    return X
+    return X.to_numpy() if hasattr(X, "iloc") else X  # a table of pandas
 
 
 def found_parts(module: torch.nn.Module, names: list[str]) -> dict[str, torch.nn.Module]:

@@ -111,8 +111,8 @@ def _normalisation(estimator: Any, Y: Array) -> Array | None:
             raise ValueError(f"reference={index} is not one of the {m} sensors 0 to {m - 1}.")
         if not bool(xp.any(Y[:, int(index)] != 0)):
             raise ValueError(
-                f"reference={index} is a dead sensor: it measured zero in every snapshot. Choose "
-                "another one."
+                f"reference={index} is a dead sensor: it measured zero or nothing (NaN) in every "
+                "snapshot. Choose another one."
             )
         return move_like(np.eye(1, m, int(index))[0], Y)
     if estimator.method == "svd":
@@ -178,17 +178,7 @@ def warn_about(found: Calibration, estimator: Any, X: Array) -> None:
             UserWarning,
         )
     elif not estimator.gains_determined_:
-        warn(
-            "The gains are not determined: the second singular value is only "
-            f"{estimator.singular_value_ratio_:.3g} times the first (singular_value_ratio_), and "
-            f"{n_snapshots} snapshots of {n_sensors} sensors with {n_atoms} atoms need "
-            f"{found.needed_ratio:.3g}. Other gains explain the data as well, so do not use these. "
-            "Most often the number of atoms is wrong (try n_atoms='auto' with a named sensing), "
-            "the noise is above about a tenth of the signal, or a few measurements "
-            "are far off (try loss='robust')."
-            + (f" {1 - found.kept:.0%} of them were set aside." if found.kept < 1 else ""),
-            UserWarning,
-        )
+        warn(f"The gains are not determined: {_why(found, estimator, X.shape)}", UserWarning)
     elif found.converged:
         _warn_about_sensors(found, estimator, X)
     unknown = np.flatnonzero(np.isnan(to_numpy(found.signals)).all(axis=1))
@@ -207,18 +197,36 @@ def warn_about(found: Calibration, estimator: Any, X: Array) -> None:
         )
 
 
+def _why(found: Calibration, estimator: Any, shape: tuple[int, ...]) -> str:
+    """What leaves gains undetermined, and what to do."""
+    given = f"{shape[0]} snapshots of {shape[1]} sensors with {estimator.n_atoms_} atoms"
+    if found.needed_ratio == np.inf:
+        return (
+            f"{given} leave no equation to spare, so that gains and signals explain whatever was "
+            "measured, with a wrong number of atoms too. Give more snapshots, or fewer atoms."
+        )
+    set_aside = f" {1 - found.kept:.0%} of them were set aside." if found.kept < 1 else ""
+    return (
+        f"the second singular value is only {estimator.singular_value_ratio_:.3g} times the first "
+        f"(singular_value_ratio_), and {given} need {found.needed_ratio:.3g}. Other gains explain "
+        "the data as well, so do not use these. Most often the number of atoms is wrong (try "
+        "n_atoms='auto' with a named sensing), the noise is above about a tenth of the signal, or "
+        f"a few measurements are far off (try loss='robust').{set_aside}"
+    )
+
+
 def _warn_about_sensors(found: Calibration, estimator: Any, X: Array) -> None:
     """Tell which sensors measured mostly something else, where residuals are theirs."""
     is_shrunk = estimator.sparsity > 0.0 or estimator.damp > 0.0
     if is_shrunk or estimator.model == "blind_deconvolution":  # residuals are of frequencies there
         return
-    residuals = to_numpy(found.sensor_residuals)
+    xp, residuals = array_namespace(X), to_numpy(found.sensor_residuals)
     noisy = residuals > _NOISY
     end = (
         "Their gains are noise, and they pull at the others: use loss='robust', or leave them out."
     )
     if found.weights is not None:
-        noisy |= np.isnan(residuals) & to_numpy(array_namespace(X).any(X != 0, axis=0))
+        noisy |= np.isnan(residuals) & to_numpy(xp.any((X != 0) & ~xp.isnan(X), axis=0))
         end = "They had no say, and have no gain (NaN) if hardly anything of them was kept."
     if noisy.any():
         names = getattr(estimator, "feature_names_in_", np.arange(len(noisy)))[noisy]

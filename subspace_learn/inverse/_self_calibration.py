@@ -147,8 +147,9 @@ class SelfCalibrationLS(OneToOneFeatureMixin, TransformerMixin, SubspaceEstimato
         Second over first: how far the solution stands out from all other directions. With the right
         maps about 200 at 60 dB, 20 at 40, 7 at 30, 2.5 at 20; with wrong ones seldom above 2.
     gains_determined_ : bool
-        Whether that ratio is large enough, 2 or more where equations are few; a warning says if
-        not. Of simulated fits with a wrong number of atoms, 1 in 100 passes.
+        Whether that ratio is large enough, 2 or more where equations are few, and some equation is
+        left after gains and signals; a warning says if not. Of simulated fits with a wrong number
+        of atoms, 1 in 100 passes.
     null_dim_ : int
         Dimension of the space of solutions. 1 is the unknown scalar; above 1 the answer is one of
         many, and a warning says so.

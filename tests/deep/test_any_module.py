@@ -15,6 +15,7 @@ from sklearn.datasets import load_iris
 from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
 from sklearn.model_selection import cross_validate
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import GradientNormClipping
 from torch import nn
 
 from subspace_learn.deep import (
@@ -229,15 +230,23 @@ def test_net_has_the_width_of_the_rows(cls, width):
         assert net.transform(X).dtype == width
 
 
-@pytest.mark.parametrize("batch_size", [7, 64])
-def test_predictions_are_made_in_batches_of_batch_size(batch_size):
-    clf = DeepClassifier(OneHidden, batch_size=batch_size, max_epochs=1, random_state=0).fit(X, y)
-    once = clf.module_(torch.tensor(X)).softmax(1).detach().numpy()
+@pytest.mark.parametrize(
+    ("n_features", "batch_size", "largest"),
+    [(784, 16, 16), (4, 7, 56), (100, 64, 81), (4, 400, 500)],
+)
+def test_predictions_of_small_rows_only_are_made_in_batches_above_batch_size(
+    n_features, batch_size, largest
+):
+    rows = np.random.default_rng(0).standard_normal((500, n_features))
+    labels = np.arange(500) % 3
+    clf = DeepClassifier(OneHidden, batch_size=batch_size, max_epochs=1, random_state=0)
+    clf.fit(rows, labels)
+    once = clf.module_(torch.tensor(rows)).softmax(1).detach().numpy()
     sizes = []
     clf.module_.register_forward_pre_hook(lambda module, rows: sizes.append(len(rows[0])))
-    np.testing.assert_allclose(clf.predict_proba(X), once, rtol=1e-12)
-    assert max(sizes) <= batch_size
-    assert sum(sizes) == len(X)
+    np.testing.assert_allclose(clf.predict_proba(rows), once, rtol=1e-12)
+    assert max(sizes) == largest
+    assert sum(sizes) == 500
 
 
 class Mixed(OneHidden):
@@ -273,3 +282,35 @@ def test_weights_of_a_criterion_may_be_of_any_width(dtype):
         rows = -clf.predict_log_proba(X)[np.arange(len(y)), y] * weight.numpy()[y]
         assert clf.loss_curve_[0] == pytest.approx(rows.mean(), rel=1e-5)
     assert given.weight.dtype == torch.float64  # the user's own stays as it is
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["callbacks__nope", "callbacks__nope__x", "callbacks__best_state", "callbacks__train_loss"],
+)
+def test_options_of_callbacks_that_are_not_there_are_refused_by_name(name):
+    clf = DeepClassifier(
+        callbacks=[("clip", GradientNormClipping(1.0)), GradientNormClipping(2.0)],
+        net_params={name: None},
+        max_epochs=1,
+    )
+    with pytest.raises(ValueError, match=f"sets {'__'.join(name.split('__')[:2])}, but"):
+        clf.fit(X, y)
+    clf.set_params(
+        net_params={
+            "callbacks__clip": None,
+            "callbacks__GradientNormClipping__gradient_clip_value": 3,
+        }
+    ).fit(X, y)
+    callbacks = dict(clf.net_.callbacks_)
+    assert "clip" not in callbacks
+    assert callbacks["GradientNormClipping"].gradient_clip_value == 3
+
+
+def test_weights_of_a_loss_may_be_whole_numbers():
+    def trained(dtype):
+        weight = torch.tensor([1, 2, 5], dtype=dtype)
+        clf = DeepClassifier(max_epochs=2, random_state=0, net_params={"criterion__weight": weight})
+        return clf.fit(X, y).predict_proba(X)
+
+    np.testing.assert_array_equal(trained(torch.int64), trained(torch.float64))

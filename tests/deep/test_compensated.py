@@ -284,3 +284,15 @@ def test_what_cannot_be_compressed_is_said():
         compensated(torch.nn.Conv1d(1, 1, 1), X[:, None])
     with pytest.raises(ValueError, match=r"Inputs of layers\.0, layers\.2 are not finite"):
         compensated(net, X * torch.inf)
+
+
+def test_rows_of_pandas_and_nets_of_sixteen_bits_are_taken_as_others_are():
+    pandas = pytest.importorskip("pandas")
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+    rows = 30 * torch.randn(50, 4).numpy()
+    found = compensated(net, rows)[2].errors
+    assert compensated(net, pandas.DataFrame(rows))[2].errors == pytest.approx(found, abs=1e-5)
+    half = compensated(copy.deepcopy(net).bfloat16(), rows)
+    assert half[0].compressed.dtype == torch.bfloat16
+    assert half[2].errors[0] == pytest.approx(found[0], rel=0.05)  # 8 bits of mantissa

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -297,3 +298,21 @@ def test_long_sequences_are_predicted_in_parts():
     assert clf.predict_proba(long).shape == (24, 2)
     assert max(shape[0] * shape[1] for shape in seen) <= 8192
     assert sum(shape[0] for shape in seen) == 24
+
+
+@pytest.mark.parametrize("layer", [S4DLayer, S5Layer])
+@pytest.mark.parametrize("shape", [(2, 9, 1), (2, 9, 4), (9, 3), (2, 0, 3)])
+def test_what_is_no_sequence_of_the_channels_of_the_layer_is_refused(layer, shape):
+    with pytest.raises(ValueError, match=r"d_model=3, .* of shape \(" + str(shape[0])):
+        layer(3, 8)(torch.ones(shape))
+
+
+def test_a_channel_in_another_unit_is_warned_of(rng):
+    X, labels = 3 * rng.standard_normal((12, 20, 3)), np.arange(12) % 2
+    clf = SSMClassifier(max_epochs=1, random_state=0)
+    with pytest.warns(UserWarning, match="Channel 2 of X has a root mean square of .*1 of 3 here"):
+        clf.fit(X * [1.0, 0.5, 1e-6], labels)
+    X[:, :, 1] = 0.0  # a dead one is in no unit
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clf.fit(X, labels)

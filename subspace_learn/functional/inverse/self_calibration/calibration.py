@@ -12,6 +12,7 @@ the sparse loop are ours.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -29,7 +30,7 @@ from .fourier import known
 from .lsqr import LsqrSolver
 from .misfit import refined
 from .penalties import penalised
-from .robust import reweighted
+from .robust import gains_by_majority, reweighted
 from .schur import SchurSolver
 from .system import (
     BalancedSystem,
@@ -90,7 +91,7 @@ class Calibration(NamedTuple):
     @property
     def determined(self) -> bool:
         """Whether the data tell this solution from all others, noise considered."""
-        apart = self.spectrum.null_dim == 1 and self.spectrum.ratio >= self.needed_ratio
+        apart = self.spectrum.null_dim == 1 and self.spectrum.ratio >= self.needed_ratio < math.inf
         is_trivial = self.n_without_gain > self.gains.shape[0] / 2
         return apart and self.kept >= KEPT and not is_trivial
 
@@ -312,8 +313,10 @@ def needed_ratio(excess: float, n_sensors: int, *, is_complex: bool) -> float:
     Returns
     -------
     ratio : float
-        At least 2.
+        At least 2; infinity where no equation is left after signals and gains.
     """
+    if 1 < n_sensors and excess <= n_sensors - 1:  # the gains would explain whatever was measured
+        return math.inf
     equations_per_gain = excess * (2 if is_complex else 1) / max(n_sensors - 1, 1)
     return max(2.0, 1.6 + 4.0 / max(equations_per_gain, 1e-3))
 
@@ -329,8 +332,10 @@ def _robust_weights(
 
     def fit(weights: Array) -> tuple[Array, Array]:
         found = _weighted(Y, stack, options, weights, quiet, check=False)
-        gains, signals = known(found.gains), known(found.signals)
-        return gains, Y - gains * stack.apply(signals)
+        gains, images = known(found.gains), stack.apply(known(found.signals))
+        parts = map(to_numpy, (Y, images, gains, weights))
+        gains = move_like(gains_by_majority(*parts), gains)
+        return gains, Y - gains * images
 
     def quiet(message: str) -> None:
         """The steps in between are not worth a line each."""
