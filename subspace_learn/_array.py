@@ -31,6 +31,7 @@ __all__ = [
     "is_numpy",
     "library_name",
     "move_like",
+    "namespace_and_floats",
     "on_host",
     "real",
     "real_floats",
@@ -136,11 +137,23 @@ def as_float(x: Array) -> Array:
     return xp.astype(x, xp.float32) if xp.finfo(x.dtype).bits < 32 else x
 
 
-def real_floats(x: Any) -> Array:
-    """Return ``x`` as real floating numbers, itself if it is; lists and integers become float64.
+def real_floats(*arrays: Any) -> Any:
+    """Return arrays as real floating numbers, themselves if they are; integers become float64.
 
-    Raises ValueError if it is complex or entries are masked: parts of it would be lost.
+    One array comes back by itself, several as a tuple. Raises ValueError if one is complex or
+    masked: parts of it would be lost.
     """
+    found = tuple(_real_floats(x) for x in arrays)
+    return found[0] if len(found) == 1 else found
+
+
+def namespace_and_floats(*arrays: Any) -> tuple[Any, ...]:
+    """Return the namespace that arrays share, and the arrays as `real_floats` gives them."""
+    found = tuple(_real_floats(x) for x in arrays)
+    return array_namespace(*found), *found
+
+
+def _real_floats(x: Any) -> Array:
     if type(x) is np.ndarray and x.dtype.char in "fd":
         return x
     if np.ma.is_masked(x):

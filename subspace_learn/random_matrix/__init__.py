@@ -22,6 +22,7 @@ from ..functional.random_matrix.rbns import (
 from ..functional.random_matrix.spiked_model import (
     detection_threshold,
     hard_threshold,
+    hard_threshold_over_median,
     population_eigenvalue,
     sample_eigenvalue,
     shrunk_spikes,
@@ -47,6 +48,7 @@ __all__ = [
     "conformal_support",
     "detection_threshold",
     "hard_threshold",
+    "hard_threshold_over_median",
     "hessian_spectrum",
     "hill_exponent",
     "logistic_hvp",

@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from ..._array import Array, array_namespace, device_of, real_floats
+from ..._array import Array, array_namespace, device_of, namespace_and_floats
 
 __all__ = [
     "LaggedTrials",
@@ -313,8 +313,7 @@ def augmented_covariances(
         If the embedding would have fewer than two times, X is not 3-D, complex, masked or not
         finite, or order or lag is below 1.
     """
-    X = real_floats(X)
-    xp = array_namespace(X)
+    xp, X = namespace_and_floats(X)
     if X.ndim != 3 or not bool(xp.all(xp.isfinite(X))):
         raise ValueError(
             f"augmented_covariances needs finite signals of shape (n_trials, n_channels, n_times), "

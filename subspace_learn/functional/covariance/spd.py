@@ -24,7 +24,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from threadpoolctl import ThreadpoolController
 
-from ..._array import Array, array_namespace, device_of, real_floats
+from ..._array import Array, array_namespace, device_of, namespace_and_floats
 
 __all__ = [
     "ONE_BLAS_THREAD",
@@ -286,8 +286,7 @@ def _spectral(
     A: Array, function: Callable[[Any, Array], Array], definite: str = "definite"
 ) -> Array:
     """Return ``U f(lambda) U^T`` for ``A = U diag(lambda) U^T``, in the dtype of ``A``."""
-    A = real_floats(A)
-    xp = array_namespace(A)
+    xp, A = namespace_and_floats(A)
     values, vectors = _eigenpairs(A, A, definite, xp)
     result = (vectors * function(xp, values)[..., None, :]) @ xp.matrix_transpose(vectors)
     return xp.astype(result, A.dtype, copy=False)
@@ -435,8 +434,8 @@ def upper_vector(S: Array) -> Array:
     >>> upper_vector(np.asarray([[1.0, 2.0], [2.0, 3.0]]))
     array([1.        , 2.82842712, 3.        ])
     """
-    S = real_floats(S)
-    xp, n = array_namespace(S), S.shape[-1]
+    xp, S = namespace_and_floats(S)
+    n = S.shape[-1]
     index, factor = _upper_places(n)
     flat = xp.reshape(S, (*S.shape[:-2], n * n))
     chosen = xp.take(flat, xp.asarray(index, device=device_of(S)), axis=-1)
@@ -477,8 +476,7 @@ def symmetric_from_upper(v: Array) -> Array:
     ValueError
         If the length is not n (n + 1) / 2 for any n.
     """
-    v = real_floats(v)
-    xp = array_namespace(v)
+    xp, v = namespace_and_floats(v)
     n = int(((8 * v.shape[-1] + 1) ** 0.5 - 1) / 2 + 0.5)
     if n * (n + 1) // 2 != v.shape[-1]:
         raise ValueError(

@@ -86,7 +86,7 @@ def distance(A: Array, B: Array, metric: str = "riemann") -> Array:
     ValueError
         If the metric is not known, or a matrix is not positive definite.
     """
-    A, B = real_floats(A), real_floats(B)
+    A, B = real_floats(A, B)
     if math.prod(A.shape[:-2]) < math.prod(B.shape[:-2]):  # the metrics are symmetric
         A, B = B, A
     return _distance_to(B, metric)(A)
@@ -113,6 +113,6 @@ def pairwise_distance(
     d : array of shape (n_matrices, n_others)
         Distances, not squared.
     """
-    A, B = real_floats(A), real_floats(B)
+    A, B = real_floats(A, B)
     to_b = _distance_to(B, metric)
     return in_pieces(lambda piece: to_b(piece[:, None, ...]), A, (B.shape[0],), n_jobs)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..._array import Array, array_namespace, device_of, real_floats
+from ..._array import Array, array_namespace, device_of, namespace_and_floats, real_floats
 from .spd import (
     eigenpairs,
     eigenvalues,
@@ -96,7 +96,7 @@ def log_map(A: Array, M: Array, metric: str = "riemann") -> Array:
     pyRiemann's ``log_map_riemann`` leaves the outer ``M^{1/2}`` out unless ``C12=True``.
     """
     _check_metric(metric)
-    A, M = real_floats(A), real_floats(M)
+    A, M = real_floats(A, M)
     a, m = wide(A), wide(M)
     if metric == "euclid":
         return A - M
@@ -142,8 +142,7 @@ def exp_map(V: Array, M: Array, metric: str = "riemann") -> Array:
     is still positive semidefinite and silently wrong as the end of a geodesic; the caller checks.
     """
     _check_metric(metric)
-    V, M = real_floats(V), real_floats(M)
-    xp = array_namespace(V, M)
+    xp, V, M = namespace_and_floats(V, M)
     v, m = wide(V), wide(M)
     if metric == "euclid":
         return M + V
@@ -238,8 +237,8 @@ def tangent_vectors(
            [0., 0., 0.]])
     """
     _check_metric(metric)
-    A, M = real_floats(A), real_floats(M)
-    xp, n = array_namespace(A), A.shape[-1]
+    xp, A, M = namespace_and_floats(A, M)
+    n = A.shape[-1]
     coordinates = _coordinates(xp.astype(M, xp.float64, copy=False), metric, xp)
 
     def rows(piece: Array) -> Array:
@@ -267,8 +266,7 @@ def from_tangent_vectors(T: Array, M: Array, metric: str = "riemann") -> Array:
         Symmetric; positive definite under "riemann" and "logeuclid".
     """
     _check_metric(metric)
-    T, M = real_floats(T), real_floats(M)
-    xp = array_namespace(T, M)
+    xp, T, M = namespace_and_floats(T, M)
     S, m = wide(symmetric_from_upper(T)), wide(M)
     if metric == "euclid":
         return _narrow(m + S, T)
@@ -314,8 +312,7 @@ def transport(V: Array, A: Array, B: Array, metric: str = "riemann") -> Array:
     eigenvectors U.
     """
     _check_metric(metric)
-    V, A, B = real_floats(V), real_floats(A), real_floats(B)
-    xp = array_namespace(V, A, B)
+    xp, V, A, B = namespace_and_floats(V, A, B)
     v, a, b = wide(V), wide(A), wide(B)
     if metric == "euclid":
         return V
