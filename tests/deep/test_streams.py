@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import signal
 import warnings
 
 import numpy as np
@@ -167,11 +168,18 @@ class InterruptedByUser(Callback):
 
 
 def press_ctrl_c():
-    import signal
-
     signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C raises, also where the shell that started the tests in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_in_a_callback_undoes_the_fit():
     clf = DeepClassifier(OneHidden, callbacks=[InterruptedByUser()], random_state=0)
     with pytest.raises(KeyboardInterrupt):

@@ -289,5 +289,5 @@ def test_a_column_of_dates_is_sent_to_the_index(driven):
 def test_a_merge_of_inputs_of_which_one_has_names_is_told(driven):
     X, u = driven
     named, bare = KoopmanEDMD().fit(X, u=u), KoopmanEDMD().fit(X, u=u.to_numpy())
-    with pytest.warns(UserWarning, match="only one of the two tables has column names"):
+    with pytest.warns(UserWarning, match="Only one of the two tables has column names"):
         named.merge(bare)
