@@ -163,7 +163,7 @@ def _is_plain(estimator: Any, X: np.ndarray, *, reset: bool, min_samples: int) -
 
 
 def _validated(estimator: Any, X: Any, **how: Any) -> Any:
-    """scikit-learn's `validate_data`, whose errors then say which column is meant."""
+    """Call `validate_data` of scikit-learn; its errors then say which column is meant."""
     name = type(estimator).__name__
     if isinstance(X, np.ma.MaskedArray):
         refuse_masked(X, name=name)

@@ -126,7 +126,7 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(),
         cls(method="svd"),
         cls(solver="schur", reference=0),
-        cls(solver="lsqr", reference=0, n_atoms="auto"),
+        cls(solver="lsqr", reference=0),
         cls(refine=2, damp=0.01),
         cls(sparsity=0.01),
         cls("blind_deconvolution"),

@@ -191,7 +191,7 @@ def n_looked_at(n: int, n_components: int) -> int:
 def _proposed(
     inner: sp.csr_array, operator: WalkOperator, n_pieces: int, solve: Callable[..., LowVectors]
 ) -> tuple[LowVectors | None, EigengapProposal]:
-    """Number of clusters by pieces and gaps; with more pieces than are looked at, by these alone"""
+    """Number of clusters by pieces and gaps; by pieces alone if they are too many to look at."""
     if n_pieces > _MOST_PROPOSED:
         return None, EigengapProposal(n_pieces, 0.0, np.zeros(n_pieces), n_pieces)
     low = solve(operator, n_looked_at(inner.shape[0], n_pieces), fine=True)
