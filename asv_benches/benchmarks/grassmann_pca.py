@@ -48,6 +48,49 @@ class SubspaceBenchmark(Speed):
         return float(subspace_angles(components.T, self.truth).max())
 
 
+class Shapes(SubspaceBenchmark):
+    """One fit of float64 tables of five shapes: noise of full rank, or singular values like 1/j
+
+    Target: at most 1.1 of the fastest solver of scikit-learn whose angle is as small.
+    """
+
+    param_names = ["table"]
+    params = [
+        [
+            f"{shape} {kind}"
+            for shape in ("3000 x 1500", "2000 x 2000", "20000 x 1000", "500 x 5000", "300 x 20000")
+            for kind in ("noise", "decaying")
+        ]
+    ]
+    smallest = ("300 x 100 decaying",)
+
+    def make_data(self, case):
+        n, _, d, kind = case.split()
+        n, d = int(n), int(d)
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((n, d))
+        if kind == "decaying":
+            r = min(n, d, 400)
+            left, right = (np.linalg.qr(rng.standard_normal((m, r)))[0] for m in (n, d))
+            X = (left * (1000.0 / np.arange(1, r + 1))) @ right.T + 0.01 * X
+        Z = X - X.mean(axis=0)
+        if n < d:
+            self.truth = np.linalg.qr(Z.T @ np.linalg.eigh(Z @ Z.T)[1][:, -K:])[0]
+        else:
+            self.truth = np.linalg.eigh(Z.T @ Z)[1][:, -K:]
+        return X
+
+    def ours(self, X):
+        return GrassmannPCA(K, random_state=0).fit(X)
+
+    def peers(self, X):
+        solvers = ["arpack", "randomized", *(["covariance_eigh"] if X.shape[1] <= 2000 else [])]
+        return {
+            f"sklearn {name}": lambda name=name: PCA(K, svd_solver=name, random_state=0).fit(X)
+            for name in solvers
+        }
+
+
 class Batch(SubspaceBenchmark):
     """One fit of a tall float32 table."""
 
