@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import Tags, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils._set_output import _wrap_data_with_container
-from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import has_fit_parameter
 
 from ._array import array_namespace, is_array, is_complex, is_float
@@ -36,6 +36,7 @@ __all__ = [
     "random_generator",
     "random_seed",
     "routed_fit_params",
+    "router_of_wrapped",
     "tags_of_wrapped",
     "tell",
     "warn",
@@ -177,6 +178,13 @@ def routed_fit_params(
             "out, or use an estimator that does, such as GrassmannPCA."
         )
     return {**fit_params, "sample_weight": sample_weight}
+
+
+def router_of_wrapped(owner: BaseEstimator, name: str, child: BaseEstimator) -> MetadataRouter:
+    """Route metadata of ``fit`` to the owner itself and to the estimator that it wraps."""
+    mapping = MethodMapping().add(caller="fit", callee="fit")
+    router = MetadataRouter(owner=owner).add_self_request(owner)
+    return router.add(method_mapping=mapping, **{name: child})
 
 
 def random_seed(random_state: _RandomState) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.utils import Tags, get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array, array_namespace, move_like
@@ -20,6 +20,7 @@ from .._base import (
     SubspaceEstimator,
     fit_method,
     routed_fit_params,
+    router_of_wrapped,
     warn,
 )
 from .._checks.magnitude import finite_result
@@ -259,14 +260,7 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         routing : MetadataRouter
             See scikit-learn's user guide on metadata routing.
         """
-        return (
-            MetadataRouter(owner=self)
-            .add_self_request(self)
-            .add(
-                subspace=self._fresh_subspace(),
-                method_mapping=MethodMapping().add(caller="fit", callee="fit"),
-            )
-        )
+        return router_of_wrapped(self, "subspace", self._fresh_subspace())
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

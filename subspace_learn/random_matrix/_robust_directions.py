@@ -16,7 +16,7 @@ from sklearn.base import (
     clone,
 )
 from sklearn.utils import Tags, get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -30,6 +30,7 @@ from .._base import (
     input_container,
     random_generator,
     routed_fit_params,
+    router_of_wrapped,
     warn,
 )
 from .._checks.columns import refuse_other_order
@@ -303,14 +304,7 @@ class RobustDirections(
         routing : MetadataRouter
             See scikit-learn's user guide on metadata routing.
         """
-        return (
-            MetadataRouter(owner=self)
-            .add_self_request(self)
-            .add(
-                estimator=self._unfitted(),
-                method_mapping=MethodMapping().add(caller="fit", callee="fit"),
-            )
-        )
+        return router_of_wrapped(self, "estimator", self._unfitted())
 
     @property
     def n_components_(self) -> int:
