@@ -2,8 +2,9 @@ r"""What a table holds beside its spikes: whether it is white noise, and how muc
 
 First what is left of rows when the spikes are taken out, then the gains of all directions. Rows are
 a signal and white noise of variance :math:`\sigma^2`. Along the eigenvector of a sample eigenvalue
-:math:`\lambda` the best linear estimate keeps a share of the deviation from the mean, its gain. With :math:`c = p / n`, and the density :math:`\tilde f` of the sample spectrum and its
-Hilbert transform :math:`\tilde H`,
+:math:`\lambda` the best linear estimate keeps a share of the deviation from the mean, its gain.
+With :math:`c = p / n`, and the density :math:`\tilde f` of the sample spectrum and its Hilbert
+transform :math:`\tilde H`,
 
 .. math:: a = 1 - c - \pi c \lambda \tilde H, \qquad b = \pi c \lambda \tilde f,
 
