@@ -78,6 +78,8 @@ class SpikedFit(NamedTuple):
     """Share of the deviation from the mean that it leaves along the direction of each of the
     eigenvalues."""
     noise_variance: float
+    bulk_variance: float
+    """Of all that does not stand out, weak signal included: spikes are tested at it."""
     upper_edge: float
     bulk_distance: float
     eigenvalues: Array
@@ -248,8 +250,9 @@ def _fitted(spectrum: Spectrum, options: FilterOptions, null: np.ndarray | None)
         )
     rule = NoiseRule(options.noise, options.edge, options.significance, options.n_components)
     noise = noise_model(values, size, rule, null)
-    spikes = debiased_spikes(values[: noise.n_components], size, noise.variance)
-    shrunk = shrunk_spectrum(values, size, noise.variance, spikes, options.shrinkage)
+    level = noise.bulk_variance
+    spikes = debiased_spikes(values[: noise.n_components], size, level)
+    shrunk = shrunk_spectrum(values, size, level, spikes, options.shrinkage)
     gains = _gains(values, size, noise, options)
     n_kept, n_shrunk = int(np.sum(gains.leading > gains.rest)), shrunk.leading.shape[0]
     directions = leading_directions(spectrum, max(n_kept, n_shrunk, noise.n_components))
@@ -267,6 +270,7 @@ def _fitted(spectrum: Spectrum, options: FilterOptions, null: np.ndarray | None)
         row_filter=RowFilter(mean, scale, directions[:n_kept, :], gained[:n_kept], gains.rest),
         gains=gained,
         noise_variance=noise.variance,
+        bulk_variance=level,
         upper_edge=noise.edge,
         bulk_distance=bulk_distance(values, size, noise),
         eigenvalues=eigenvalues,
