@@ -303,6 +303,13 @@ class Defaults(Quality):
         }
 
 
+def shrunk_qda(shrinkage):
+    """QDA with shrunk covariances; before scikit-learn 1.8 it took them in another form."""
+    if hasattr(QuadraticDiscriminantAnalysis(), "shrinkage"):
+        return QuadraticDiscriminantAnalysis(solver="eigen"), {"shrinkage": shrinkage}
+    return QuadraticDiscriminantAnalysis(), {"reg_param": shrinkage}
+
+
 def expert_searches(n_features):
     """Models and their grids, on standardized columns: `Experts`."""
     ranks = [k for k in (1, 2, 3, 4, 6, 8, 12) if k < n_features]
@@ -317,7 +324,7 @@ def expert_searches(n_features):
             {"n_components": ranks, "metric": ["projection", "residual"], "center": [False, True]},
         ),
         "LDA": (LinearDiscriminantAnalysis(solver="lsqr"), {"shrinkage": shrinkage}),
-        "QDA": (QuadraticDiscriminantAnalysis(), {"reg_param": shrinkage[1:]}),
+        "QDA": shrunk_qda(shrinkage[1:]),
         "SVC, rbf": (SVC(), {"C": [1, 10, 100], "gamma": [0.1 / n_features, "scale"]}),
         "k nearest": (KNeighborsClassifier(), {"n_neighbors": [1, 3, 5, 9, 15]}),
         "logistic": (LogisticRegression(max_iter=2000), {"C": [0.01, 0.1, 1, 10]}),
