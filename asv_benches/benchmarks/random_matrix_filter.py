@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.covariance import OAS, EmpiricalCovariance, GraphicalLassoCV, LedoitWolf
+from sklearn.covariance import OAS, EmpiricalCovariance, LedoitWolf
 from sklearn.datasets import (
     load_breast_cancer,
     load_diabetes,
@@ -498,35 +498,3 @@ class ExpertsDirections(Quality):
             'PCA("mle")': lambda: PCA("mle", svd_solver="full").fit(X).n_components_,
             "PCA, CV": lambda: rank.fit(X).best_params_["n_components"],
         }
-
-
-class ExpertsCovariance(Likelihoods):
-    """What an expert would use instead: log-likelihood of held-out rows, five folds
-
-    Training rows standardized. "few": two for each feature; "all": four fifths of the table.
-    """
-
-    seeds = 5
-    may_use = ("nonlinshrink",)
-
-    def methods(self, data):
-        train, test = data
-        calls = super().methods(data)
-        kept = ("RandomMatrixFilter", "mle, stein, rank by CV", "AnalyticShrinkage")
-        calls = {name: calls[name] for name in (*kept, "LedoitWolf", "OAS")}
-        p = train.shape[1]
-        calls["factor analysis, CV"] = lambda: (
-            by_likelihood(FactorAnalysis(), p).fit(train).score(test)
-        )
-        calls["graphical lasso, CV"] = lambda: GraphicalLassoCV(cv=3).fit(train).score(test)
-        try:
-            from nonlinshrink import shrink_cov
-        except ImportError:
-            return calls
-
-        def quest():
-            peer = EmpiricalCovariance(assume_centered=False).fit(train)
-            peer.precision_ = np.linalg.inv(shrink_cov(train))
-            return peer.score(test)
-
-        return calls | {"nonlinshrink": quest}

@@ -206,9 +206,10 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
     Noise level and edge are repeated twice without the spikes found. Where the eigenvalues of the
     rest spread by more than chance (John's statistic: in one of 2,000 tables of noise),
     ``noise_variance_`` is then measured without as many of them as make it so, if a third at least
-    is left. Edge, p-values, spikes and covariance stay at the level of all that does not stand out,
-    so that less is called a spike. Where every direction holds signal, the level found is that of
-    the weakest: too large, and `filter` takes too much; give ``noise`` if you know it.
+    is left (with ``standardize=False``: other scales give features unequal noise). Edge, p-values,
+    spikes and covariance stay at the level of all that does not stand out, so that less is called a
+    spike. Where every direction holds signal, the level found is that of the weakest: too large,
+    and `filter` takes too much; give ``noise`` if you know it.
 
     p-values are for Gaussian entries; finite fourth moments do in the limit. They count in that the
     noise level is estimated: noise alone gives a spike with a chance of .9 to 1.4 % at

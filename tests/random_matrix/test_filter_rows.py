@@ -79,6 +79,14 @@ def test_level_of_the_noise_is_not_lifted_by_weak_strokes():
         np.testing.assert_allclose(found, noise, rtol=0.03)
 
 
+def test_level_of_standardized_tables_is_that_of_all_columns():
+    """Strong signal counts as scale there, and leaves its columns little noise."""
+    X = make_spiked_samples(300, 40, spikes=(15.0, 8.0), random_state=0)
+    model = fitted(X, standardize="features")
+    others = model.eigenvalues_[model.n_components_ :]
+    assert model.noise_variance_ == pytest.approx(np.median(others), rel=0.1)
+
+
 @pytest.mark.parametrize(
     "options", [{"n_components": 27}, {"edge": "permutation"}, {"noise": 17.0}]
 )

@@ -340,12 +340,13 @@ def spectral_density(
     """
     density, hilbert = np.empty_like(positive), np.empty_like(positive)
     width = positive * (bandwidth * n_samples ** (-1 / 3))
+    share = 1 / (width * positive.shape[0])  # sums over the kernels are products with it
     height = 3 / 4 / 5**0.5
     for start in range(0, positive.shape[0], _BLOCK):
         rows = slice(start, start + _BLOCK)
         x = (positive[rows, None] - positive[None, :]) / width[None, :]
-        density[rows] = np.mean(height * np.clip(1 - x**2 / 5, 0.0, None) / width, axis=1)
-        hilbert[rows] = np.mean(_kernel_transform(x) / (np.pi * width), axis=1)
+        density[rows] = np.maximum(1 - x * x / 5, 0.0) @ (height * share)
+        hilbert[rows] = _kernel_transform(x) @ (share / np.pi)
     return density, hilbert
 
 
@@ -357,11 +358,13 @@ def _kernel_transform(x: np.ndarray) -> np.ndarray:
     """
     root, far = 5**0.5, np.abs(x) > 100
     near = np.where(far, 0.0, x)
-    bump = 1 - near**2 / 5
+    bump = 1 - near * near / 5
     # the logarithm has a pole where the factor before it is zero
-    ratio = np.abs(root - near) / np.where(near == -root, 1.0, np.abs(root + near))
-    closed = -3 / 10 * near + 3 / 4 / root * bump * np.log(np.where(ratio > 0, ratio, 1.0))
-    inverse = 1 / np.where(far, x, 1.0)
-    square = inverse**2
-    series = -inverse * (1 + square * (1 + square * (15 / 7 + square * 125 / 21)))
-    return np.where(far, series, closed)
+    pole = np.abs(near) == root
+    ratio = np.where(pole, 1.0, (root - near) / np.where(pole, 1.0, root + near))
+    found = np.asarray(-3 / 10 * near + 3 / 4 / root * bump * np.log(np.abs(ratio)))
+    if np.any(far):
+        inverse = 1 / x[far]
+        square = inverse * inverse
+        found[far] = -inverse * (1 + square * (1 + square * (15 / 7 + square * 125 / 21)))
+    return found

@@ -248,7 +248,8 @@ def _fitted(spectrum: Spectrum, options: FilterOptions, null: np.ndarray | None)
             f"All {spectrum.mean.shape[0]} feature(s) are constant: there is neither noise nor "
             "signal. Give rows that differ."
         )
-    rule = NoiseRule(options.noise, options.edge, options.significance, options.n_components)
+    how = (options.noise, options.edge, options.significance, options.n_components)
+    rule = NoiseRule(*how, one_scale=not options.standardize)
     noise = noise_model(values, size, rule, null)
     level = noise.bulk_variance
     spikes = debiased_spikes(values[: noise.n_components], size, level)

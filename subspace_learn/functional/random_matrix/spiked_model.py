@@ -67,6 +67,9 @@ class NoiseRule(NamedTuple):
     """Chance to call noise a spike, for the two edges that have one."""
     n_components: int | None = None
     """The number of spikes, where the user gave it."""
+    one_scale: bool = True
+    """Whether features and rows have the scales they came with. Brought to others, they take their
+    noise along, which then differs."""
 
 
 class NoiseModel(NamedTuple):
@@ -400,7 +403,7 @@ def noise_model(
     beyond chance (`excess_spread`), the variance of the noise is measured without as many more
     directions as make the rest spread as noise does; if fewer than a third would be left, there is
     no noise of one variance, and the level of all is kept. Not with a given number of spikes, nor
-    with the "permutation" edge, which is for noise that is not white.
+    in standardized tables or with the "permutation" edge, which are for noise that is not white.
 
     Parameters
     ----------
@@ -459,7 +462,7 @@ def noise_model(
 
 def _n_not_white(eigenvalues: np.ndarray, size: TableSize, rule: NoiseRule, taken: int) -> int:
     """How many directions leave a rest that spreads as noise does; ``taken`` if no number does."""
-    if rule.n_components is not None or not isinstance(rule.noise, str):
+    if rule.n_components is not None or not isinstance(rule.noise, str) or not rule.one_scale:
         return taken
     if excess_spread(eigenvalues, size, taken) <= _NOT_WHITE:
         return taken
