@@ -10,12 +10,12 @@ from . import random_matrix_filter as tables
 
 
 class Experts(tables.Likelihoods):
-    """What an expert would use instead: log-likelihood of held-out rows, five folds
+    """What an expert would use instead: log-likelihood of held-out rows, three folds
 
     Training rows standardized. "few": two for each feature; "all": four fifths of the table.
     """
 
-    seeds = 5
+    seeds = 3
     may_use = ("nonlinshrink",)
 
     def methods(self, data):
