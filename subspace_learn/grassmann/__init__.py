@@ -2,12 +2,12 @@
 
 from ..functional.grassmann.federated_client import FederatedClient, client_update
 from ..functional.grassmann.federated_messages import pack_message, unpack_message
-from ..functional.grassmann.federated_pca import FederationSettings
 from ..functional.grassmann.federated_privacy import (
     PrivacySettings,
     gaussian_delta,
     gaussian_noise_scale,
 )
+from ..functional.grassmann.federated_rounds import FederationSettings
 from ..functional.grassmann.federated_server import FederatedServer
 from ..functional.grassmann.grassmann_mean import chordal_mean, karcher_mean
 from ..linalg.grassmann import (

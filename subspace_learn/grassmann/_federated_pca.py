@@ -14,8 +14,9 @@ from .._array import Array, array_namespace, device_of, is_numpy, to_numpy
 from .._base import RANDOM_STATE, Interval, StrOptions, fit_method, progress, random_generator, warn
 from .._checks.table import check_groups, check_sample_weight, check_samples
 from ..functional.grassmann.federated_client import FederatedClient
-from ..functional.grassmann.federated_pca import AGGREGATIONS, FederationSettings
+from ..functional.grassmann.federated_pca import AGGREGATIONS
 from ..functional.grassmann.federated_privacy import PrivacySettings
+from ..functional.grassmann.federated_rounds import FederationSettings
 from ..functional.grassmann.federated_server import FederatedServer
 from ..functional.grassmann.grassmann_pca import PrincipalSubspace
 from ..linalg.eig import with_fixed_signs
@@ -340,20 +341,14 @@ class FederatedGrassmannPCA(SubspaceModel):
 
     def _privacy(self, sample_weight: Any) -> PrivacySettings | None:
         """What clients may reveal; refuses what cannot be private."""
-        if self.epsilon is None:
-            if self.clip_norm is not None:
-                raise ValueError(
-                    f"clip_norm={self.clip_norm} belongs to epsilon, which is None. Set epsilon, "
-                    "or epsilon=numpy.inf to clip without noise."
-                )
+        if self.epsilon is None and self.clip_norm is None:
             return None
-        if self.clip_norm is None:
+        if self.epsilon is None or (self.clip_norm in (None, np.inf) and self.epsilon != np.inf):
             raise ValueError(
-                f"epsilon={self.epsilon} needs clip_norm: a row of norm clip_norm or more must be "
-                "known to be rare before anybody looks at the rows."
+                f"epsilon={self.epsilon} and clip_norm={self.clip_norm} do not belong together: "
+                "noise hides a row whose norm is at most clip_norm, a finite number known before "
+                "anybody looks at the rows. epsilon=numpy.inf clips without noise."
             )
-        if self.clip_norm == np.inf and self.epsilon != np.inf:
-            raise ValueError("clip_norm=inf hides no row. Give a finite clip_norm.")
         if self.aggregation != "covariance" or self.standardize:
             raise ValueError(
                 f"epsilon={self.epsilon} needs aggregation='covariance' and standardize=False, not "
@@ -386,19 +381,11 @@ class FederatedGrassmannPCA(SubspaceModel):
     def _settings(
         self, rng: np.random.Generator, privacy: PrivacySettings | None
     ) -> FederationSettings:
-        return FederationSettings(
-            int(self.n_components),
-            aggregation=self.aggregation,
-            n_rounds=self.n_rounds,
-            local_steps=self.local_steps,
-            rho=float(self.rho),
-            tol=self.tol,
-            standardize=self.standardize,
-            retraction=self.retraction,
-            seed=rng,
-            participation=self.participation,
-            privacy=privacy,
-        )
+        shared = [
+            name for name in FederationSettings._fields if name in self._parameter_constraints
+        ]
+        given = {name: getattr(self, name) for name in shared}
+        return FederationSettings(**given, seed=rng, privacy=privacy)
 
     def _keep(self, server: FederatedServer, dtype: Any) -> None:
         """Store what the server found."""

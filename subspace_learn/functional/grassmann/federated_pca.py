@@ -8,149 +8,31 @@ that returns eigenvalues and a basis; a new one is such a function with a line i
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..._array import Array, array_namespace, move_like
 from ..._warnings import warn
 from ...linalg.eig import leading_eigenpairs
-from ...linalg.grassmann import largest_principal_angle, orthonormal_basis, tangent_projection
+from ...linalg.grassmann import tangent_projection
 from ...linalg.krylov import KrylovSpace, orthonormal_against, ritz_pairs
 from ...linalg.moments import deviations
 from .federated_privacy import NoisedSums, PrivacySettings, read_sums, symmetric_noise
+from .federated_rounds import (
+    Aggregation,
+    Answer,
+    FederatedResult,
+    Question,
+    Rounds,
+    Updates,
+    averaged,
+    summed,
+    weight_of,
+)
 from .grassmann_mean import chordal_mean, karcher_mean
 
-__all__ = [
-    "AGGREGATIONS",
-    "FederatedResult",
-    "FederationSettings",
-    "Rounds",
-    "federation",
-]
-
-Updates = list[dict[str, Any]]
-
-
-class FederationSettings(NamedTuple):
-    """What is asked of a federation."""
-
-    n_components: int
-    """Dimension of the subspace."""
-    aggregation: str = "covariance"
-    """One of `AGGREGATIONS`."""
-    n_rounds: int = 20
-    """Most rounds of "krylov" and "admm"."""
-    local_steps: int = 30
-    """Gradient steps of a client in a round ("admm")."""
-    rho: float = 3.0
-    """Penalty of the distance to the consensus ("admm")."""
-    tol: float = 1e-8
-    """Stop "krylov" at this relative residual, "admm" at this change of the consensus (radians)."""
-    standardize: bool = False
-    """Whether rows are divided by the deviation of all clients."""
-    retraction: str = "qr"
-    """"qr" or "exp" ("admm")."""
-    seed: int | np.random.Generator | None = None
-    """Of the random start ("krylov"), the draws of clients, and the noise of the server."""
-    participation: float = 1.0
-    """Share of the clients asked: a new draw in each round of "admm", one draw for the others."""
-    n_features: int | None = None
-    """Number of columns; None: what more clients have than any other."""
-    privacy: PrivacySettings | None = None
-    """Differential privacy of "covariance"; clients need the same settings. Implies ``sums``."""
-    sums: bool = False
-    """Whether "covariance" asks for one matrix of each client that may be added up on the way: the
-    server needs no single one, as secure aggregation wants it."""
-
-
-class FederatedResult(NamedTuple):
-    """What a federation found."""
-
-    values: Array
-    """Eigenvalues of the summed scatter matrices within the subspace, descending. With clients left
-    out: extrapolated from the others to the weight of all."""
-    basis: Array
-    """Orthonormal columns, (n_features, n_components)."""
-    mean: Array
-    """Mean of all clients, (n_features,)."""
-    scale: Array
-    """Deviation of all clients; ones for constant columns, or without ``standardize``."""
-    total: float
-    """Trace of the summed scatter matrices."""
-    weight: float
-    """Sum of the weights of all clients."""
-    converged: bool
-    """Whether an iterative aggregation reached its tolerance."""
-    noise_scale: float = 0.0
-    """Standard deviation of the noise on the diagonal of the summed matrix (privacy)."""
-
-
-class Question(NamedTuple):
-    """What an aggregation wants to know, and from whom."""
-
-    task: str
-    """One of the tasks of `client_update`."""
-    audience: str
-    """"everyone" with moments; "drawn": a new draw of these; "same": all that answered last."""
-    content: dict[str, Any]
-    """What the task needs."""
-
-
-class Answer(NamedTuple):
-    """What an aggregation returns."""
-
-    values: Array
-    basis: Array
-    weight: float
-    """Of the clients that the values stand for."""
-    converged: bool = True
-
-
-Aggregation = Generator[Question, Updates, Answer]
-
-
-class Rounds:
-    """What a federation knows so far: settings, mean and scale, and the history of its rounds."""
-
-    def __init__(self, settings: FederationSettings, seed: int) -> None:
-        self.settings, self._seed = settings, seed
-        self.history: list[dict[str, Any]] = []
-        self.standard: dict[str, Array] = {}
-        self._consensus: Array | None = None
-
-    def note(
-        self, basis: Array, values: Array, *, trace: float, weight: float, n_clients: int
-    ) -> None:
-        """Add a line to the history: what the round reached on the clients that answered."""
-        xp = array_namespace(basis)
-        before, captured = self._consensus, float(xp.sum(values))
-        angle = None if before is None else float(xp.max(largest_principal_angle(before, basis)))
-        self.history.append(
-            {
-                "round": len(self.history) + 1,
-                "objective": (trace - captured) / weight,
-                "explained_variance_ratio": captured / trace if trace else 0.0,
-                "angle": angle,
-                "n_clients": n_clients,
-            }
-        )
-        self._consensus = basis
-
-    def note_answers(self, basis: Array, values: Array, updates: Updates) -> None:
-        """Add a line for clients whose updates hold weight and trace."""
-        trace = sum(update["trace"] for update in updates)
-        self.note(basis, values, trace=trace, weight=_weight(updates), n_clients=len(updates))
-
-    def random_basis(self) -> Array:
-        """Return a random start of the right size."""
-        rng, mean = np.random.default_rng(self._seed), self.standard["mean"]
-        block = rng.standard_normal((mean.shape[0], self.settings.n_components))
-        return orthonormal_basis(move_like(block, mean))
-
-    def start_from(self, basis: Array) -> None:
-        """Measure the angle of the first round against this basis."""
-        self._consensus = basis
+__all__ = ["AGGREGATIONS", "federation"]
 
 
 def federation(
@@ -214,31 +96,15 @@ def _pooled_moments(updates: Updates) -> NoisedSums:
     return NoisedSums(squares, mean, weight)
 
 
-def _summed(updates: Updates, name: str) -> Array:
-    """Sum of the clients' answers (scatter matrices add up)."""
-    first = updates[0][name]
-    return sum((move_like(update[name], first) for update in updates[1:]), first)
-
-
-def _averaged(updates: Updates, name: str) -> Array:
-    """Mean of the clients' answers, weighted by their rows."""
-    first, weight = updates[0][name], _weight(updates)
-    return sum((update["weight"] / weight) * move_like(update[name], first) for update in updates)
-
-
-def _weight(updates: Updates) -> float:
-    return sum(update["weight"] for update in updates)
-
-
 # --- covariance: one round, exact ----------------------------------------------------------------
 
 
 def _covariance(rounds: Rounds) -> Aggregation:
     updates = yield Question("scatter", "drawn", {})
-    summed = _summed(updates, "scatter")
-    values, basis = leading_eigenpairs(summed, rounds.settings.n_components)
+    pooled = summed(updates, "scatter")
+    values, basis = leading_eigenpairs(pooled, rounds.settings.n_components)
     rounds.note_answers(basis, values, updates)
-    return Answer(values, basis, _weight(updates))
+    return Answer(values, basis, weight_of(updates))
 
 
 def _sums(
@@ -248,11 +114,11 @@ def _sums(
     privacy, k = rounds.settings.privacy, rounds.settings.n_components
     clip_norm = float("inf") if privacy is None else privacy.clip_norm
     updates = yield Question("sums", "drawn", {"clip_norm": clip_norm})
-    summed = _summed(updates, "sums")
+    pooled = summed(updates, "sums")
     noise = sum(update["noise_variance"] for update in updates)
     if privacy is not None and (missing := privacy.noise_scale**2 - noise) > 1e-9 * noise:
-        summed, noise = summed + symmetric_noise(summed, missing**0.5, rng), noise + missing
-    found = read_sums(summed, clip_norm)
+        pooled, noise = pooled + symmetric_noise(pooled, missing**0.5, rng), noise + missing
+    found = read_sums(pooled, clip_norm)
     values, basis = leading_eigenpairs(found.scatter, k)
     xp = array_namespace(basis)
     total = float(xp.linalg.trace(found.scatter))
@@ -318,7 +184,7 @@ def _krylov(rounds: Rounds) -> Aggregation:
             break
         newest = space.image[:, -block.shape[1] :]
         block = orthonormal_against(newest[:, : min(block.shape[1], left)], basis)
-    return Answer(values, vectors, _weight(updates), converged)
+    return Answer(values, vectors, weight_of(updates), converged)
 
 
 # --- means of local subspaces: one round, approximate --------------------------------------------
@@ -338,7 +204,7 @@ def _local_subspaces(
     rounds: Rounds,
 ) -> Generator[Question, Updates, tuple[Array, Array]]:
     """The principal subspace of each client, and its weight."""
-    question = {"n_components": rounds.settings.n_components}
+    question = {"n_components": int(rounds.settings.n_components)}
     updates = yield Question("basis", "drawn", question)
     first = updates[0]["basis"]
     xp = array_namespace(first)
@@ -350,10 +216,10 @@ def _local_subspaces(
 def _axes_within(rounds: Rounds, basis: Array, *, converged: bool = True) -> Aggregation:
     """Last question: axes and variances within the answer, of all clients, not of those drawn."""
     updates = yield Question("compression", "everyone", {"basis": basis})
-    values, rotation = leading_eigenpairs(_summed(updates, "compression"))
+    values, rotation = leading_eigenpairs(summed(updates, "compression"))
     if not rounds.history:
         rounds.note_answers(basis @ rotation, values, updates)
-    return Answer(values, basis @ rotation, _weight(updates), converged)
+    return Answer(values, basis @ rotation, weight_of(updates), converged)
 
 
 # --- admm: local Riemannian steps with duals, consensus in the tangent space ---------------------
@@ -370,17 +236,17 @@ def _admm(rounds: Rounds) -> Aggregation:
         updates = yield Question("gradient", "drawn", {"basis": basis})
         question = {
             "basis": basis,
-            "gradient": _averaged(updates, "gradient"),
-            "rho": settings.rho,
-            "n_steps": settings.local_steps,
+            "gradient": averaged(updates, "gradient"),
+            "rho": float(settings.rho),
+            "n_steps": int(settings.local_steps),
             "retraction": settings.retraction,
         }
         updates = yield Question("local_steps", "same", question)
-        start, ahead = _search_planes(basis, _averaged(updates, "local_steps"))
+        start, ahead = _search_planes(basis, averaged(updates, "local_steps"))
         xp = array_namespace(start)
         both = xp.concat([start, ahead], axis=1)
         updates = yield Question("compression", "same", {"basis": both})
-        values, turn, moved = _line_search(_summed(updates, "compression"), start.shape[1])
+        values, turn, moved = _line_search(summed(updates, "compression"), start.shape[1])
         basis = both @ turn
         rounds.note_answers(basis, values, updates)
         converged = moved <= settings.tol

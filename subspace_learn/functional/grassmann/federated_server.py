@@ -20,7 +20,8 @@ import numpy as np
 
 from ..._warnings import warn
 from .federated_messages import complaint, n_bytes, usual_width
-from .federated_pca import FederatedResult, FederationSettings, Question, Rounds, federation
+from .federated_pca import federation
+from .federated_rounds import FederatedResult, FederationSettings, Question, Rounds
 
 __all__ = ["FederatedServer"]
 
@@ -124,6 +125,42 @@ class FederatedServer:
             self._everyone = list(taken)
         self.asked = list(taken)
         self._advance([update | {"client": name} for name, update in taken.items()])
+
+    def aggregate_sum(self, update: Update, clients: Iterable[Hashable]) -> None:
+        """Take one update that holds the sum over several clients: secure aggregation.
+
+        Parameters
+        ----------
+        update : dict
+            ``sums`` and ``noise_variance``, each added up over the clients.
+        clients : iterable of hashable
+            Names of the clients in the sum; who was asked and is missing is left out.
+
+        Raises
+        ------
+        ValueError
+            If sums were not asked for, or the update has the wrong form. The server is then as
+            it was.
+        RuntimeError
+            If the federation is done.
+        """
+        if self.message is None:
+            raise RuntimeError("This federation is done; its result is in `result`.")
+        if self.message["task"] != "sums":
+            raise ValueError(
+                f"This federation asks for {self.message['task']!r} of each client. Set sums=True "
+                "in the settings for a sum over clients."
+            )
+        width = self.settings.n_features or usual_width([update], "sums")
+        if wrong := complaint(update, self.message, width):
+            raise ValueError(f"The sum over the clients cannot be used: {wrong}.")
+        taken = list(clients)
+        self.failed += [name for name in self.asked or () if name not in taken]
+        for name in self.failed:
+            warn(f"Client {name!r} failed at 'sums' and is left out of this round.")
+        self._everyone = self.asked = taken
+        self._sent = dict.fromkeys(taken, n_bytes(update))
+        self._advance([update | {"n_clients": len(taken)}])
 
     def _width(self, updates: list[Any]) -> int | None:
         assert self.message is not None

@@ -9,7 +9,8 @@ from scipy.linalg import subspace_angles
 import subspace_learn.functional.grassmann.federated_client as client_module
 from subspace_learn.datasets import make_noniid_clients
 from subspace_learn.functional.grassmann.federated_client import client_update
-from subspace_learn.functional.grassmann.federated_pca import AGGREGATIONS, FederationSettings
+from subspace_learn.functional.grassmann.federated_pca import AGGREGATIONS
+from subspace_learn.functional.grassmann.federated_rounds import FederationSettings
 from subspace_learn.functional.grassmann.federated_server import FederatedServer
 from subspace_learn.linalg.grassmann import exponential, logarithm, tangent_projection
 
