@@ -355,7 +355,7 @@ class FederatedGrassmannPCA(SubspaceModel):
                 f"aggregation={self.aggregation!r} and standardize={self.standardize}. Centre and "
                 "scale features beforehand by numbers that are known without the rows."
             )
-        if sample_weight is not None:
+        if sample_weight is not None and self.epsilon != np.inf:
             raise ValueError(
                 "sample_weight cannot be given with epsilon: a weighted row counts as several and "
                 "would be protected as one. Repeat rows instead."

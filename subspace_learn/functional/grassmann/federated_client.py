@@ -120,7 +120,8 @@ class FederatedClient:
                     f"The server asks for rows clipped to norm {message['clip_norm']:g}, and this "
                     f"client clips to {clip_norm:g}. Give both the same privacy settings."
                 )
-            if self._privacy is not None and weights is not None:
+            noisy = self._privacy is not None and self._privacy.epsilon < np.inf
+            if noisy and weights is not None:
                 raise ValueError(
                     "A weighted row counts as several and is protected as one. Leave weights out "
                     "and repeat rows."

@@ -32,30 +32,15 @@ from .federated_rounds import (
 )
 from .grassmann_mean import chordal_mean, karcher_mean
 
-__all__ = ["AGGREGATIONS", "federation"]
+__all__ = ["AGGREGATIONS"]
 
 
 def federation(
     rounds: Rounds, rng: np.random.Generator
 ) -> Generator[Question, Updates, FederatedResult]:
-    """All questions of a federation; returns what it found.
+    """All questions of a federation: yields them, takes the updates, returns what it found.
 
-    Parameters
-    ----------
-    rounds : Rounds
-        Settings, and the history that is written.
-    rng : numpy.random.Generator
-        Noise of the server (privacy).
-
-    Yields
-    ------
-    question : Question
-        Takes the list of updates.
-
-    Returns
-    -------
-    result : FederatedResult
-        What the federation found.
+    The history of ``rounds`` grows on the way; ``rng`` is the noise of the server (privacy).
     """
     settings = rounds.settings
     if settings.privacy is not None or settings.sums:

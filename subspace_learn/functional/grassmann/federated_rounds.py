@@ -11,18 +11,7 @@ from ..._array import Array, array_namespace, move_like
 from ...linalg.grassmann import largest_principal_angle, orthonormal_basis
 from .federated_privacy import PrivacySettings
 
-__all__ = [
-    "Aggregation",
-    "Answer",
-    "FederatedResult",
-    "FederationSettings",
-    "Question",
-    "Rounds",
-    "Updates",
-    "averaged",
-    "summed",
-    "weight_of",
-]
+__all__ = ["FederatedResult", "FederationSettings"]
 
 Updates = list[dict[str, Any]]
 
