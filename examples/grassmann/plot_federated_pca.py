@@ -164,9 +164,7 @@ for noise_by, label in (("share", "the sum is private"), ("client", "each messag
     ax.semilogx(EPSILONS, np.median(reached, axis=1), "o-", label=f'{label} ("{noise_by}")')
 for (label, height), style in zip(lines.items(), ("-", "--", "-.", ":"), strict=True):
     ax.axhline(height, color="0.4", linestyle=style, linewidth=1)
-    ax.annotate(
-        label, (EPSILONS[-1], height), xytext=(0, 3), textcoords="offset points", ha="right"
-    )
+    ax.annotate(label, (EPSILONS[0], height), xytext=(0, 3), textcoords="offset points")
 ax.set(
     xlabel="epsilon (delta = 1e-6): smaller hides more",
     ylabel="share of variance explained",

@@ -250,7 +250,7 @@ def _fit_result(update: dict[str, Any], bound: float) -> RecordDict:
         )
     parameters = ndarrays_to_parameters([sums[np.triu_indices_from(sums)]])
     numbers = {"noise_variance": update["noise_variance"]}
-    return fitres_to_recorddict(FitRes(Status(Code.OK, ""), parameters, 1, numbers), False)
+    return fitres_to_recorddict(FitRes(Status(Code.OK, "answered"), parameters, 1, numbers), False)
 
 
 def _masked_sum(
