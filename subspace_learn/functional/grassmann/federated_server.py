@@ -20,7 +20,7 @@ import numpy as np
 
 from ..._warnings import warn
 from .federated_messages import complaint, n_bytes, usual_width
-from .federated_pca import federation
+from .federated_pca import AGGREGATIONS, federation
 from .federated_rounds import FederatedResult, FederationSettings, Question, Rounds
 
 __all__ = ["FederatedServer"]
@@ -53,6 +53,12 @@ class FederatedServer:
     result : FederatedResult or None
         None until the federation is done.
 
+    Raises
+    ------
+    ValueError
+        If ``aggregation`` is unknown, or sums or privacy are asked of another one than "covariance"
+        or with ``standardize``.
+
     Notes
     -----
     A client that gives no answer, that fails, or whose answer has the wrong form (another number
@@ -63,6 +69,7 @@ class FederatedServer:
     def __init__(
         self, settings: FederationSettings, clients: Sequence[Hashable] | None = None
     ) -> None:
+        _refuse_impossible(settings)
         self.settings = settings
         self.history: list[dict[str, Any]] = []
         self.failed: list[Hashable] = []
@@ -100,8 +107,8 @@ class FederatedServer:
         Raises
         ------
         ValueError
-            If no client gave an answer that can be used. The server is then as it was: the same
-            message can be sent again.
+            If no client gave an answer that can be used, or ``n_components`` exceeds the number of
+            features. The server is then as it was: the same message can be sent again.
         RuntimeError
             If the federation is done.
         """
@@ -117,8 +124,8 @@ class FederatedServer:
             raise ValueError(
                 f"No client answered the task {self.message['task']!r} in round {self.round}."
             )
+        self._use_width(width)
         self.failed += [name for name, _ in reasons if name not in taken]
-        self._n_features = width
         for name, update in taken.items():
             self._sent[name] = self._sent.get(name, 0) + n_bytes(update)
         if self.message["task"] == "moments":  # who has no moments has no say later either
@@ -154,6 +161,7 @@ class FederatedServer:
         width = self.settings.n_features or usual_width([update], "sums")
         if wrong := complaint(update, self.message, width):
             raise ValueError(f"The sum over the clients cannot be used: {wrong}.")
+        self._use_width(width)
         taken = list(clients)
         self.failed += [name for name in self.asked or () if name not in taken]
         for name in self.failed:
@@ -166,6 +174,15 @@ class FederatedServer:
         assert self.message is not None
         name = "sums" if self.message["task"] == "sums" else "mean"
         return usual_width([update for update in updates if isinstance(update, dict)], name)
+
+    def _use_width(self, width: int | None) -> None:
+        """Keep the number of features, which the subspace must fit into."""
+        if width is not None and self.settings.n_components > width:
+            raise ValueError(
+                f"n_components={self.settings.n_components} must be at most the number of "
+                f"features, {width}. Choose a smaller n_components."
+            )
+        self._n_features = width
 
     def _sorted_out(
         self, pairs: list[tuple[Hashable, Any]], width: int | None
@@ -224,3 +241,17 @@ class FederatedServer:
             return clients
         drawn = self._rng.choice(len(clients), size=count, replace=False)
         return [clients[i] for i in sorted(drawn.tolist())]
+
+
+def _refuse_impossible(settings: FederationSettings) -> None:
+    """Raise ValueError where the settings contradict one another."""
+    if settings.aggregation not in AGGREGATIONS:
+        raise ValueError(
+            f"aggregation={settings.aggregation!r} is not one of {sorted(AGGREGATIONS)}."
+        )
+    summed = settings.sums or settings.privacy is not None
+    if summed and (settings.aggregation != "covariance" or settings.standardize):
+        raise ValueError(
+            "Sums and privacy need aggregation='covariance' and standardize=False, not "
+            f"{settings.aggregation!r} and {settings.standardize}."
+        )

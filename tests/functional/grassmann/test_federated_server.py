@@ -329,3 +329,52 @@ def test_a_federation_that_drowns_in_noise_ends_in_words(parts):
     assert server.result is None
     with pytest.raises(RuntimeError, match="is done"):
         server.aggregate([])
+
+
+def test_a_sum_over_clients_stands_for_them(parts):
+    """What secure aggregation hands over; Rome dropped out."""
+    server = FederatedServer(FederationSettings(3, sums=True), NAMES)
+    here = NAMES[:3]
+    updates = [FederatedClient(parts[name]).answer(server.message) for name in here]
+    total = {"sums": sum(u["sums"] for u in updates), "noise_variance": 0.0}
+    broken = total["sums"].copy()
+    broken[2, 2] = np.nan
+    with pytest.raises(ValueError, match="holds 1 numbers that are not finite"):
+        server.aggregate_sum(total | {"sums": broken}, here)
+    with pytest.warns(UserWarning, match="Client 'Rome' failed at 'sums' and is left out"):
+        server.aggregate_sum(total, here)
+    plain = federation({name: parts[name] for name in here})
+    np.testing.assert_allclose(server.result.values, plain.result.values, rtol=1e-10)
+    assert server.history[0]["n_clients"] == 3
+    assert server.history[0]["failed"] == ["Rome"]
+    assert server.clients == here
+    with pytest.raises(RuntimeError, match="is done"):
+        server.aggregate_sum(total, here)
+
+
+def test_a_sum_that_was_not_asked_for_is_refused():
+    server = FederatedServer(FederationSettings(3), NAMES)
+    with pytest.raises(ValueError, match=r"asks for 'moments' of each client\. Set sums=True"):
+        server.aggregate_sum({"sums": np.eye(3), "noise_variance": 0.0}, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (FederationSettings(3, "mean"), "aggregation='mean' is not one of"),
+        (FederationSettings(3, "krylov", sums=True), "not 'krylov' and False"),
+        (
+            FederationSettings(3, standardize=True, privacy=PrivacySettings(1.0, 0.1, 1.0)),
+            "not 'covariance' and True",
+        ),
+    ],
+)
+def test_settings_that_contradict_one_another_are_refused(settings, words):
+    with pytest.raises(ValueError, match=words):
+        FederatedServer(settings, NAMES)
+
+
+def test_more_components_than_features_are_refused(parts):
+    clients = {name: FederatedClient(part) for name, part in parts.items()}
+    with pytest.raises(ValueError, match=r"n_components=13 must be at most .* 12"):
+        run(FederatedServer(FederationSettings(13), NAMES), clients)
