@@ -244,9 +244,9 @@ def _fit_result(update: dict[str, Any], bound: float) -> RecordDict:
 
     sums = to_numpy(update["sums"])
     if not np.abs(sums).max() <= bound:
-        raise ValueError(
-            f"An entry of the sums has size {np.abs(sums).max():.3g}, above "
-            f"secure_bound={bound:g}, and would be cut. Raise secure_bound, or scale the rows."
+        raise ValueError(  # without the entry: the server reads this
+            f"An entry of the sums is above secure_bound={bound:g} and would be cut. Raise "
+            "secure_bound, or scale the rows."
         )
     parameters = ndarrays_to_parameters([sums[np.triu_indices_from(sums)]])
     numbers = {"noise_variance": update["noise_variance"]}

@@ -51,8 +51,8 @@ class PrivacySettings(NamedTuple):
     """Rows with a larger Euclidean norm C are scaled down to it. From public knowledge."""
     noise_by: str = "client"
     """"client": each message is private by itself. "share": each client adds its share, so the sum
-    of all is private, and the server adds the shares of those that are missing. "server": the
-    server adds it."""
+    of all is private, and the server, whose word on the number of clients is taken, adds the shares
+    of those that are missing. "server": the server adds it."""
 
     @property
     def sensitivity(self) -> float:
