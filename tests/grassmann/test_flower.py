@@ -179,7 +179,7 @@ def test_a_private_masked_sum_has_all_its_noise_when_a_client_drops_out(saved):
 
 def test_an_entry_that_would_be_cut_is_told_and_not_sent():
     update = {"sums": np.diag([1.0, 300.0]), "noise_variance": 0.0}
-    with pytest.raises(ValueError, match="above secure_bound=200 and would be cut") as caught):
+    with pytest.raises(ValueError, match="above secure_bound=200 and would be cut") as caught:
         module._fit_result(update, 200.0)
     assert "300" not in str(caught.value)  # the server reads it
 
