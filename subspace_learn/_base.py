@@ -40,6 +40,7 @@ __all__ = [
     "tags_of_wrapped",
     "tell",
     "warn",
+    "warn_of_other_rows",
 ]
 
 
@@ -64,8 +65,7 @@ def fit_method(method: Method) -> Method:
         try:
             result = validated(self, *args, **kwargs)
             given = {**dict(zip(names, args, strict=False)), **kwargs}
-            if hasattr(given.get("X"), "iloc"):
-                _warn_of_other_rows(given)
+            warn_of_other_rows(given)
             _refuse_what_is_not_finite(self, method.__name__)
             return result
         except BaseException as error:
@@ -81,12 +81,15 @@ def fit_method(method: Method) -> Method:
     return cast(Method, fit_or_roll_back)
 
 
-def _warn_of_other_rows(given: dict[str, Any]) -> None:
+def warn_of_other_rows(given: dict[str, Any]) -> None:
     """Warn where the pandas index of what stands beside X says that its rows are others.
 
     Successors and lagged targets have other labels than X for good reasons; what has the same
-    labels in another order was sorted or shuffled by itself.
+    labels in another order was sorted or shuffled by itself. `fit_method` looks at what `fit` gets,
+    other methods that pair rows call this.
     """
+    if not hasattr(given.get("X"), "iloc"):
+        return
     labels = given["X"].index
     for name in ("y", "groups", "sample_weight", "u"):
         index = getattr(given.get(name), "index", None)  # a list has a method of this name

@@ -17,7 +17,7 @@ from .._array import (
     real,
     to_numpy,
 )
-from .._base import warn
+from .._base import warn, warn_of_other_rows
 from ..functional.dynamics.edmd import real_columns
 from ..functional.dynamics.resdmd import KoopmanSpectrum
 from ._koopman_fit import KoopmanModel
@@ -64,6 +64,7 @@ def lifted_pairs_of(
     estimator: Any, model: KoopmanModel, X: Any, y: Any, u: Any = None
 ) -> LiftedPairs:
     """Checked pairs of new data, lifted."""
+    warn_of_other_rows({"X": X, "y": y, "u": u})
     names, window = model.input_names, model.window
     segments = snapshot_segments(
         estimator, X, y, u=u, input_names=names, like=model.matrix, window=window

@@ -20,6 +20,7 @@ from .._base import (
     as_container,
     fit_method,
     warn,
+    warn_of_other_rows,
 )
 from .._checks.magnitude import finite_result
 from .._checks.merging import check_mergeable
@@ -378,8 +379,6 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         """
         check_mergeable(self, other)
         ours, theirs = self._training, other._training
-        steps = ours.settings["time_step"], theirs.settings["time_step"]
-        check_mergeable(self, other, same={"time_step": steps})
         check_like(theirs.examples, ours.examples, where="merge()")
         return self._store(merged(ours, theirs, self.solver))
 
@@ -472,6 +471,7 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
             In the float width of X.
         """
         check_is_fitted(self)
+        warn_of_other_rows({"X": X, "u": u})
         _, table, rows = _forecast.lifted_rows(self, self._model, X, "predict")
         inputs = _forecast.inputs_of_rows(self, self._model, u, rows)
         _, states = _forecast.one_step_ahead(self._model, rows, inputs, table.dtype)
