@@ -175,7 +175,12 @@ def trained(images, labels, seed, n_epochs):
     layers = [
         layer
         for n in (1, 16, 16)
-        for layer in (nn.MaxPool2d(2), nn.Conv2d(n, 16, 5, padding=2), nn.BatchNorm2d(16), nn.ReLU())
+        for layer in (
+            nn.MaxPool2d(2),
+            nn.Conv2d(n, 16, 5, padding=2),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+        )
     ]
     below = nn.Sequential(*layers[1:])
     head = nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(16, 10))

@@ -176,9 +176,9 @@ class ExpertsForecast(Quality):
             "KoopmanEDMD, two seasons of delays, or 15": lambda: continued(
                 delays(fixed).fit(x), x, len(future)
             ),
-            "KoopmanEDMD, the state alone": lambda: KoopmanEDMD()
-            .fit(x)
-            .simulate(x[-1:], len(future))[0],
+            "KoopmanEDMD, the state alone": lambda: (
+                KoopmanEDMD().fit(x).simulate(x[-1:], len(future))[0]
+            ),
             "last season, or last value": lambda: last_season(*task),
             "last value": lambda: last_season(x, len(future), 1),
         }
