@@ -108,8 +108,8 @@ class Experts(Quality):
 
     Spread of the exponents of 128 x 128, 128 x 256, 128 x 512, 128 x 1280 and 512 x 100 entries
     that are drawn alike; and the share of pairs of layers of other shapes and other tails (Student
-    with 2 and 4 degrees of freedom, Gaussian) in which the heavier tail has the smaller exponent. Five
-    draws.
+    with 2 and 4 degrees of freedom, Gaussian) in which the heavier tail has the smaller exponent.
+    Five draws.
     """
 
     may_use = ("powerlaw",)
