@@ -108,6 +108,11 @@ def chosen_delays(x, ahead, season):
     return continued(search.fit(x).best_estimator_, x, ahead)
 
 
+def differenced(x, ahead, season):
+    """The same on first differences, added up again."""
+    return x[-1] + np.cumsum(chosen_delays(np.diff(x, axis=0), ahead, season), axis=0)
+
+
 def autoregression(x, ahead, season):
     """Order by AIC, as many lags to choose from as we have delays."""
     most = choices(x, season)[-1] + 1
@@ -192,6 +197,23 @@ class ExpertsForecast(Quality):
     def score(self, data, forecast):
         x, future, _, unit = data
         return self.error(x, future, forecast) / unit
+
+
+class ExpertsDifferences(ExpertsForecast):
+    """What an expert would do first: the same error where steps from time to time are forecast, and
+    added up, in place of the series; delays chosen"""
+
+    may_use = ("statsmodels",)
+    cases = dict(list(ExpertsForecast.cases.items())[:4])
+    transposed = False
+
+    def methods(self, data):
+        x, future, season, _ = data
+        task = x, len(future), season
+        return {
+            "KoopmanEDMD, of the series": lambda: chosen_delays(*task),
+            "KoopmanEDMD, of differences": lambda: differenced(*task),
+        }
 
 
 # --- modes --------------------------------------------------------------------------------------

@@ -164,7 +164,8 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
     shuffles rows, cannot be seen there. Use ``TimeSeriesSplit``, pairs by y, or ``groups``.
 
     Where it fails: without 1 among the observables the eigenvalue 1 is missing; a dictionary that
-    is not nearly invariant gives eigenvalues with large residuals, and forecasts that decay.
+    is not nearly invariant gives eigenvalues with large residuals, and forecasts that decay. One
+    channel has no rhythm without delays, and in noise needs many of them and ``n_components``.
 
     References
     ----------
