@@ -1,7 +1,8 @@
 """What an expert would use instead of KoopmanEDMD: forecasts of series, and modes under noise.
 
 The peers are those of statsmodels, statsforecast and PyDMD, and ESPRIT, Prony and maximum
-likelihood, written out below. Three series come with statsmodels, one from the folder of real data.
+likelihood, written out below. Four series come with statsmodels, one from the folder of real data,
+one is simulated.
 """
 
 from __future__ import annotations
