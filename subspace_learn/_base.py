@@ -65,7 +65,8 @@ def fit_method(method: Method) -> Method:
         try:
             result = validated(self, *args, **kwargs)
             given = {**dict(zip(names, args, strict=False)), **kwargs}
-            warn_of_other_rows(given)
+            if hasattr(given.get("X"), "iloc"):
+                warn_of_other_rows(given)
             _refuse_what_is_not_finite(self, method.__name__)
             return result
         except BaseException as error:
@@ -86,10 +87,8 @@ def warn_of_other_rows(given: dict[str, Any]) -> None:
 
     Successors and lagged targets have other labels than X for good reasons; what has the same
     labels in another order was sorted or shuffled by itself. `fit_method` looks at what `fit` gets,
-    other methods that pair rows call this.
+    other methods that pair rows call this where X is a data frame of pandas.
     """
-    if not hasattr(given.get("X"), "iloc"):
-        return
     labels = given["X"].index
     for name in ("y", "groups", "sample_weight", "u"):
         index = getattr(given.get(name), "index", None)  # a list has a method of this name

@@ -64,7 +64,8 @@ def lifted_pairs_of(
     estimator: Any, model: KoopmanModel, X: Any, y: Any, u: Any = None
 ) -> LiftedPairs:
     """Checked pairs of new data, lifted."""
-    warn_of_other_rows({"X": X, "y": y, "u": u})
+    if hasattr(X, "iloc"):
+        warn_of_other_rows({"X": X, "y": y, "u": u})
     names, window = model.input_names, model.window
     segments = snapshot_segments(
         estimator, X, y, u=u, input_names=names, like=model.matrix, window=window

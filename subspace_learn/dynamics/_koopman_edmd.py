@@ -472,7 +472,8 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
             In the float width of X.
         """
         check_is_fitted(self)
-        warn_of_other_rows({"X": X, "u": u})
+        if hasattr(X, "iloc"):
+            warn_of_other_rows({"X": X, "u": u})
         _, table, rows = _forecast.lifted_rows(self, self._model, X, "predict")
         inputs = _forecast.inputs_of_rows(self, self._model, u, rows)
         _, states = _forecast.one_step_ahead(self._model, rows, inputs, table.dtype)
