@@ -47,9 +47,11 @@ __all__ = [
 
 
 def lifted_rows(
-    estimator: Any, model: KoopmanModel, X: Any, method: str
+    estimator: Any, model: KoopmanModel, X: Any, method: str, u: Any = None
 ) -> tuple[Any, Array, Array]:
-    """X with trajectories joined, the same checked, and its observables."""
+    """X with trajectories joined, the same checked, and its observables; u stands beside it."""
+    if hasattr(X, "iloc"):
+        warn_of_other_rows({"X": X, "u": u})
     X, counts = joined_trajectories(X, estimator)
     table = checked_states(estimator, X, like=model.matrix, method=method)
     if model.window > 1:  # a row then stands for several

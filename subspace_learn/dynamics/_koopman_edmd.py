@@ -20,7 +20,6 @@ from .._base import (
     as_container,
     fit_method,
     warn,
-    warn_of_other_rows,
 )
 from .._checks.magnitude import finite_result
 from .._checks.merging import check_mergeable
@@ -472,9 +471,7 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
             In the float width of X.
         """
         check_is_fitted(self)
-        if hasattr(X, "iloc"):
-            warn_of_other_rows({"X": X, "u": u})
-        _, table, rows = _forecast.lifted_rows(self, self._model, X, "predict")
+        _, table, rows = _forecast.lifted_rows(self, self._model, X, "predict", u)
         inputs = _forecast.inputs_of_rows(self, self._model, u, rows)
         _, states = _forecast.one_step_ahead(self._model, rows, inputs, table.dtype)
         return finite_result(states, name="KoopmanEDMD", method="predict")
