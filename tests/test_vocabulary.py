@@ -109,6 +109,7 @@ MEANING = {
     "cycle": "order in which levels are visited",
     "edge": "where signal begins in a spectrum",
     "filters": "functions of eigenvalues",
+    "gain": "what a filter of rows keeps of each direction",
     "index_set": "which products of functions",
     "init": "where training starts",
     "kernel": "function of two points",
