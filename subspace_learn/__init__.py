@@ -64,6 +64,7 @@ _ROOMS = (
     "grassmann",
     "inverse",
     "linalg",
+    "metrics",
     "random_matrix",
     "sampling",
     "sequence",

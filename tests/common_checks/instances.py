@@ -116,6 +116,12 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(edge="marchenko_pastur", noise="mle", significance=0.1),
         cls(edge="gavish_donoho", standardize="features", shrinkage="stein"),
     ],
+    "LocationPool": lambda cls: [
+        cls(),
+        cls("linear", tol=1e-9, max_iter=10_000),
+        cls(weights="equal"),
+        cls("linear", weights="equal", floor=0.01),
+    ],
     "RobustDirections": lambda cls: [
         cls(GrassmannPCA(2), selector="rotated_rbns", quantile=0.5, perturbation=lifted),
         cls(perturbation=lifted),
