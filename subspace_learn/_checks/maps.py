@@ -1,4 +1,4 @@
-"""What maps over cells may be: a table of scores, the areas of its columns, several maps at once."""
+"""What maps over cells may be: a table of scores, areas of its columns, several maps at once."""
 
 from __future__ import annotations
 

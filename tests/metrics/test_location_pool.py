@@ -91,7 +91,7 @@ def test_half_a_data_frame_is_told():
 
 @pytest.fixture
 def classifiers(rng):
-    X = rng.normal(size=(60, 2)) + np.repeat([[0, 0], [5, 0], [0, 5]], 20, axis=0)
+    X = rng.normal(size=(60, 2)) + np.repeat([[0, 0], [2, 0], [0, 2]], 20, axis=0)
     y = np.repeat(["oak", "ash", "elm"], 20)
     return X, y, GaussianNB().fit(X, y), LogisticRegression().fit(X[:40], y[:40])
 
@@ -105,7 +105,7 @@ def test_columns_of_classifiers_are_matched_by_label(classifiers):
     assert np.isneginf(maps[:, :, 2]).all()  # nobody knows a fir
     assert np.isneginf(maps[:, 1, 0]).all()  # the second saw no elm
     pool = LocationPool(cells=cells).fit(maps, y)
-    assert (pool.predict(maps) == y).mean() > 0.9
+    assert (pool.predict(maps) == y).mean() > 0.6
 
 
 def test_mistakes_with_classifiers_are_told(classifiers):
