@@ -65,6 +65,7 @@ _ROOMS = (
     "inverse",
     "linalg",
     "metrics",
+    "quantum",
     "random_matrix",
     "sampling",
     "sequence",

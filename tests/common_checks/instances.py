@@ -122,6 +122,14 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(weights="equal"),
         cls("linear", weights="equal", floor=0.01),
     ],
+    # With shots two calls measure two values: tests/quantum.
+    "QuantumKernel": lambda cls: [
+        cls(scale=0.1),
+        cls("z", reps=1, entanglement="linear"),
+    ],
+    "VariationalQuantumClassifier": lambda cls: [
+        cls(1, scale=0.1, entanglement="linear", n_init=1, tol=1e-8, random_state=0),
+    ],
     "RobustDirections": lambda cls: [
         cls(GrassmannPCA(2), selector="rotated_rbns", quantile=0.5, perturbation=lifted),
         cls(perturbation=lifted),
@@ -269,6 +277,8 @@ EXPECTED_WARNINGS = {
     "SubsampledEstimator": r"\d+ draws cannot keep the norms",
     # one check asks for two clusters from one vector
     "SpectralAMGClustering": "1 clusters were found, not 2",
+    "QuantumKernel": "the mean overlap of two rows is|the largest angle is",
+    "VariationalQuantumClassifier": "the largest angle is|L-BFGS reached max_iter",
     "RandomMatrixFilter": "What is left without the spikes is not white|No direction is kept",
     "RobustDirections": "What is left without the spikes is not white|No direction is kept",
     "SelfCalibrationLS": r".*(are not determined|measured little|do not determine|have no gain)",
