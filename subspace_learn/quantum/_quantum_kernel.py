@@ -47,9 +47,9 @@ class QuantumKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceE
     .. math:: K(x, y) = |\langle \psi(x) | \psi(y) \rangle|^2, \quad
               |\psi(x)\rangle = \bigl(D(x) H^{\otimes n}\bigr)^r |0\rangle .
 
-    Use it as ``make_pipeline(MinMaxScaler((0, 6.28)), QuantumKernel(), SVC(kernel="precomputed"))``.
-    For prediction take a support vector machine with an RBF kernel first: on real tables it did as
-    well or better here.
+    Put ``MinMaxScaler((0, 6.28))`` before it and ``SVC(kernel="precomputed")`` behind it in a
+    Pipeline. For prediction take a support vector machine with an RBF kernel first: on real tables
+    it did as well or better here.
 
     Parameters
     ----------

@@ -216,7 +216,8 @@ def test_unfit_parameter_is_named_with_what_is_needed(maker, wrong, message):
 def test_ad_hoc_labels_are_balanced_and_reproducible():
     X, y = make_ad_hoc_quantum(41, random_state=5)
     assert X.shape == (41, 2)
-    assert (X >= 0).all() and (X < 2 * np.pi).all()
+    assert (X >= 0).all()
+    assert (X < 2 * np.pi).all()
     assert np.bincount(y + 1).tolist() == [20, 0, 21]
     np.testing.assert_array_equal(make_ad_hoc_quantum(41, random_state=5)[0], X)
 
