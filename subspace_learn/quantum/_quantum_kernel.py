@@ -35,7 +35,7 @@ from ._angles import checked_angles, states_of
 
 __all__ = ["QuantumKernel", "kernel_target_alignment", "state_vectors"]
 
-_CONCENTRATED = 0.05
+_CONCENTRATED = 0.1
 
 
 class QuantumKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEstimator):
@@ -75,7 +75,7 @@ class QuantumKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceE
     states_ : array of shape (n_samples, 2**n_features)
         States of the fitted rows.
     mean_overlap_ : float
-        Mean kernel between two different fitted rows; 0 for a single row. Below .05 the kernel is
+        Mean kernel between two different fitted rows; 0 for a single row. Below .1 the kernel is
         nearly the identity and says little.
     n_features_in_ : int
         Number of columns, and of qubits.
@@ -91,7 +91,7 @@ class QuantumKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceE
     Warns
     -----
     UserWarning
-        If angles leave [-4 pi, 4 pi], or the mean overlap is below .05.
+        If angles leave [-4 pi, 4 pi], or the mean overlap is below .1.
 
     See Also
     --------

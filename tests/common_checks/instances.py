@@ -310,8 +310,13 @@ LONGER: dict[str, Callable[[type], list[Any]]] = {
 # A row of X is the time after the row before: another order of rows is another system.
 ROWS_ARE_TIMES = {"KoopmanEDMD"}
 
+# Columns that come out stand for the rows of the fit.
+COLUMNS_ARE_ROWS = {"QuantumKernel"}
+
 # Fitted by L-BFGS on a loss without a single minimum: sums in another order end a little elsewhere.
-STOPS_AT_A_TOLERANCE = {"EoRACompensator", "RandomSubspaceClassifier"}
+STOPS_AT_A_TOLERANCE = {
+    *("EoRACompensator", "RandomSubspaceClassifier", "VariationalQuantumClassifier"),
+}
 
 # Log-densities divide by the smallest variances, which rounding moves by a share of the largest;
 # LIBSVM keeps its kernel in float32.

@@ -37,11 +37,24 @@ def test_answers_agree_with_the_loss():
     assert model.angles_.shape == (2 * 2 * 2,)
 
 
+def test_weights_equal_repetition():
+    X, y = make_ad_hoc_quantum(50, random_state=3)
+    y[:6] *= -1  # not separable
+    weight = np.random.default_rng(0).integers(0, 3, size=50)
+    rows = np.repeat(np.arange(50), weight)
+    how = {"n_init": 1, "tol": 1e-9, "max_iter": 3000, "random_state": 0}
+    wanted = VariationalQuantumClassifier(1, **how).fit(X[rows], y[rows]).decision_function(X)
+    given = VariationalQuantumClassifier(1, **how).fit(X, y, sample_weight=weight)
+    # two ways to one minimum, where the loss is flat to 1e-12: 1e-6 of the angles
+    np.testing.assert_allclose(given.decision_function(X), wanted, atol=1e-4)
+
+
 def test_more_starts_never_end_higher():
     X, y = make_ad_hoc_quantum(40, random_state=2)
-    losses = [
-        VariationalQuantumClassifier(1, n_init=n, random_state=0).fit(X, y).loss_ for n in (1, 3, 6)
-    ]
+    losses = []
+    for n in (1, 3, 6):
+        model = VariationalQuantumClassifier(1, n_init=n, random_state=0).fit(X, y)
+        losses.append(model.loss_ + 1e-3 / 2 * model.gain_**2)  # with the default penalty
     assert losses[0] >= losses[1] >= losses[2]
 
 
