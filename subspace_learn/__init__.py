@@ -64,6 +64,8 @@ _ROOMS = (
     "grassmann",
     "inverse",
     "linalg",
+    "metrics",
+    "quantum",
     "random_matrix",
     "sampling",
     "sequence",

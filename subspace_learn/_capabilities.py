@@ -52,9 +52,9 @@ def kind_of_input(estimator: Any) -> str:
     kind : str
         "table" (n_samples, n_features), "complex_table" (may be complex), "epochs" (n_epochs,
         n_channels, n_times), "sequences" (n_sequences, n_times, n_channels), "images" (n_images,
-        n_channels, height, width), "matrices" (n_matrices, n, n), "graph", "pairwise" (affinities
-        of samples), "mesh", "system" (a sparse matrix to solve with), or "sampler" (a table of
-        which some rows are drawn).
+        n_channels, height, width), "matrices" (n_matrices, n, n), "maps" (n_samples,
+        n_maps, n_cells), "graph", "pairwise" (affinities of samples), "mesh", "system" (a sparse
+        matrix to solve with), or "sampler" (a table of which some rows are drawn).
     """
     if hasattr(estimator, "fit_resample"):
         return "sampler"

@@ -7,6 +7,7 @@ from typing import Any
 from .complex_table import make_complex_table
 from .epochs import make_epochs
 from .graph import make_graph
+from .maps import make_maps
 from .matrices import make_matrices
 from .mesh import make_meshes
 from .sequences import make_sequences
@@ -26,4 +27,6 @@ def example(kind: str) -> tuple[Any, Any]:
         return make_sequences()
     if kind == "matrices":
         return make_matrices()
+    if kind == "maps":
+        return make_maps()
     return {"graph": make_graph, "mesh": make_meshes, "system": make_matrix}[kind](), None

@@ -117,6 +117,20 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
         cls(edge="marchenko_pastur", noise="mle", significance=0.1),
         cls(edge="gavish_donoho", standardize="features", shrinkage="stein", gain="fitted_rows"),
     ],
+    "LocationPool": lambda cls: [
+        cls(),
+        cls("linear", tol=1e-9, max_iter=10_000),
+        cls(weights="equal"),
+        cls("linear", weights="equal", floor=0.01),
+    ],
+    # With shots two calls measure two values: tests/quantum.
+    "QuantumKernel": lambda cls: [
+        cls(scale=0.1),
+        cls("z", reps=1, entanglement="linear"),
+    ],
+    "VariationalQuantumClassifier": lambda cls: [
+        cls(1, scale=0.1, entanglement="linear", n_init=1, tol=1e-8, random_state=0),
+    ],
     "RobustDirections": lambda cls: [
         cls(GrassmannPCA(2), selector="rotated_rbns", quantile=0.5, perturbation=lifted),
         cls(perturbation=lifted),
@@ -267,6 +281,8 @@ EXPECTED_WARNINGS = {
     "SubsampledEstimator": r"\d+ draws cannot keep the norms",
     # one check asks for two clusters from one vector
     "SpectralAMGClustering": "1 clusters were found, not 2",
+    "QuantumKernel": "the mean overlap of two rows is|the largest angle is",
+    "VariationalQuantumClassifier": "the largest angle is|L-BFGS reached max_iter",
     "RandomMatrixFilter": "What is left without the spikes is not white|No direction is kept",
     "RobustDirections": "What is left without the spikes is not white|No direction is kept",
     "SelfCalibrationLS": r".*(are not determined|measured little|do not determine|have no gain)",
@@ -298,8 +314,13 @@ LONGER: dict[str, Callable[[type], list[Any]]] = {
 # A row of X is the time after the row before: another order of rows is another system.
 ROWS_ARE_TIMES = {"KoopmanEDMD"}
 
+# Columns that come out stand for the rows of the fit.
+COLUMNS_ARE_ROWS = {"QuantumKernel"}
+
 # Fitted by L-BFGS on a loss without a single minimum: sums in another order end a little elsewhere.
-STOPS_AT_A_TOLERANCE = {"EoRACompensator", "RandomSubspaceClassifier"}
+STOPS_AT_A_TOLERANCE = {
+    *("EoRACompensator", "RandomSubspaceClassifier", "VariationalQuantumClassifier"),
+}
 
 # Log-densities divide by the smallest variances, which rounding moves by a share of the largest;
 # LIBSVM keeps its kernel in float32.

@@ -160,6 +160,7 @@ KINDS = {
     "epochs": stacks,
     "graph": graphs,
     "matrices": covariances,
+    "maps": stacks,
     "mesh": meshes,
     "sampler": tables,
     "sequences": stacks,

@@ -14,6 +14,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
+from ...linalg.hadamard import walsh_hadamard
+
 __all__ = [
     "PROJECTIONS",
     "NetworkShape",
@@ -21,7 +23,6 @@ __all__ = [
     "network_loss",
     "network_outputs",
     "random_projection",
-    "walsh_hadamard",
 ]
 
 PROJECTIONS = ("dense", "sparse", "fastfood")
@@ -127,36 +128,6 @@ def _fastfood(n_parameters: int, dim: int, rng: np.random.Generator) -> LinearOp
     return LinearOperator(
         (n_parameters, dim), matvec=matvec, rmatvec=rmatvec, dtype=np.dtype(np.float64)
     )
-
-
-def walsh_hadamard(x: np.ndarray) -> np.ndarray:
-    """Product of each row with the Hadamard matrix of Sylvester, entries of 1 and -1.
-
-    Parameters
-    ----------
-    x : ndarray of shape (..., n)
-        N a power of two.
-
-    Returns
-    -------
-    y : ndarray of shape (..., n)
-        In O(n log n) a row.
-
-    Raises
-    ------
-    ValueError
-        If n is no power of two.
-    """
-    n = x.shape[-1]
-    if n < 1 or n & (n - 1):
-        raise ValueError(f"The last axis has length {n}, which is no power of two.")
-    half = 1
-    while half < n:
-        pairs = x.reshape(*x.shape[:-1], n // (2 * half), 2, half)
-        first, second = pairs[..., 0, :], pairs[..., 1, :]
-        x = np.stack([first + second, first - second], axis=-2).reshape(x.shape)
-        half *= 2
-    return x
 
 
 class NetworkShape(NamedTuple):

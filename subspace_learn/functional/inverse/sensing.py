@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..._array import Array, array_namespace, conj, double, fft_of, is_complex, move_like
+from ...linalg.hadamard import walsh_hadamard
 
 __all__ = [
     "ChosenSnapshots",
@@ -28,7 +29,6 @@ __all__ = [
     "TransformedStack",
     "WeightedStack",
     "cosine_basis",
-    "walsh_hadamard",
 ]
 
 
@@ -208,10 +208,10 @@ class HadamardStack(_CodedStack):
         super().__init__(codes, n_sensors)
 
     def _apply(self, x: Array) -> Array:
-        return walsh_hadamard(_zero_padded(x * self.codes, self.shape[1]))
+        return walsh_hadamard(_zero_padded(x * self.codes, self.shape[1])) / self.shape[1] ** 0.5
 
     def _adjoint(self, y: Array) -> Array:
-        return self._decoded(walsh_hadamard(y)[:, : self.shape[2]])
+        return self._decoded((walsh_hadamard(y) / self.shape[1] ** 0.5)[:, : self.shape[2]])
 
 
 class ConvolutionStack(SensingStack):
@@ -416,30 +416,6 @@ class WeightedStack(SensingStack):
 
     def _matrices(self, like: Array) -> Array:
         return self.roots[:, :, None] * self.inner.matrices(like)
-
-
-def walsh_hadamard(x: Array) -> Array:
-    """Orthonormal Walsh-Hadamard transform of the rows, its own inverse.
-
-    Parameters
-    ----------
-    x : array of shape (p, m)
-        m a power of two.
-
-    Returns
-    -------
-    y : array of shape (p, m)
-        ``x @ scipy.linalg.hadamard(m) / sqrt(m)``, in m log2(m) additions a row.
-    """
-    xp = array_namespace(x)
-    p, m = x.shape
-    half = 1
-    while half < m:
-        x = xp.reshape(x, (p, m // (2 * half), 2, half))
-        a, b = x[:, :, 0, :], x[:, :, 1, :]
-        x = xp.reshape(xp.stack([a + b, a - b], axis=2), (p, m))
-        half *= 2
-    return x / m**0.5
 
 
 def cosine_basis(n_sensors: int, n_atoms: int) -> np.ndarray:

@@ -16,7 +16,6 @@ from subspace_learn.functional.compression.random_subspace import (
     network_loss,
     network_outputs,
     random_projection,
-    walsh_hadamard,
 )
 
 SHAPE = NetworkShape((5, 7, 4, 3))
@@ -71,12 +70,6 @@ def test_dense_subspaces_are_nested():
     np.testing.assert_array_equal(small, large[:, :4])
 
 
-@pytest.mark.parametrize("n", [1, 2, 8, 64])
-def test_fast_transform_is_the_hadamard_matrix(n, rng):
-    x = rng.normal(size=(3, n))
-    np.testing.assert_allclose(walsh_hadamard(x), x @ scipy.linalg.hadamard(n), atol=1e-12)
-
-
 def test_unknown_options_are_refused(table):
     with pytest.raises(ValueError, match="Use one of"):
         random_projection("hash", 10, 2, np.random.default_rng(0))
@@ -88,9 +81,6 @@ def test_impossible_sizes_are_refused():
     for d in (0, 11):
         with pytest.raises(ValueError, match="take 1 to 10"):
             random_projection("dense", 10, d, np.random.default_rng(0))
-    for n in (0, 3, 12):
-        with pytest.raises(ValueError, match="power of two"):
-            walsh_hadamard(np.zeros((2, n)))
 
 
 # --- problems of known dimension ----------------------------------------------------------------

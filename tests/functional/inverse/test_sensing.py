@@ -17,7 +17,6 @@ from subspace_learn.functional.inverse.sensing import (
     OperatorStack,
     TransformedStack,
     cosine_basis,
-    walsh_hadamard,
 )
 
 M, N, K = 16, 5, 3
@@ -92,13 +91,6 @@ def test_column_energy_is_the_mean_squared_length(xp, rng):
         # probed for operators (eight vectors), assumed even over the sensors where some are dead
         rel = {"operators": 0.5, "shared operator": 0.5, "live": 0.3}.get(name, 1e-12)
         assert stack.column_energy() == pytest.approx(wanted, rel=rel), name
-
-
-def test_walsh_hadamard_transform_is_scipys_matrix_and_its_own_inverse(xp, rng):
-    x = rng.standard_normal((3, 32))
-    y = walsh_hadamard(xp.asarray(x))
-    np.testing.assert_allclose(xp.numpy(y), x @ hadamard(32) / 32**0.5, atol=1e-13)
-    np.testing.assert_allclose(xp.numpy(walsh_hadamard(y)), x, atol=1e-13)
 
 
 def test_cosines_are_those_of_the_inverse_dct():

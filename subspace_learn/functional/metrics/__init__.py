@@ -1,0 +1,1 @@
+"""Scores of maps and pools of maps: formulas of the metrics family."""

@@ -1,0 +1,1 @@
+"""Quantum circuits simulated exactly: formulas of the quantum family."""
