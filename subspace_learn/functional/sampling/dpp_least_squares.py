@@ -23,6 +23,7 @@ __all__ = [
     "christoffel_function",
     "design_rows",
     "feature_space",
+    "leading_law",
 ]
 
 SCHEMES = (
@@ -54,6 +55,8 @@ class FeatureSpace(NamedTuple):
     """(n_raw, m) map from centred raw features to phi; the constant apart."""
     kept: np.ndarray
     """Raw features that are kept; the others depend on them."""
+    scales: np.ndarray
+    """Root mean squares of the centred raw features, (n_raw,); 0 for those not to be used."""
     intercept: bool
     """Whether phi begins with the constant 1."""
 
@@ -136,7 +139,7 @@ def feature_space(
     rcond : float, default=None
         Features whose distance to the span of others is below ``rcond`` times their length are left
         out. None means what rounding of the features, in the float width of F, leaves of features
-        that depend on others.
+        that depend on others; those stay in ``scales``, for fits with a penalty.
 
     Returns
     -------
@@ -171,9 +174,11 @@ def feature_space(
     kept = present[kept]
     transform[kept] = T / lengths[kept][:, None]
     # features left out have no say in the order of the rows
-    scales = np.where(np.isin(np.arange(n_raw), kept), lengths, np.inf)
-    law = row_law(Q, own_order(centred, scales))
-    return FeatureSpace(law, mu, origin, offset, transform, kept, intercept)
+    say = np.where(np.isin(np.arange(n_raw), kept), lengths, np.inf)
+    law = row_law(Q, own_order(centred, say))
+    varying = present if rcond is None else kept
+    scales = np.where(np.isin(np.arange(n_raw), varying), lengths, 0.0)
+    return FeatureSpace(law, mu, origin, offset, transform, kept, scales, intercept)
 
 
 def _orthonormal(
@@ -228,6 +233,32 @@ def _inverse_root(gram: np.ndarray) -> np.ndarray:
     """Upper triangular T with ``T^T gram T = I``."""
     # numpy's solver: scipy brings threads of its own, which wait for those of the products before
     return np.linalg.solve(np.linalg.cholesky(gram), np.eye(len(gram))).T
+
+
+def leading_law(space: FeatureSpace, F: np.ndarray, n_directions: int) -> RowLaw:
+    """Law of few directions, for fewer labels than features: the leading principal components.
+
+    Parameters
+    ----------
+    space : FeatureSpace
+        Of all features.
+    F : ndarray of shape (n, n_raw)
+        The raw features it was made from.
+    n_directions : int
+        At most m; the constant counts as one, and comes first, if there is an intercept.
+
+    Returns
+    -------
+    law : RowLaw
+        Of the standardised features' leading principal components. ``space._replace(law=law)``
+        draws designs of them.
+    """
+    root = np.sqrt(space.measure)[:, None]
+    used = space.scales > 0
+    rows = (F - space.origin - space.offset)[:, used] / space.scales[used] * root
+    first = root if space.intercept else root[:, :0]
+    left = np.linalg.svd(rows, full_matrices=False)[0][:, : n_directions - first.shape[1]]
+    return row_law(np.hstack([first, left]), space.law.order)
 
 
 def christoffel_function(
@@ -287,6 +318,7 @@ def design_rows(
     reference: np.ndarray | None = None,
     condition: float | None = None,
     max_redraws: int = 1000,
+    n_candidates: int = 1,
     method: str = "auto",
 ) -> Design:
     """Draw rows to label.
@@ -307,6 +339,9 @@ def design_rows(
         Draw again until the smallest eigenvalue of G is at least 1 - condition.
     max_redraws : int, default=1000
         Most designs thrown away.
+    n_candidates : int, default=1
+        Without a condition: how many designs are drawn, of which the one with the largest smallest
+        eigenvalue of G is taken.
     method : {"auto", "rejection", "dense"}, default="auto"
         Sampler of the projection DPP.
 
@@ -314,40 +349,50 @@ def design_rows(
     -------
     design : Design
         The first that meets the condition, or the best seen.
+
+    References
+    ----------
+    C. Haberstich, A. Nouy, G. Perrin, "Boosted optimal weighted least-squares", Math. Comp. 91
+    (2022) (conditioning on G, and the best of several draws).
     """
 
     def attempt() -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
         drawn, looked_at = _draw(space, n_points, rng, scheme, reference, method)
         return drawn, _weights(space, drawn, scheme, reference), phi_at(space, drawn), looked_at
 
-    return well_conditioned_design(condition, max_redraws, attempt)
+    return well_conditioned_design(condition, max_redraws, attempt, n_candidates)
 
 
 def well_conditioned_design(
     condition: float | None,
     max_redraws: int,
     attempt: Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray, int]],
+    n_candidates: int = 1,
 ) -> Design:
     """Draw until the smallest eigenvalue of G is at least 1 - condition; else the best draw.
 
-    ``attempt()`` gives what is drawn (row numbers or points), weights, features, proposals.
+    Without a condition, the best of ``n_candidates`` draws. ``attempt()`` gives what is drawn (row
+    numbers or points), weights, features, proposals.
     """
     best_value, best, proposals, n_draws = -np.inf, None, 0, 0
-    while n_draws <= (max_redraws if condition is not None else 0):
+    while n_draws < (n_candidates if condition is None else max_redraws + 1):
         n_draws += 1
         drawn, weights, phi, looked_at = attempt()
         proposals += looked_at
         values = np.linalg.eigvalsh(phi.T @ (phi * weights[:, None]) / len(phi))
         smallest, largest = float(values[0]), float(values[-1])
-        met = condition is None or smallest >= 1.0 - condition
+        met = condition is not None and smallest >= 1.0 - condition
         if best is None or smallest > best_value:
             rounding = len(values) * np.finfo(np.float64).eps * largest
             number = largest / smallest if smallest > rounding else np.inf
-            best_value, best = smallest, Design(drawn, weights, number, 0, 0, met)
+            best_value = smallest
+            best = Design(drawn, weights, number, 0, 0, met or condition is None)
         if met:
             break
     if best is None:
-        raise ValueError(f"max_redraws={max_redraws} must be at least 0.")
+        raise ValueError(
+            f"max_redraws={max_redraws} must be at least 0, n_candidates={n_candidates} at least 1."
+        )
     return best._replace(n_proposals=proposals, n_redraws=n_draws - 1)
 
 
