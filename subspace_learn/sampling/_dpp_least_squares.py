@@ -41,10 +41,9 @@ from ..functional.sampling.dpp_least_squares import (
     FeatureSpace,
     design_rows,
     feature_space,
-    leading_law,
     phi_at,
 )
-from ..functional.sampling.label_ridge import CHOICES, ridge_fit
+from ..functional.sampling.label_ridge import CHOICES, leading_law, ridge_fit
 from ..functional.sampling.product_bases import KINDS, multi_indices
 from ._draws import n_candidates, n_draws, reference_law
 from ._feature_maps import basis_on_domain, fitted_feature_map
@@ -98,9 +97,9 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
     sampler : {"auto", "rejection", "dense"}, default="auto"
         How a projection DPP is drawn, see `projection_dpp`. Both are exact.
     n_candidates : int, default=None
-        Without a condition: number of designs drawn, of which the one with the largest smallest
-        eigenvalue of G is used. None means 20 for "repeated_dpp" and 1 for the others, whose law is
-        what one asks for.
+        Without a condition: number of designs drawn, of which the one is used whose fit varies
+        least, on average over the pool, if all labels have the same noise. None means 20 for
+        "repeated_dpp" and 1 for the others, whose law is what one asks for.
     alpha : {"loo", "evidence"} or float, default="loo"
         Penalty on the squared coefficients, each in standard deviations of its feature over the
         pool, beside the weighted mean squared residual: a number without a unit (1 halves a

@@ -215,10 +215,8 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     "ToDevice": lambda cls: [cls()],
     # Each way to draw whose law depends on the rows alone: a weight of 2 is then a row given twice
     # (not so without replacement), and a full rank draw is certain (not so for independent rows).
-    # The first seed is not 0: of 22 noisy labels among 200, one design in 20 predicts with an R^2
-    # below the .5 that scikit-learn asks for.
     "DPPLeastSquares": lambda cls: [
-        cls(random_state=1),
+        cls(random_state=0),
         *(cls(sampling=sampling, random_state=0) for sampling in ("dpp", "volume")),
         cls(sampler="rejection", random_state=0),
     ],

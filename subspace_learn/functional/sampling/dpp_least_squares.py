@@ -23,7 +23,6 @@ __all__ = [
     "christoffel_function",
     "design_rows",
     "feature_space",
-    "leading_law",
 ]
 
 SCHEMES = (
@@ -235,32 +234,6 @@ def _inverse_root(gram: np.ndarray) -> np.ndarray:
     return np.linalg.solve(np.linalg.cholesky(gram), np.eye(len(gram))).T
 
 
-def leading_law(space: FeatureSpace, F: np.ndarray, n_directions: int) -> RowLaw:
-    """Law of few directions, for fewer labels than features: the leading principal components.
-
-    Parameters
-    ----------
-    space : FeatureSpace
-        Of all features.
-    F : ndarray of shape (n, n_raw)
-        The raw features it was made from.
-    n_directions : int
-        At most m; the constant counts as one, and comes first, if there is an intercept.
-
-    Returns
-    -------
-    law : RowLaw
-        Of the standardised features' leading principal components. ``space._replace(law=law)``
-        draws designs of them.
-    """
-    root = np.sqrt(space.measure)[:, None]
-    used = space.scales > 0
-    rows = (F - space.origin - space.offset)[:, used] / space.scales[used] * root
-    first = root if space.intercept else root[:, :0]
-    left = np.linalg.svd(rows, full_matrices=False)[0][:, : n_directions - first.shape[1]]
-    return row_law(np.hstack([first, left]), space.law.order)
-
-
 def christoffel_function(
     F: np.ndarray, measure: np.ndarray | None = None, *, intercept: bool = False
 ) -> np.ndarray:
@@ -340,8 +313,8 @@ def design_rows(
     max_redraws : int, default=1000
         Most designs thrown away.
     n_candidates : int, default=1
-        Without a condition: how many designs are drawn, of which the one with the largest smallest
-        eigenvalue of G is taken.
+        Without a condition: how many designs are drawn, of which the one is taken whose fit varies
+        least, on average over the pool, if all labels have the same noise.
     method : {"auto", "rejection", "dense"}, default="auto"
         Sampler of the projection DPP.
 
@@ -353,7 +326,7 @@ def design_rows(
     References
     ----------
     C. Haberstich, A. Nouy, G. Perrin, "Boosted optimal weighted least-squares", Math. Comp. 91
-    (2022) (conditioning on G, and the best of several draws).
+    (2022) (conditioning on G, and the best of several draws, by another measure).
     """
 
     def attempt() -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
@@ -371,8 +344,8 @@ def well_conditioned_design(
 ) -> Design:
     """Draw until the smallest eigenvalue of G is at least 1 - condition; else the best draw.
 
-    Without a condition, the best of ``n_candidates`` draws. ``attempt()`` gives what is drawn (row
-    numbers or points), weights, features, proposals.
+    Without a condition, the one of ``n_candidates`` draws whose fit varies least. ``attempt()``
+    gives what is drawn (row numbers or points), weights, features, proposals.
     """
     best_value, best, proposals, n_draws = -np.inf, None, 0, 0
     while n_draws < (n_candidates if condition is None else max_redraws + 1):
@@ -381,11 +354,14 @@ def well_conditioned_design(
         proposals += looked_at
         values = np.linalg.eigvalsh(phi.T @ (phi * weights[:, None]) / len(phi))
         smallest, largest = float(values[0]), float(values[-1])
+        rounding = len(values) * np.finfo(np.float64).eps * largest
+        number = largest / smallest if smallest > rounding else np.inf
+        value = smallest
+        if condition is None and n_candidates > 1:
+            value = -_mean_variance(phi, weights) if number < np.inf else -np.inf
         met = condition is not None and smallest >= 1.0 - condition
-        if best is None or smallest > best_value:
-            rounding = len(values) * np.finfo(np.float64).eps * largest
-            number = largest / smallest if smallest > rounding else np.inf
-            best_value = smallest
+        if best is None or value > best_value:
+            best_value = value
             best = Design(drawn, weights, number, 0, 0, met or condition is None)
         if met:
             break
@@ -394,6 +370,12 @@ def well_conditioned_design(
             f"max_redraws={max_redraws} must be at least 0, n_candidates={n_candidates} at least 1."
         )
     return best._replace(n_proposals=proposals, n_redraws=n_draws - 1)
+
+
+def _mean_variance(phi: np.ndarray, weights: np.ndarray) -> float:
+    """Variance of predictions, mean over the pool, where all labels have noise of variance 1."""
+    influence = np.linalg.lstsq(phi * np.sqrt(weights)[:, None], np.diag(np.sqrt(weights)))[0]
+    return float(np.sum(influence**2))
 
 
 def _draw(

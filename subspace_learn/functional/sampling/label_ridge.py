@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .dpp import RowLaw, row_law
 from .dpp_least_squares import FeatureSpace, weighted_fit
 
-__all__ = ["CHOICES", "RidgeFit", "ridge_fit"]
+__all__ = ["CHOICES", "RidgeFit", "leading_law", "ridge_fit"]
 
 CHOICES = ("loo", "evidence")
 # Below the first nothing is shrunk but what rounding leaves; above the last everything is.
@@ -122,6 +123,32 @@ def ridge_fit(
         free = weighted_fit(space, phi, y[:, plain], weights)
         coef[:, plain], intercept[plain] = free.coef, free.intercept
     return RidgeFit(coef, intercept, alphas)
+
+
+def leading_law(space: FeatureSpace, F: np.ndarray, n_directions: int) -> RowLaw:
+    """Law of few directions, for fewer labels than features: the leading principal components.
+
+    Parameters
+    ----------
+    space : FeatureSpace
+        Of all features.
+    F : ndarray of shape (n, n_raw)
+        The raw features it was made from.
+    n_directions : int
+        At most m; the constant counts as one, and comes first, if there is an intercept.
+
+    Returns
+    -------
+    law : RowLaw
+        Of the standardised features' leading principal components. ``space._replace(law=law)``
+        draws designs of them.
+    """
+    root = np.sqrt(space.measure)[:, None]
+    used = space.scales > 0
+    rows = (F - space.origin - space.offset)[:, used] / space.scales[used] * root
+    first = root if space.intercept else root[:, :0]
+    left = np.linalg.svd(rows, full_matrices=False)[0][:, : n_directions - first.shape[1]]
+    return row_law(np.hstack([first, left]), space.law.order)
 
 
 def _different_labels(
