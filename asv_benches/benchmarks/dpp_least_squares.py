@@ -304,9 +304,7 @@ class ExpertsSmooth(Quality):
     def make_data(self, case, seed):
         n_inputs, degree, name = case
         rng = np.random.default_rng(99)
-        x = np.sort(rng.uniform(-1, 1, (4000, n_inputs)), axis=0 if n_inputs == 1 else 1)
-        if n_inputs > 1:
-            x = rng.uniform(-1, 1, (4000, n_inputs))
+        x = rng.uniform(-1, 1, (4000, n_inputs))
         functions = {
             "runge": lambda x: 1 / (1 + (5 if n_inputs == 1 else 1) * np.sum(x**2, axis=1)),
             "exp": lambda x: np.exp(x.mean(axis=1)),
