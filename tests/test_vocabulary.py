@@ -67,6 +67,7 @@ MEANING = {
     "alpha": "penalty",
     "attribute_weight": "share of attributes beside edges",
     "clip_norm": "rows longer than this are scaled down to it",
+    "n_candidates": "designs drawn, of which the best is used",
     "condition": "distance of a Gram matrix from the identity that is allowed",
     "constant": "value of a feature appended to each row",
     "damp": "weight of the squared length of a solution (SciPy's name)",

@@ -22,7 +22,6 @@ from .._base import (
     random_generator,
     warn,
 )
-from .._checks.columns import refuse_masked
 from .._checks.table import (
     check_on_host,
     check_sample_weight,
@@ -43,10 +42,10 @@ from ..functional.sampling.dpp_least_squares import (
     design_rows,
     feature_space,
     phi_at,
-    weighted_fit,
 )
+from ..functional.sampling.label_ridge import CHOICES, leading_law, ridge_fit
 from ..functional.sampling.product_bases import KINDS, multi_indices
-from ._checks import numbers
+from ._draws import n_candidates, n_draws, reference_law
 from ._feature_maps import basis_on_domain, fitted_feature_map
 from ._labels import bought_labels, checked_labels
 from ._plan import Plan
@@ -60,9 +59,12 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
 
     Rows are drawn so that their features spread out, and the fit is
 
-    .. math:: \min_c \sum_{i \in S} w_i \, |y_i - \varphi(x_i)^T c|^2, \qquad w = d\mu / d\nu ,
+    .. math:: \min_c \sum_{i \in S} w_i \, |y_i - \varphi(x_i)^T c|^2 + \alpha |\sigma c|^2,
+              \qquad w = d\mu / d\nu, \quad \textstyle\sum_i w_i = 1,
 
-    near the best fit to all labels with barely more labels than the m features.
+    :math:`\sigma` being the standard deviations of the features in the pool. With smooth targets
+    it comes near the best fit to all labels with barely more labels than the m features; with
+    noisy ones the penalty, chosen from the labels, matters more than the rows.
 
     Parameters
     ----------
@@ -71,14 +73,17 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         alone, which it gets as it was given: a DataFrame with text, say); a name means
         `ProductBasis` of degree 3 on the range of X.
     n_points : int, default=None
-        Number n of draws, at least m (the rank of the features, the constant included). None means
-        2 m, and m for "dpp". Rows drawn twice need one label.
+        Number n of draws. None means 2 m, and m for "dpp", m being the rank of the features, the
+        constant included. Rows drawn twice need one label. With a penalty n may be below m: the
+        rows then spread out in the n / 2 leading principal directions of the standardised features
+        (for wide and one-hot tables).
     sampling : str, default="repeated_dpp"
         - "repeated_dpp": independent projection DPPs of m rows each, joined (a random part of the
           last one if n is not a multiple of m).
-        - "dpp": one projection DPP, n = m; the fit interpolates. Unbiased.
-        - "volume": volume-rescaled sampling with replacement. Unbiased for every n.
-        - "volume_without_replacement": n different rows, plain least squares. Unbiased.
+        - "dpp": one projection DPP, n = m; with ``alpha=0`` the fit interpolates and is unbiased.
+        - "volume": volume-rescaled sampling with replacement. Unbiased for every n, if
+          ``alpha=0``.
+        - "volume_without_replacement": n different rows, equal weights. Unbiased, if ``alpha=0``.
         - "christoffel": independent draws from the optimal law :math:`k \mu / m`.
         - "uniform": independent draws from :math:`\mu`; the baseline.
     reference_measure : "uniform", callable or array of shape (n_samples,), default=None
@@ -91,11 +96,23 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         Most designs thrown away; then the best one is taken, with a warning.
     sampler : {"auto", "rejection", "dense"}, default="auto"
         How a projection DPP is drawn, see `projection_dpp`. Both are exact.
+    n_candidates : int, default=None
+        Without a condition: number of designs drawn, of which the one is used whose fit varies
+        least, on average over the pool, if all labels have the same noise. None means 20 for
+        "repeated_dpp" and 1 for the others, whose law is what one asks for.
+    alpha : {"loo", "evidence"} or float, default="loo"
+        Penalty on the squared coefficients, each in standard deviations of its feature over the
+        pool, beside the weighted mean squared residual: a number without a unit (1 halves a
+        direction of the variance of one feature). The intercept is never penalised. "loo" takes
+        the penalty with the least error of leaving one label out, "evidence" the one that makes
+        the labels most probable, for each target; both take 0 if there are m labels, which cannot
+        tell noise from signal. 0 is plain weighted least squares.
     fit_intercept : bool, default=True
         Whether the constant joins the features.
     rcond : float, default=None
         Features nearer to the span of others than this, relative to their length (less the
-        mean), are left out. None means what rounding of the features leaves, in their float width.
+        mean), are left out. None means what rounding of the features leaves, in their float width;
+        a fit with a penalty then uses all features that vary.
     verbose : int, default=0
         Whether to print how many features are left out.
     random_state : int, RandomState, Generator or None, default=None
@@ -116,9 +133,11 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
     points_ : ndarray of shape (n_points, n_inputs)
         Points to evaluate, after `design_points` only.
     kept_features_ : ndarray of shape (n_kept,)
-        Features that are kept; the others are constant or depend on them, and have coefficient 0.
+        Features that span the others; those left out are constant or depend on them.
+    alpha_ : float or ndarray of shape (n_targets,)
+        Penalty of the fit.
     coef_ : ndarray of shape (n_features_out,) or (n_targets, n_features_out)
-        Coefficients of the features; 0 for those left out.
+        Coefficients of the features; 0 for constant ones, and without a penalty for all left out.
     intercept_ : float or ndarray of shape (n_targets,)
         Constant term.
     feature_map_ : transformer or None
@@ -131,8 +150,8 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
     Raises
     ------
     ValueError
-        If ``n_points`` is below m, all features are zero, y is infinite, or a row of the design
-        has no label.
+        If ``n_points`` is below m and ``alpha=0``, all features are zero, y is infinite, or a row
+        of the design has no label.
     OracleError
         If y is a callable that fails; it carries the labels bought before.
 
@@ -147,8 +166,12 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
     rejection. The measure :math:`\mu` is uniform on the rows, or given by ``sample_weight``.
 
     What to expect: with smooth targets and the columns of X as exact features the gain over
-    uniform rows is large near n = m and fades; on noisy tables it is gone at about 5 m labels.
-    "repeated_dpp" and "christoffel" have a bias of order 1 / n.
+    uniform rows is large near n = m and fades; on noisy tables it is gone at about 5 m labels, and
+    rows each farthest from those before, or centres of k-means, do as well with a ridge.
+    "repeated_dpp" and "christoffel" have a bias of order 1 / n. A penalty has a bias of its own; it
+    depends on the columns, not only on their span: another unit of a column changes nothing,
+    another choice of columns does. Bounds in expectation hold for ``alpha=0`` and one candidate;
+    the best of K candidates costs them at most a factor K.
 
     References
     ----------
@@ -158,6 +181,8 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
     (2017) ("christoffel").
     M. Derezinski, M. K. Warmuth, D. Hsu, "Unbiased estimators for random design regression",
     JMLR 23 (2022) ("volume").
+    C. Haberstich, A. Nouy, G. Perrin, "Boosted optimal weighted least-squares", Math. Comp. 91
+    (2022) (``condition``, ``n_candidates``).
 
     Examples
     --------
@@ -180,6 +205,8 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         "condition": [Interval(Real, 0, 1, closed="neither"), None],
         "max_redraws": [Interval(Integral, 0, None, closed="left")],
         "sampler": [StrOptions({"auto", "rejection", "dense"})],
+        "n_candidates": [Interval(Integral, 1, None, closed="left"), None],
+        "alpha": [StrOptions(set(CHOICES)), Interval(Real, 0, None, closed="left")],
         "fit_intercept": ["boolean"],
         "rcond": [Interval(Real, 0, 1, closed="left"), None],
         "verbose": ["verbose"],
@@ -197,6 +224,8 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         condition=None,
         max_redraws=1000,
         sampler="auto",
+        n_candidates=None,
+        alpha="loo",
         fit_intercept=True,
         rcond=None,
         verbose=0,
@@ -209,6 +238,8 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         self.condition = condition
         self.max_redraws = max_redraws
         self.sampler = sampler
+        self.n_candidates = n_candidates
+        self.alpha = alpha
         self.fit_intercept = fit_intercept
         self.rcond = rcond
         self.verbose = verbose
@@ -270,7 +301,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
         indices = multi_indices(
             len(basis.domain_), basis.degree, basis.index_set, include_bias=True
         )
-        size = self._n_draws(len(indices), None, n)
+        size = n_draws(self, len(indices), None, n)
         drawn = design_points(
             BasisLaw(basis.kind, indices),
             size,
@@ -278,15 +309,16 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
             scheme=self.sampling,
             condition=self.condition,
             max_redraws=self.max_redraws,
+            n_candidates=n_candidates(self),
         )
         points = basis._from_standard(drawn.indices)
         self.feature_map_: Any = basis
         self.n_features_in_ = len(basis.domain_)
         space = orthonormal_space(len(indices) - self.fit_intercept, intercept=self.fit_intercept)
-        phi = space.features(self._features(points))
+        F = self._features(points)
         self._store_design(space, drawn._replace(indices=np.arange(size)))
         self.points_ = points
-        self._plan = Plan(space, phi, size, points, None, self.get_params())
+        self._plan = Plan(space, space.features(F), F, size, points, None, self.get_params())
         return self.points_, self.sample_weight_
 
     @fit_method
@@ -322,14 +354,17 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
             flat = targets.shape[1] == 1
         else:
             targets = labels[self.indices_]
-        fit = weighted_fit(self._plan.space, self._plan.phi, targets, self.sample_weight_)
-        if fit.rank < fit.orthonormal.shape[0]:
+        space, phi, F = self._plan[:3]
+        fit = ridge_fit(space, F, phi, targets, self.sample_weight_, self.alpha)
+        rank, m = np.linalg.matrix_rank(phi), phi.shape[1]
+        if rank < m <= len(phi):
             warn(
-                f"The rows drawn determine {fit.rank} of {fit.orthonormal.shape[0]} coefficients; "
-                "the fit of least norm is taken. Raise n_points, or use sampling='repeated_dpp'."
+                f"The rows drawn determine {rank} of {m} coefficients; the "
+                "fit of least norm is taken. Raise n_points, or use sampling='repeated_dpp'."
             )
         self.coef_ = fit.coef[:, 0] if flat else fit.coef.T
         self.intercept_ = float(fit.intercept[0]) if flat else fit.intercept
+        self.alpha_ = float(fit.alpha[0]) if flat else fit.alpha
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -399,49 +434,24 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
                 "are left out (see kept_features_)",
             )
         n_rows = int(np.count_nonzero(space.measure))
+        m = space.law.basis.shape[1]
+        n = n_draws(self, m, n_rows)
         drawn = design_rows(
-            space,
-            self._n_draws(space.law.basis.shape[1], n_rows),
+            space if n >= m else space._replace(law=leading_law(space, F, max(1, n // 2))),
+            n,
             random_generator(self.random_state),
             scheme=self.sampling,
-            reference=None if self.reference_measure is None else self._reference(X, space),
+            reference=reference_law(self, X, space),
             condition=self.condition,
             max_redraws=self.max_redraws,
+            n_candidates=n_candidates(self),
             method=self.sampler,
         )
         self._store_design(space, drawn)
         phi = phi_at(space, drawn.indices)
-        rows = rows_of(table, drawn.indices)
-        self._plan = Plan(space.without_rows(), phi, len(F), rows, measure, self.get_params())
-
-    def _n_draws(self, m: int, n_rows: int | None, given: int | None = None) -> int:
-        """Number of draws for m features."""
-        given = self.n_points if given is None else given
-        if given is None:
-            if self.sampling == "volume_without_replacement" and n_rows is not None:
-                return min(2 * m, n_rows)
-            return m if self.sampling == "dpp" else 2 * m
-        if given < m or (self.sampling == "dpp" and given != m):
-            needed = f"exactly {m}" if self.sampling == "dpp" else f"at least {m}"
-            raise ValueError(
-                f"n_points={given}, but the features have rank {m} (with the constant, if "
-                f"fit_intercept) and sampling={self.sampling!r} needs {needed}. Raise n_points or "
-                "use fewer features."
-            )
-        return int(given)
-
-    def _reference(self, X: Any, space: FeatureSpace) -> np.ndarray:
-        if self.sampling != "volume":
-            raise ValueError(
-                f"reference_measure goes with sampling='volume', not with {self.sampling!r}. Leave "
-                "it out; the measure mu of the rows is sample_weight."
-            )
-        if isinstance(self.reference_measure, str):
-            return space.measure
-        given = self.reference_measure
-        given = given(X) if callable(given) else given
-        refuse_masked(given, name="DPPLeastSquares", input_name="reference_measure")
-        return np.asarray(numbers(given, input_name="reference_measure"), np.float64).reshape(-1)
+        rows, F_few = rows_of(table, drawn.indices), F[drawn.indices]
+        space = space.without_rows()
+        self._plan = Plan(space, phi, F_few, len(F), rows, measure, self.get_params())
 
     def _store_design(self, space: FeatureSpace, drawn: Design) -> None:
         """Keep the design; an earlier fit goes."""
@@ -451,7 +461,7 @@ class DPPLeastSquares(RegressorMixin, MultiOutputMixin, SubspaceEstimator):
                 "one is used. Raise n_points, condition or max_redraws.",
                 ConvergenceWarning,
             )
-        for name in ("coef_", "intercept_", "points_"):
+        for name in ("coef_", "intercept_", "alpha_", "points_"):
             self.__dict__.pop(name, None)
         self.indices_ = drawn.indices
         self.sample_weight_ = drawn.weights

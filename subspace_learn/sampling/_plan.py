@@ -19,6 +19,8 @@ class Plan(NamedTuple):
     """The maps alone, without the table."""
     phi: np.ndarray
     """Orthonormal features at the draws."""
+    features: np.ndarray
+    """Features at the draws, as they came."""
     n_rows: int
     """Rows of the table of the design."""
     rows: Any

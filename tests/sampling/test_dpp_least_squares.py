@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
@@ -31,12 +31,12 @@ def partly(y, rows):
 
 def test_design_then_labels_gives_what_a_full_y_gives(pool):
     X, y = pool
-    model = DPPLeastSquares(random_state=0)
+    model = DPPLeastSquares(alpha=0, random_state=0)
     rows, weights = model.design(X)
     assert not hasattr(model, "coef_")
     assert len(rows) == len(weights) == 8
     two_phases = model.fit(X, partly(y, rows))
-    at_once = DPPLeastSquares(random_state=0).fit(X, y)
+    at_once = DPPLeastSquares(alpha=0, random_state=0).fit(X, y)
     np.testing.assert_array_equal(at_once.indices_, rows)
     np.testing.assert_array_equal(at_once.coef_, two_phases.coef_)
     oracle = LinearRegression().fit(X[rows], y[rows], sample_weight=weights)
@@ -158,7 +158,8 @@ def test_wrong_labels_are_refused(pool):
 def test_wrong_sizes_and_measures_are_refused(pool):
     X, y = pool
     for settings, match in [
-        ({"n_points": 3}, "at least 4"),
+        ({"n_points": 3, "alpha": 0}, "at least 4"),
+        ({"n_points": 3, "sampling": "volume"}, "at least 4"),
         ({"n_points": 5, "sampling": "dpp"}, "exactly 4"),
         ({"n_points": 301, "sampling": "volume_without_replacement"}, "at most 300"),
         ({"reference_measure": "uniform"}, "goes with"),
@@ -178,11 +179,91 @@ def test_wrong_sizes_and_measures_are_refused(pool):
 def test_dependent_features_are_left_out_with_a_word(pool, capsys):
     X, y = pool
     more = np.column_stack([X, X[:, 0] - X[:, 1], np.ones(300)])
-    model = DPPLeastSquares(verbose=True, random_state=0).fit(more, y)
+    model = DPPLeastSquares(alpha=0, verbose=True, random_state=0).fit(more, y)
     assert "2 of 5 features are constant or depend" in capsys.readouterr().out
     assert model.kept_features_.tolist() == [0, 1, 2]
     assert model.coef_[3:].tolist() == [0, 0]
     assert model.score(more, y) > 0.95
+    penalised = DPPLeastSquares(alpha=0.1, random_state=0).fit(more, y)
+    assert penalised.coef_[3] != 0  # dependent features share what they have in common
+    assert penalised.coef_[4] == 0
+    by_hand = DPPLeastSquares(alpha=0.1, rcond=1e-8, random_state=0).fit(more, y)
+    assert by_hand.coef_[3:].tolist() == [0, 0]
+
+
+def test_penalty_is_that_of_ridge_in_standard_deviations_of_the_pool(pool):
+    X, y = pool
+    X = X * [1.0, 1e4, 1e-5] + [0.0, 3e5, 1.0]
+    model = DPPLeastSquares(n_points=20, alpha=0.3, random_state=0).fit(X, y)
+    w = model.sample_weight_ / model.sample_weight_.sum()
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    rows = model.indices_
+    oracle = Ridge(alpha=0.3).fit(Z[rows], y[rows], sample_weight=w)
+    # 1 + 1e-5 x keeps eleven digits of x
+    np.testing.assert_allclose(model.predict(X), oracle.predict(Z), rtol=1e-9, atol=1e-9)
+    assert model.alpha_ == 0.3
+
+
+@pytest.mark.parametrize("alpha", ["loo", "evidence", 0.1])
+def test_units_change_no_penalised_prediction_and_constants_pass_through(pool, alpha):
+    X, y = pool
+    y = y + np.sin(9 * X[:, 0])  # noise, so that there is a penalty
+    settings = {"n_points": 20, "alpha": alpha, "random_state": 0}
+    model = DPPLeastSquares(**settings).fit(X, y)
+    other = DPPLeastSquares(**settings).fit(X * [1e-6, 1e6, 300.0] + 5.0, 1e7 - 1e-4 * y)
+    assert model.alpha_ == pytest.approx(other.alpha_)
+    assert model.alpha_ > 0
+    moved = other.predict(X * [1e-6, 1e6, 300.0] + 5.0)
+    # labels of 1e7 that differ by 1e-4 keep five digits of the difference
+    np.testing.assert_allclose((1e7 - moved) / 1e-4, model.predict(X), atol=1e-3)
+
+
+def test_labels_without_noise_are_fitted_exactly_and_noisy_ones_are_shrunk(pool, rng):
+    X, _ = pool
+    truth = X @ [2.0, -1.0, 300.0] + 7.0
+    model = DPPLeastSquares(random_state=0).fit(X, truth)
+    assert model.alpha_ == 0
+    np.testing.assert_allclose(model.predict(X), truth, rtol=1e-10, atol=1e-9)
+    both = np.c_[truth, rng.normal(size=300)]
+    model = DPPLeastSquares(random_state=0).fit(X, both)
+    assert model.alpha_[0] == 0
+    assert model.alpha_[1] > 0.05  # nothing there to be found
+    for sampling in ("repeated_dpp", "dpp"):  # four labels for four coefficients
+        model = DPPLeastSquares(n_points=4, sampling=sampling, random_state=0).fit(X, both[:, 1])
+        np.testing.assert_allclose(model.predict(X)[model.indices_], both[model.indices_, 1])
+
+
+def test_a_wide_table_gets_a_design_of_fewer_rows_than_columns(rng):
+    common = rng.normal(size=(200, 4))
+    X = common @ rng.normal(size=(4, 500)) + 0.1 * rng.normal(size=(200, 500))
+    y = common @ [3.0, 2.0, 1.0, 0.0] + 5.0
+    model = DPPLeastSquares(n_points=16, random_state=0)
+    rows, _ = model.design(X)
+    assert len(rows) == 16
+    assert model.fit(X, partly(y, rows)).score(X, y) > 0.9  # 16 labels, 4 directions that matter
+    assert DPPLeastSquares(n_points=1, random_state=0).fit(X, y).coef_.tolist() == [0.0] * 500
+    with pytest.raises(ValueError, match="alpha=0 needs at least 200"):
+        DPPLeastSquares(n_points=16, alpha=0).design(X)
+
+
+def test_the_best_of_many_designs_varies_least(pool):
+    X, _ = pool
+    phi = np.linalg.qr(np.c_[np.ones(300), X])[0] * 300**0.5
+    variances = {1: [], 20: []}
+    for n_candidates, found in variances.items():
+        for seed in range(20):
+            model = DPPLeastSquares(n_candidates=n_candidates, random_state=seed)
+            rows, w = model.design(X)
+            assert model.n_redraws_ == n_candidates - 1
+            influence = np.linalg.solve(phi[rows].T @ (phi[rows] * w[:, None]), phi[rows].T * w)
+            found.append(np.sum((phi @ influence) ** 2) / 300)  # predictions, labels of variance 1
+    assert np.max(variances[20]) < np.median(variances[1])
+    default = DPPLeastSquares(random_state=19)
+    default.design(X)
+    np.testing.assert_array_equal(default.indices_, rows)
+    volume = DPPLeastSquares(sampling="volume", random_state=0)
+    volume.design(X)
+    assert volume.n_redraws_ == 0  # its law is what one asks for
 
 
 @pytest.mark.parametrize("reference", ["uniform", lambda X: np.exp(X[:, 0]), np.arange(1.0, 301)])

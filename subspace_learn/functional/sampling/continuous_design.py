@@ -47,6 +47,7 @@ def design_points(
     scheme: str = "repeated_dpp",
     condition: float | None = None,
     max_redraws: int = 1000,
+    n_candidates: int = 1,
 ) -> Design:
     """Draw points to evaluate; the counterpart of `design_rows` without a table.
 
@@ -64,6 +65,8 @@ def design_points(
         Draw again until the smallest eigenvalue of G is at least 1 - condition.
     max_redraws : int, default=1000
         Most designs thrown away.
+    n_candidates : int, default=1
+        As in `design_rows`.
 
     Returns
     -------
@@ -79,7 +82,7 @@ def design_points(
             return t, np.ones(n_points), phi, looked_at
         return t, m / np.einsum("ij,ij->i", phi, phi), phi, looked_at
 
-    return well_conditioned_design(condition, max_redraws, attempt)
+    return well_conditioned_design(condition, max_redraws, attempt, n_candidates)
 
 
 def _drawn(
@@ -126,4 +129,6 @@ def orthonormal_space(n_raw: int, *, intercept: bool) -> FeatureSpace:
     """Space of raw features that are orthonormal already, for fits without a table."""
     none, zeros = np.empty(0), np.zeros(n_raw)
     law = RowLaw(np.empty((0, n_raw + intercept)), none, none, None)
-    return FeatureSpace(law, none, zeros, zeros, np.eye(n_raw), np.arange(n_raw), intercept)
+    return FeatureSpace(
+        law, none, zeros, zeros, np.eye(n_raw), np.arange(n_raw), np.ones(n_raw), intercept
+    )

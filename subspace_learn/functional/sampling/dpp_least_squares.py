@@ -54,6 +54,8 @@ class FeatureSpace(NamedTuple):
     """(n_raw, m) map from centred raw features to phi; the constant apart."""
     kept: np.ndarray
     """Raw features that are kept; the others depend on them."""
+    scales: np.ndarray
+    """Root mean squares of the centred raw features, (n_raw,); 0 for those not to be used."""
     intercept: bool
     """Whether phi begins with the constant 1."""
 
@@ -136,7 +138,7 @@ def feature_space(
     rcond : float, default=None
         Features whose distance to the span of others is below ``rcond`` times their length are left
         out. None means what rounding of the features, in the float width of F, leaves of features
-        that depend on others.
+        that depend on others; those stay in ``scales``, for fits with a penalty.
 
     Returns
     -------
@@ -171,9 +173,11 @@ def feature_space(
     kept = present[kept]
     transform[kept] = T / lengths[kept][:, None]
     # features left out have no say in the order of the rows
-    scales = np.where(np.isin(np.arange(n_raw), kept), lengths, np.inf)
-    law = row_law(Q, own_order(centred, scales))
-    return FeatureSpace(law, mu, origin, offset, transform, kept, intercept)
+    say = np.where(np.isin(np.arange(n_raw), kept), lengths, np.inf)
+    law = row_law(Q, own_order(centred, say))
+    varying = present if rcond is None else kept
+    scales = np.where(np.isin(np.arange(n_raw), varying), lengths, 0.0)
+    return FeatureSpace(law, mu, origin, offset, transform, kept, scales, intercept)
 
 
 def _orthonormal(
@@ -287,6 +291,7 @@ def design_rows(
     reference: np.ndarray | None = None,
     condition: float | None = None,
     max_redraws: int = 1000,
+    n_candidates: int = 1,
     method: str = "auto",
 ) -> Design:
     """Draw rows to label.
@@ -307,6 +312,9 @@ def design_rows(
         Draw again until the smallest eigenvalue of G is at least 1 - condition.
     max_redraws : int, default=1000
         Most designs thrown away.
+    n_candidates : int, default=1
+        Without a condition: how many designs are drawn, of which the one is taken whose fit varies
+        least, on average over the pool, if all labels have the same noise.
     method : {"auto", "rejection", "dense"}, default="auto"
         Sampler of the projection DPP.
 
@@ -314,41 +322,60 @@ def design_rows(
     -------
     design : Design
         The first that meets the condition, or the best seen.
+
+    References
+    ----------
+    C. Haberstich, A. Nouy, G. Perrin, "Boosted optimal weighted least-squares", Math. Comp. 91
+    (2022) (conditioning on G, and the best of several draws, by another measure).
     """
 
     def attempt() -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
         drawn, looked_at = _draw(space, n_points, rng, scheme, reference, method)
         return drawn, _weights(space, drawn, scheme, reference), phi_at(space, drawn), looked_at
 
-    return well_conditioned_design(condition, max_redraws, attempt)
+    return well_conditioned_design(condition, max_redraws, attempt, n_candidates)
 
 
 def well_conditioned_design(
     condition: float | None,
     max_redraws: int,
     attempt: Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray, int]],
+    n_candidates: int = 1,
 ) -> Design:
     """Draw until the smallest eigenvalue of G is at least 1 - condition; else the best draw.
 
-    ``attempt()`` gives what is drawn (row numbers or points), weights, features, proposals.
+    Without a condition, the one of ``n_candidates`` draws whose fit varies least. ``attempt()``
+    gives what is drawn (row numbers or points), weights, features, proposals.
     """
     best_value, best, proposals, n_draws = -np.inf, None, 0, 0
-    while n_draws <= (max_redraws if condition is not None else 0):
+    while n_draws < (n_candidates if condition is None else max_redraws + 1):
         n_draws += 1
         drawn, weights, phi, looked_at = attempt()
         proposals += looked_at
         values = np.linalg.eigvalsh(phi.T @ (phi * weights[:, None]) / len(phi))
         smallest, largest = float(values[0]), float(values[-1])
-        met = condition is None or smallest >= 1.0 - condition
-        if best is None or smallest > best_value:
-            rounding = len(values) * np.finfo(np.float64).eps * largest
-            number = largest / smallest if smallest > rounding else np.inf
-            best_value, best = smallest, Design(drawn, weights, number, 0, 0, met)
+        rounding = len(values) * np.finfo(np.float64).eps * largest
+        number = largest / smallest if smallest > rounding else np.inf
+        value = smallest
+        if condition is None and n_candidates > 1:
+            value = -_mean_variance(phi, weights) if number < np.inf else -np.inf
+        met = condition is not None and smallest >= 1.0 - condition
+        if best is None or value > best_value:
+            best_value = value
+            best = Design(drawn, weights, number, 0, 0, met or condition is None)
         if met:
             break
     if best is None:
-        raise ValueError(f"max_redraws={max_redraws} must be at least 0.")
+        raise ValueError(
+            f"max_redraws={max_redraws} must be at least 0, n_candidates={n_candidates} at least 1."
+        )
     return best._replace(n_proposals=proposals, n_redraws=n_draws - 1)
+
+
+def _mean_variance(phi: np.ndarray, weights: np.ndarray) -> float:
+    """Variance of predictions, mean over the pool, where all labels have noise of variance 1."""
+    influence = np.linalg.lstsq(phi * np.sqrt(weights)[:, None], np.diag(np.sqrt(weights)))[0]
+    return float(np.sum(influence**2))
 
 
 def _draw(
