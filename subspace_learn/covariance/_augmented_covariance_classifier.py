@@ -19,10 +19,11 @@ from .._checks.table import check_groups, check_labels, check_sample_weight
 from ..functional.covariance.augmented_covariance import LaggedTrials, lagged_trials
 from ..functional.covariance.embedding_selection import afnn_order_and_lag, mdop_order_and_lag
 from ._decision_rules import decision_rule, tangent_classifier
-from ._filter_bank import View, checked_bands, trials_in, unit_scale
-from ._geometry import FilterBankGeometry, geometry_of
+from ._filter_bank import checked_bands
+from ._geometry import FilterBankGeometry, geometry_of, trials_in, unit_scale
 from ._order_and_lag import (
     Cell,
+    View,
     candidate_cells,
     checked_candidates,
     folds,
@@ -451,12 +452,9 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
             max_iter=self.max_iter,
             n_jobs=self.n_jobs,
         )
-        bands, whole, views = (
-            checked_bands(self.bands, self.sfreq_),
-            lagged_trials(X, self._floor),
-            [],
-        )
+        whole, views = lagged_trials(X, self._floor), []
         kinds = self._kinds(whole, weight, recording)
+        bands = None if self.bands is None else checked_bands(self.bands, self.sfreq_)
         for choice in [None, bands] if isinstance(self.bands, str) else [bands]:
             trials = whole if choice is None else trials_in(choice, X, self.sfreq_, self._floor)
             scale = unit_scale(trials, weight, kinds)

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from .._array import Array, array_namespace
-from ..functional.covariance.augmented_covariance import LaggedTrials, block_toeplitz
+from .._array import Array, array_namespace, to_numpy
+from ..functional.covariance.augmented_covariance import LaggedTrials, block_toeplitz, lagged_trials
+from ..functional.covariance.filter_bank import band_trials
 from ..functional.covariance.siegel import (
     autocovariances,
     siegel_distances,
@@ -34,6 +35,8 @@ __all__ = [
     "SiegelGeometry",
     "average",
     "geometry_of",
+    "trials_in",
+    "unit_scale",
 ]
 
 OWN_METRICS = ("riemann", "logeuclid", "wasserstein")
@@ -242,7 +245,8 @@ class FilterBankGeometry:
 
     def _parts(self, points: Array) -> list[Array]:
         """One stack (or one point) for each band."""
-        return list(array_namespace(points).moveaxis(points, self._axis, 0))
+        first = array_namespace(points).moveaxis(points, self._axis, 0)
+        return [first[b, ...] for b in range(first.shape[0])]
 
     def _stacked(self, parts: list[Array]) -> Array:
         return array_namespace(*parts).stack(parts, axis=self._axis)
@@ -309,6 +313,24 @@ def geometry_of(
             names = ", ".join(sorted(known | {*OWN_METRICS, "siegel"}))
             raise ValueError(f"metric={metric!r} is not known for {use}. Choose one of: {names}.")
     return SPDGeometry(metric, estimator, structure, tol, max_iter, n_jobs)
+
+
+def trials_in(bands: Any, X: Array, sfreq: float | None, floor: float) -> Any:
+    """`LaggedTrials` of whole epochs, or `BandTrials` in checked bands."""
+    if bands is None or sfreq is None:
+        return lagged_trials(X, floor)
+    return band_trials(X, bands, sfreq, floor)
+
+
+def unit_scale(trials: Any, weight: np.ndarray | None, kinds: np.ndarray) -> np.ndarray:
+    """Root mean square of the channels of each kind, (n_channels,) or (n_bands, n_channels)."""
+    power = np.average(to_numpy(trials.power()), axis=0, weights=weight)
+    scale = np.empty(power.shape)
+    for row, result in zip(np.atleast_2d(power), np.atleast_2d(scale), strict=True):
+        for kind in np.unique(kinds):
+            mean = row[kinds == kind].mean()
+            result[kinds == kind] = mean**0.5 if mean > 0 else 1.0
+    return scale
 
 
 def average(points: Array, weight: Array | None) -> Array:

@@ -10,11 +10,12 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 
 from .._base import warn
-from ._decision_rules import Split
-from ._filter_bank import View
+from ..functional.covariance.filter_bank import Band
+from ._decision_rules import DecisionRule, Split
 
 __all__ = [
     "Cell",
+    "View",
     "candidate_cells",
     "checked_candidates",
     "folds",
@@ -30,6 +31,20 @@ class Cell(NamedTuple):
 
     order: int
     lag: int
+
+
+class View(NamedTuple):
+    """Training trials as a whole or in bands, at unit power, and how classes are told apart."""
+
+    bands: tuple[Band, ...] | None
+    trials: Any
+    scale: np.ndarray
+    rule: DecisionRule
+
+    @property
+    def n_parts(self) -> int:
+        """How many matrices an epoch becomes."""
+        return 1 if self.bands is None else len(self.bands)
 
 
 def lag_in_samples(lag: Any, sfreq: float | None) -> int:
