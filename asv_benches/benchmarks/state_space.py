@@ -205,13 +205,12 @@ def ridge():
     return StandardScaler(with_mean=False), RidgeClassifierCV(np.logspace(-3, 3, 10))
 
 
-def random_convolutions(seed, quick):
+def random_convolutions(seed, n_kernels):
     """ROCKET with ridge, as aeon documents it: name -> pipeline; nothing where aeon is absent."""
     if find_spec("aeon") is None:
         return {}
     from aeon.transformations.collection.convolution_based import MiniRocket, Rocket
 
-    n_kernels = 168 if quick else 2000
     return {
         f"{cls.__name__}, ridge": make_pipeline(
             cls(n_kernels=n_kernels, random_state=seed), *ridge()
@@ -276,6 +275,6 @@ class Experts(Quality):
                 make_pipeline(*ridge()), *described
             ),
         }
-        for name, model in random_convolutions(seed, self.quick).items():
+        for name, model in random_convolutions(seed, 168 if self.quick else 2000).items():
             calls[name] = lambda model=model: accuracy(model)
         return calls | {"all samples, ridge": lambda: accuracy(make_pipeline(*ridge()), *flat)}
