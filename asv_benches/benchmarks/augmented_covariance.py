@@ -358,10 +358,10 @@ def flicker(subject):
 class ExpertsFlicker(Quality):
     """What an expert would use instead: accuracy on five flicker frequencies, a session held out.
 
-    Mean and standard deviation over the five sessions; chance is .20. Above the line that names
-    canonical correlations, nothing is told of the frequencies (in bands: 5 to 15 and 13 to 27 Hz,
-    whatever flickers). The others know the five frequencies and use them and their harmonics. What
-    is open (order, lag and bands; width of the bands; C) is chosen on the training sessions.
+    Mean and standard deviation over the five sessions; chance is .20. The first five rows are told
+    nothing of the frequencies (their bands are 5 to 15 and 13 to 27 Hz, whatever flickers). The
+    others know all five and use them and their harmonics. What is open (order, lag and bands; width
+    of the bands; C) is chosen on the training sessions.
     """
 
     needs = ("data", "pyriemann")

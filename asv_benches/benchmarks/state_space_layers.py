@@ -331,8 +331,8 @@ class Experts(Trained):
     """What an expert would use instead: accuracy on five flicker frequencies, a session held out.
 
     Mean and standard deviation over five sessions, one start of each net for each; chance is .20.
-    Channels at unit power of the training epochs. Networks: 20 passes (ours, the default of the
-    table above) and 60 (ShallowFBCSPNet of braindecode 0.8.1, the last that needs no torchaudio).
+    Channels at unit power of the training epochs. Networks: 20 passes (ours, as in the table
+    above) and 60 (ShallowFBCSPNet of braindecode 0.8.1, which needs no torchaudio).
     ROCKET and MiniRocket of aeon with 1,000 kernels and ridge.
     """
 
