@@ -90,11 +90,9 @@ def eeg(ax):
         wide = np.concatenate([sosfiltfilt(sections, X, axis=-1) for sections in filters], axis=1)
         right = followed(X, data.frequencies, 125).argmax(axis=1) == y
         bars = {
-            "canonical correlation, told the frequencies": [
-                right[test].mean() for _, test in folds
-            ],
-            "pyRiemann, told the frequencies": cross_val_score(peer, wide, y, cv=folds),
-            "AugmentedCovarianceClassifier, not told": cross_val_score(ours, X, y, cv=folds),
+            "canonical correlation, told rates": [right[test].mean() for _, test in folds],
+            "pyRiemann, told rates": cross_val_score(peer, wide, y, cv=folds),
+            "AugmentedCovarianceClassifier": cross_val_score(ours, X, y, cv=folds),
         }
         for j, (name, scores) in enumerate(bars.items()):
             place, color = 3.6 * i + j, ("0.8", GREY, BLUE)[j]
