@@ -22,6 +22,7 @@ from tests.common_checks.instances import deep_instances, instances
 MEANING = {
     # how much, how many
     "batch_size": "rows of a training step",
+    "bands": "frequency bands that signals are filtered into, in Hz",
     "bits": "bits a weight is rounded to",
     "depth": "entangling layers of a circuit",
     "d_model": "features of a state space network (the name in its papers)",

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 import scipy.fft
+from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.linear_model import RidgeClassifierCV
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from subspace_learn import HiPPOTransformer
 from subspace_learn.datasets import fetch_ssvep
@@ -188,3 +195,86 @@ class Epochs(Quality):
 
     def score(self, data, back):
         return np.linalg.norm(back - data[2]) / np.linalg.norm(data[2])
+
+
+# --- what an expert would use instead -----------------------------------------------------------
+
+
+def ridge():
+    """Steps that aeon puts behind ROCKET."""
+    return StandardScaler(with_mean=False), RidgeClassifierCV(np.logspace(-3, 3, 10))
+
+
+def random_convolutions(seed, n_kernels):
+    """ROCKET with ridge, as aeon documents it: name -> pipeline; nothing where aeon is absent."""
+    if find_spec("aeon") is None:
+        return {}
+    from aeon.transformations.collection.convolution_based import MiniRocket, Rocket
+
+    return {
+        f"{cls.__name__}, ridge": make_pipeline(
+            cls(n_kernels=n_kernels, random_state=seed), *ridge()
+        )
+        for cls in (Rocket, MiniRocket)
+    }
+
+
+def statistics(X):
+    """Mean, deviation, slope and log power in eight bands of each channel, (n, n_features)."""
+    time = np.linspace(-1, 1, X.shape[2])
+    power = np.abs(np.fft.rfft(X - X.mean(axis=2, keepdims=True))) ** 2
+    bands = [part.mean(axis=2) for part in np.array_split(power[:, :, 1:], 8, axis=2)]
+    log_power = [np.log(band + 1e-6 * power.mean()) for band in bands]
+    return np.hstack([X.mean(axis=2), X.std(axis=2), X @ time, *log_power])
+
+
+class Experts(Quality):
+    """What an expert would use instead: accuracy of features of series with a linear classifier.
+
+    Mean and standard deviation. Digits: images as series of 64 pixels, three splits. Flicker: 8
+    channels of 125 samples, five frequencies, each of five sessions held out. Ridge classifiers,
+    their penalty chosen by leave-one-out; number of coefficients (9, 25, 51) by three folds inside
+    the training rows. ROCKET and MiniRocket of aeon with 2,000 kernels.
+    """
+
+    needs = ("data",)
+    may_use = ("aeon",)
+    case_name = "method"
+    cases = {"digits": None, "flicker U009": 9, "flicker U001": 1}
+    transposed = True
+
+    def n_seeds(self, name):
+        return 3 if name == "digits" else 5
+
+    def make_data(self, subject, seed):
+        if subject is None:
+            X, y = load_digits(return_X_y=True)
+            parts = train_test_split(X[:, None], y, test_size=0.3, stratify=y, random_state=seed)
+            return *parts, seed
+        bunch = fetch_ssvep(subject)
+        X, test = bunch.data.astype(float), np.asarray(bunch.session) == seed
+        return X[~test], X[test], bunch.target[~test], bunch.target[test], seed
+
+    def methods(self, data):
+        X, X_test, y, y_test, seed = data
+
+        def accuracy(model, train=X, test=X_test):
+            return model.fit(train, y).score(test, y_test)
+
+        def memory(measure):
+            model = make_pipeline(HiPPOTransformer(9, measure=measure), *ridge())
+            sizes = {"hippotransformer__n_coefficients": [9, 25, 51][: 1 + (not self.quick) * 2]}
+            return accuracy(GridSearchCV(model, sizes, cv=3))
+
+        flat = [part.reshape(len(part), -1) for part in (X, X_test)]
+        described = statistics(X), statistics(X_test)
+        calls = {
+            'ours, HiPPO "legs", ridge': lambda: memory("legs"),
+            'ours, HiPPO "fout", ridge': lambda: memory("fout"),
+            "statistics and band power, ridge": lambda: accuracy(
+                make_pipeline(*ridge()), *described
+            ),
+        }
+        for name, model in random_convolutions(seed, 168 if self.quick else 2000).items():
+            calls[name] = lambda model=model: accuracy(model)
+        return calls | {"all samples, ridge": lambda: accuracy(make_pipeline(*ridge()), *flat)}

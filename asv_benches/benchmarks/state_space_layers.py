@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -12,8 +14,9 @@ from sklearn.preprocessing import StandardScaler
 from subspace_learn import AugmentedCovarianceClassifier
 from subspace_learn.functional.sequence.state_space import diagonal_init
 
-from .augmented_covariance import ssvep
+from .augmented_covariance import GENERIC, ssvep
 from .common import Quality, Speed
+from .state_space import random_convolutions
 
 BATCH, WIDTH, STATE = 64, 32, 32
 INITS = ("lin", "legs", "inv", "ptd")
@@ -288,3 +291,88 @@ class Flicker(Trained):
             model = self.model(layer, seed, init=init).fit(Z[train], y[train])
             scores.append(model.score(Z[test], y[test]))
         return np.mean(scores)
+
+
+# --- what an expert would use instead -----------------------------------------------------------
+
+
+def shallow_net(n_channels, n_times, seed, max_epochs):
+    """ShallowFBCSPNet of braindecode, its windows scaled from 250 to 125 Hz, its own step size."""
+    import torch
+    from braindecode.models import ShallowFBCSPNet
+    from skorch import NeuralNetClassifier
+
+    torch.manual_seed(seed)
+    net = ShallowFBCSPNet(
+        n_chans=n_channels,
+        n_outputs=5,
+        n_times=n_times,
+        filter_time_length=13,
+        pool_time_length=38,
+        pool_time_stride=8,
+        final_conv_length="auto",
+        add_log_softmax=False,
+    )
+    return NeuralNetClassifier(
+        net,
+        criterion=torch.nn.CrossEntropyLoss,
+        optimizer=torch.optim.AdamW,
+        lr=0.0625 * 0.01,
+        optimizer__weight_decay=0,
+        batch_size=64,
+        max_epochs=max_epochs,
+        train_split=None,
+        iterator_train__shuffle=True,
+        verbose=0,
+    )
+
+
+class Experts(Trained):
+    """What an expert would use instead: accuracy on five flicker frequencies, a session held out.
+
+    Mean and standard deviation over five sessions, one start of each net for each; chance is .20.
+    Channels at unit power of the training epochs. Networks: 20 passes (ours, as in the table
+    above) and 60 (ShallowFBCSPNet of braindecode 0.8.1, which needs no torchaudio).
+    ROCKET and MiniRocket of aeon with 1,000 kernels and ridge.
+    """
+
+    needs = ("torch", "data", "pyriemann")
+    may_use = ("aeon", "braindecode")
+    case_name = "method"
+    max_epochs = 20
+    cases = {"U009": 9, "U001": 1}
+    seeds = 5
+    transposed = True
+
+    def make_data(self, subject, session):
+        X, y, _, splits = ssvep(subject)
+        train, test = splits[session]
+        return (
+            (X / X[train].std(axis=(0, 2), keepdims=True)).astype(np.float32),
+            y,
+            train,
+            test,
+            session,
+        )
+
+    def methods(self, data):
+        X, y, train, test, seed = data
+
+        def accuracy(model, X):
+            return model.fit(X[train], y[train]).score(X[test], y[test])
+
+        def state_space():
+            return accuracy(self.model("s5", seed, init="lin"), X.transpose(0, 2, 1))
+
+        two_bands = AugmentedCovarianceClassifier(6, 3, classifier="lr", bands=GENERIC, sfreq=125.0)
+        calls = {
+            "ours, SSM, s5": state_space,
+            "ours, covariances in two bands": lambda: accuracy(two_bands, X),
+        }
+        for name, model in random_convolutions(seed, 168 if self.quick else 1000).items():
+            calls[name] = lambda model=model: accuracy(model, X.astype(float))
+        if find_spec("braindecode") is not None:
+            passes = 1 if self.quick else 60
+            net = shallow_net(*X.shape[1:], seed, passes)
+            calls["ShallowFBCSPNet"] = lambda: accuracy(net, X)
+        return calls

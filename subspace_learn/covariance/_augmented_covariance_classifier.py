@@ -18,10 +18,12 @@ from .._checks.epochs import Recording, check_epochs, check_power, warn_of_unequ
 from .._checks.table import check_groups, check_labels, check_sample_weight
 from ..functional.covariance.augmented_covariance import LaggedTrials, lagged_trials
 from ..functional.covariance.embedding_selection import afnn_order_and_lag, mdop_order_and_lag
-from ._decision_rules import DecisionRule, decision_rule, tangent_classifier
-from ._geometry import geometry_of
+from ._decision_rules import decision_rule, tangent_classifier
+from ._filter_bank import checked_bands
+from ._geometry import FilterBankGeometry, geometry_of, trials_in, unit_scale
 from ._order_and_lag import (
     Cell,
+    View,
     candidate_cells,
     checked_candidates,
     folds,
@@ -56,7 +58,8 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
     Each epoch becomes an augmented covariance matrix (see :class:`AugmentedCovariances`) of order
     p and lag :math:`\tau`; matrices become tangent vectors :math:`\log(M^{-1/2} S M^{-1/2})` at a
     reference M, and these go to a linear classifier; or the nearest class mean decides. Order 1 is
-    the usual spatial covariance.
+    the usual spatial covariance. With ``bands`` an epoch becomes one such matrix in each of several
+    frequency bands.
 
     Parameters
     ----------
@@ -68,15 +71,20 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         Candidates. Cells with fewer embedded times than rows are left out, order 1 is added.
     lags : sequence of int or float, default=(1, 2, 3, 4, 6, 8)
         Candidates, in samples or seconds.
+    bands : sequence of (float, float), "auto" or None, default=None
+        Frequency bands: pairs of edges in Hz, which may overlap. Each epoch is filtered into each
+        band, without a shift in time, and becomes one matrix of the same order and lag in each.
+        Needs the sampling rate. None leaves epochs as they are. "auto" compares that with two
+        generic bands, 5 to 15 and 13 to 27 Hz, by the accuracy on the folds of ``cv``.
     selection : {"cv", "mdop", "afnn"}, default="cv"
         How "auto" chooses, always on the training epochs only:
 
         - "cv": cross-validated accuracy; of all cells within one standard error of the best, the
-          lowest order.
+          lowest order (with ``bands="auto"``, the fewest blocks: bands times squared order).
         - "mdop": maximising derivatives on projection, without labels.
         - "afnn": mutual information and averaged false neighbours, without labels.
 
-        The last two look no further than the largest candidates.
+        The last two look no further than the largest candidates, at epochs as they are.
     estimator : {"oas", "lwf", "scm"}, default="oas"
         Shrinkage of the covariances.
     structure : {"full", "toeplitz"}, default="full"
@@ -100,7 +108,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
     max_iter : int, default=50
         Most iterations of a mean.
     sfreq : float, default=None
-        Sampling rate in Hz, for lags in seconds; ``mne.Epochs`` bring their own.
+        Sampling rate in Hz, for ``bands`` and for lags in seconds; ``mne.Epochs`` bring their own.
     n_jobs : int, default=None
         Threads for the decompositions of the matrices.
     random_state : int, RandomState, Generator or None, default=None
@@ -110,26 +118,29 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
 
     Attributes
     ----------
-    scale_ : ndarray of shape (n_channels,)
+    scale_ : ndarray of shape (n_channels,) or (n_bands, n_channels)
         Root mean square of the training signals, one number for each type of channel of
-        ``mne.Epochs`` (volts beside teslas), else for all: signals are divided by it first, so that
-        units never matter.
+        ``mne.Epochs`` (volts beside teslas), else for all, in each band: signals are divided by it
+        first, so that units never matter, and no band outweighs another.
+    bands_ : ndarray of shape (n_bands, 2) or None
+        Bands in use, in Hz; None if epochs are taken as they are.
     order_ : int
         Order in use.
     lag_ : int
         Lag in use, in samples; 1 if the order is 1.
     cv_results_ : dict or None
-        Of "cv": parameters, scores of every fold, mean, standard deviation and rank of each cell,
-        as in GridSearchCV; None if nothing was searched.
+        Of "cv" and of ``bands="auto"``: parameters, scores of every fold, mean, standard deviation
+        and rank of each cell, as in GridSearchCV; None if nothing was searched.
     reference_ : array of shape (d, d) or (p, C, C), or None
         Point where the tangent space touches, in the units of X; of "siegel" an SPD matrix and
-        p - 1 contractions; None for "mdm".
+        p - 1 contractions; None for "mdm". With bands a stack of n_bands of these.
     class_means_ : array of shape (n_classes, d, d) or (n_classes, p, C, C), or None
-        Means of "mdm", in the units of X, else None.
+        Means of "mdm", in the units of X, else None. With bands each has n_bands of these.
     condition_number_ : float
         Of the weighted mean of the training matrices, before any metric, each type of channel at
-        unit power. Above 1e8 the affine-invariant metric rests on rounding; infinite if it is
-        singular (a dead channel without shrinkage): "euclid", and "mdm" of "wasserstein" allow it.
+        unit power; the largest of all bands. Above 1e8 the affine-invariant metric rests on
+        rounding; infinite if it is singular (a dead channel without shrinkage): "euclid", and "mdm"
+        of "wasserstein" allow it.
     classes_ : ndarray of shape (n_classes,)
         Labels, sorted.
     classifier_ : estimator or None
@@ -149,8 +160,10 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
     ------
     ValueError
         If X holds NaN (epochs are named), y holds one class, a matrix is not positive definite (the
-        likely causes are named), order and lag leave fewer than two times, or order or lag is to be
-        chosen by "cv" and a class has a single epoch or no fold trains on every class; if
+        likely causes are named), order and lag leave fewer than two times, or order, lag or bands
+        are to be chosen by "cv" and a class has a single epoch or no fold trains on every class; if
+        a band is not below half the sampling rate, this rate is not known, or the epochs do not
+        hold a period of the lower edge; if
         ``mne.Epochs`` differ from those of fit in channels, order or rate, or still wait for a
         projection or a rejection.
 
@@ -165,6 +178,12 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
     p C (about 9 d^3); a search costs that for each cell, since a cell's tangent vectors are shared
     by its folds: the reference of a search is that of all training epochs, which uses no label.
     With order and lag given, the estimator has no inner search and GridSearchCV can drive it.
+
+    A filter bank costs what one band costs, times the number of bands: the blocks of a
+    block-diagonal matrix are worked on one by one, which changes no number. The filter is a
+    Butterworth band-pass of order 2, run forwards and backwards over each epoch alone. It does not
+    know what came before and after the epoch, so that in the first and last ``1.5 / (high - low)``
+    seconds its output is off by more than a tenth of the signal.
 
     With ``sample_weight``, weights are frequencies in the means, the classifier and the scores; a
     row of weight 2 in a search is yet not two rows, which could stand in two folds.
@@ -221,6 +240,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         ],
         "orders": ["array-like"],
         "lags": ["array-like"],
+        "bands": ["array-like", StrOptions({"auto"}), None],
         "selection": [StrOptions({"cv", "mdop", "afnn"})],
         "estimator": [StrOptions({"oas", "lwf", "scm"})],
         "structure": [StrOptions({"full", "toeplitz"})],
@@ -243,6 +263,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         *,
         orders=(1, 2, 3, 4, 6, 8),
         lags=(1, 2, 3, 4, 6, 8),
+        bands=None,
         selection="cv",
         estimator="oas",
         structure="full",
@@ -261,6 +282,7 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
         self.lag = lag
         self.orders = orders
         self.lags = lags
+        self.bands = bands
         self.selection = selection
         self.estimator = estimator
         self.structure = structure
@@ -316,15 +338,13 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
             )
         # a constant row of a table is a series like any other, but its variance has no logarithm
         self._floor = 1e-12 if X.shape[1] == 1 else 0.0
-        trials = lagged_trials(X, self._floor)
-        self.scale_ = self._scale(trials, weight, recording)
-        scale = move_like(self.scale_, X)
-        trials.divide(scale)
-        rule = self._rule()
+        views = self._views(X, weight, recording)
         splits = functools.partial(folds, self.cv, all_labels, groups, all_weights)
-        self.order_, self.lag_ = cell = self._chosen_cell(X, trials, y, weight, rule, splits)
+        view, cell = self._chosen(X, views, y, weight, splits)
+        (self.order_, self.lag_), self.scale_, rule = cell, view.scale, view.rule
+        self.bands_ = None if view.bands is None else np.array(view.bands)
         warn_if_singular(X.shape[1], X.shape[2], cell, self.estimator, self.structure)
-        points = rule.geometry.points(trials, *cell)
+        points, scale = rule.geometry.points(view.trials, *cell), move_like(self.scale_, X)
         self._rule_ = rule.fit(points, y, weight)
         self.n_iter_ = rule.n_iter
         self.reference_, self.class_means_ = (
@@ -414,12 +434,15 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
     def _points(self, X: Any, method: str) -> Array:
         check_is_fitted(self)
         X, _ = check_epochs(self, X, reset=False, method=method)
-        trials = lagged_trials(X, self._floor, move_like(self.scale_, X))
-        check_power(to_numpy(trials.power()), name=type(self).__name__)
+        trials = trials_in(self.bands_, X, self.sfreq_, self._floor)
+        trials.divide(move_like(self.scale_, X))
+        power = to_numpy(trials.power())
+        power = power if self.bands_ is None else power.mean(axis=1)
+        check_power(power, name=type(self).__name__)
         return self._rule_.geometry.points(trials, self.order_, self.lag_)
 
-    def _rule(self) -> DecisionRule:
-        """How the parameters say that classes are told apart, not fitted yet."""
+    def _views(self, X: Array, weight: np.ndarray | None, recording: Recording) -> list[View]:
+        """Training signals as ``bands`` says, each with a rule that is not fitted yet."""
         geometry = geometry_of(
             self.metric,
             self.structure,
@@ -429,56 +452,65 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
             max_iter=self.max_iter,
             n_jobs=self.n_jobs,
         )
-        return decision_rule(self.classifier, geometry, self.reference, self.random_state)
+        whole, views = lagged_trials(X, self._floor), []
+        kinds = self._kinds(whole, weight, recording)
+        bands = None if self.bands is None else checked_bands(self.bands, self.sfreq_)
+        for choice in [None, bands] if isinstance(self.bands, str) else [bands]:
+            trials = whole if choice is None else trials_in(choice, X, self.sfreq_, self._floor)
+            scale = unit_scale(trials, weight, kinds)
+            trials.divide(move_like(scale, X))
+            where = geometry if choice is None else FilterBankGeometry(geometry)
+            rule = decision_rule(self.classifier, where, self.reference, self.random_state)
+            views.append(View(choice, trials, scale, rule))
+        return views
 
-    def _scale(
+    def _kinds(
         self, trials: LaggedTrials, weight: np.ndarray | None, recording: Recording
     ) -> np.ndarray:
-        """Root mean square of the channels of each type; of all, if nothing tells types apart."""
+        """Type of each channel, the same for all if nothing tells; signals that differ are told."""
         power = to_numpy(trials.power())
         check_power(power / (power.mean() or 1.0), name=type(self).__name__)
-        power = np.average(power, axis=0, weights=weight)
-        types = np.asarray(recording.ch_types or [""] * len(power))
-        scale = np.empty(len(power))
-        for kind in np.unique(types):
-            mean = power[types == kind].mean()
-            scale[types == kind] = mean**0.5 if mean > 0 else 1.0
+        kinds = np.asarray(recording.ch_types or [""] * power.shape[1])
         if self.estimator != "scm" or self.metric != "riemann":
             warn_of_unequal_channels(
-                power,
-                scale,
+                np.average(power, axis=0, weights=weight),
+                unit_scale(trials, weight, kinds),
                 recording.ch_names,
                 "Shrinkage, and every metric but 'riemann', measure all channels on one scale, on "
                 "which the small ones are lost.",
             )
-        return scale
+        return kinds
 
-    def _chosen_cell(
-        self,
-        X: Array,
-        trials: LaggedTrials,
-        y: np.ndarray,
-        weight: np.ndarray | None,
-        rule: DecisionRule,
-        splits: Any,
-    ) -> Cell:
-        """Order and lag by the rule of ``selection``; a search leaves its table."""
+    def _chosen(
+        self, X: Array, views: list[View], y: np.ndarray, weight: np.ndarray | None, splits: Any
+    ) -> tuple[View, Cell]:
+        """Bands, order and lag by the rule of ``selection``; a search leaves its table."""
         self.cv_results_ = None
+        cells = self._cells(X)
+        by_score = "auto" in (self.order, self.lag) and self.order != 1 and self.selection == "cv"
+        if len(views) == 1 and not by_score:
+            return views[0], cells[0]
+        report = functools.partial(progress, self) if self.verbose else None
+        view, cell, self.cv_results_ = searched(views, y, weight, cells, splits(), report)
+        return view, cell
+
+    def _cells(self, X: Array) -> list[Cell]:
+        """Orders and lags that the scores of folds choose from; one if they do not."""
         if self.order == 1:
-            return Cell(1, 1)
+            return [Cell(1, 1)]
         orders, lags = checked_candidates(
             self.orders if self.order == "auto" else [self.order],
             self.lags if self.lag == "auto" else [self.lag],
             self.sfreq_,
         )
         if "auto" not in (self.order, self.lag):
-            return Cell(orders[0], lags[0])
+            return [Cell(orders[0], lags[0])]
         if self.selection != "cv":
             select = mdop_order_and_lag if self.selection == "mdop" else afnn_order_and_lag
             found = Cell(*select(to_numpy(X), max_lag=max(lags), max_order=max(orders)))
             order = found.order if self.order == "auto" else orders[0]
             lag = found.lag if self.lag == "auto" else lags[0]
-            return Cell(order, lag if order > 1 else 1)
+            return [Cell(order, lag if order > 1 else 1)]
         cells = candidate_cells(orders, lags, X.shape[1], X.shape[2])
         if self.order != "auto":  # order 1, always a candidate, was not asked for
             cells = [cell for cell in cells if cell.order == self.order]
@@ -488,6 +520,4 @@ class AugmentedCovarianceClassifier(ClassifierMixin, SubspaceEstimator):
                 f"lags {lags}: order * n_channels rows need as many times after the delays. Give "
                 "longer epochs, fewer channels, or smaller orders and lags."
             )
-        report = functools.partial(progress, self) if self.verbose else None
-        cell, self.cv_results_ = searched(trials, y, weight, cells, splits(), rule, report)
-        return cell
+        return cells

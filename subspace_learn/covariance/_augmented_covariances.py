@@ -19,6 +19,8 @@ from ..functional.covariance.augmented_covariance import (
     embedded_length,
     lagged_trials,
 )
+from ..functional.covariance.filter_bank import block_diagonal, check_band
+from ._filter_bank import checked_bands, signals_in
 from ._order_and_lag import Cell, lag_in_samples, warn_if_singular
 
 __all__ = ["AugmentedCovariances"]
@@ -50,8 +52,11 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
         delay, over all T times. Never indefinite, and what ``metric="siegel"`` works on.
     dtype : {"float32", "float64"} or dtype, default=None
         Of the matrices; None keeps that of X. All sums are taken in float64.
+    bands : sequence of (float, float), default=None
+        Frequency bands, pairs of edges in Hz: the matrix is block-diagonal then, with one augmented
+        covariance in each band (see :class:`AugmentedCovarianceClassifier`).
     sfreq : float, default=None
-        Sampling rate in Hz, for a lag in seconds. ``mne.Epochs`` bring their own.
+        Sampling rate in Hz, for ``bands`` and a lag in seconds. ``mne.Epochs`` bring their own.
 
     Attributes
     ----------
@@ -67,7 +72,8 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
     Raises
     ------
     ValueError
-        If ``(order - 1) * lag`` leaves fewer than two times; if X holds NaN (the epochs are named).
+        If ``(order - 1) * lag`` leaves fewer than two times; if X holds NaN (the epochs are named);
+        if a band is not below half the sampling rate, or the epochs do not hold a period of it.
 
     See Also
     --------
@@ -113,17 +119,27 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
         "estimator": [StrOptions({"oas", "lwf", "scm"})],
         "structure": [StrOptions({"full", "toeplitz"})],
         "dtype": [StrOptions({"float32", "float64"}), type, np.dtype, None],
+        "bands": ["array-like", None],
         "sfreq": [Interval(Real, 0, None, closed="neither"), None],
     }
 
     def __init__(
-        self, order=1, lag=1, *, estimator="oas", structure="full", dtype=None, sfreq=None
+        self,
+        order=1,
+        lag=1,
+        *,
+        estimator="oas",
+        structure="full",
+        dtype=None,
+        bands=None,
+        sfreq=None,
     ) -> None:
         self.order = order
         self.lag = lag
         self.estimator = estimator
         self.structure = structure
         self.dtype = dtype
+        self.bands = bands
         self.sfreq = sfreq
 
     @fit_method
@@ -153,6 +169,8 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
                 "the small ones are lost.",
             )
         embedded_length(X.shape[2], self.order, lag_in_samples(self.lag, self.sfreq_))
+        for band in checked_bands(self.bands, self.sfreq_) or ():
+            check_band(band, self.sfreq_ or 0.0, X.shape[2])
         self._library_of_fit = array_namespace(X).empty((0,), dtype=X.dtype, device=device_of(X))
         return self
 
@@ -167,7 +185,8 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
         Returns
         -------
         covariances : array of shape (n_epochs, order * n_channels, order * n_channels)
-            Exactly symmetric, in the library and on the device of X.
+            Exactly symmetric, in the library and on the device of X; of n_bands times that size
+            with ``bands``.
         """
         self._validate_params()
         if hasattr(self, "_library_of_fit"):
@@ -179,9 +198,9 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
         # sums are in float64, but their squares must be there in the result
         check_magnitude(X, name=type(self).__name__, like=width)
         dtype = np.dtype(width) if is_numpy(X) else getattr(array_namespace(X), width)
-        return augmented_covariances(
-            X, *cell, estimator=self.estimator, structure=self.structure, dtype=dtype
-        )
+        options = {"estimator": self.estimator, "structure": self.structure, "dtype": dtype}
+        parts = signals_in(self.bands, X, recording.sfreq)
+        return block_diagonal([augmented_covariances(part, *cell, **options) for _, part in parts])
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -22,7 +22,8 @@ class OrderLagDisplay(Display):
 
     Make it with `from_estimator`. A solid frame is the choice, a dashed one the best mean if that
     is another cell: the search prefers a low order within one standard error of the best. Order 1
-    has no lag and is one wide cell. Cells that were not tried are blank.
+    has no lag and is one wide cell. Cells that were not tried are blank. Of ``bands="auto"`` the
+    cells in the bands in use are drawn.
 
     Parameters
     ----------
@@ -111,12 +112,15 @@ class OrderLagDisplay(Display):
                 f"selection={estimator.selection!r}. Fit with order='auto' or lag='auto' (or both) "
                 "and selection='cv'."
             )
-        order, lag = table["param_order"], table["param_lag"]
+        asked = [cell.get("bands") for cell in table["params"]]
+        used = None if estimator.bands_ is None else tuple(map(tuple, estimator.bands_.tolist()))
+        shown = np.array([len(set(asked)) == 1 or bands == used for bands in asked])
+        order, lag = table["param_order"][shown], table["param_lag"][shown]
         orders = np.unique(order).tolist()
         # order 1 carries a lag that means nothing; a search of order 1 alone has no other
         lags = np.unique(lag[order > 1] if (order > 1).any() else lag).tolist()
         scores = np.full((len(orders), len(lags)), np.nan)
-        for p, tau, score in zip(order, lag, table["mean_test_score"], strict=True):
+        for p, tau, score in zip(order, lag, table["mean_test_score"][shown], strict=True):
             columns = slice(None) if p == 1 else lags.index(tau)
             scores[orders.index(p), columns] = score
         chosen = (estimator.order_, estimator.lag_)

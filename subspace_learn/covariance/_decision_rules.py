@@ -22,7 +22,6 @@ from sklearn.utils.validation import has_fit_parameter
 from .._array import Array, array_namespace, move_like, to_numpy
 from .._base import random_seed
 from .._checks.magnitude import check_magnitude
-from ..functional.covariance.augmented_covariance import LaggedTrials
 from ..functional.covariance.spd import ONE_BLAS_THREAD
 from ._geometry import CovarianceGeometry, average
 
@@ -93,7 +92,7 @@ class TangentSpaceRule:
 
     def cross_scores(
         self,
-        trials: LaggedTrials,
+        trials: Any,
         cell: tuple[int, int],
         y: np.ndarray,
         weight: np.ndarray | None,
@@ -202,7 +201,7 @@ class NearestMeanRule:
 
     def cross_scores(
         self,
-        trials: LaggedTrials,
+        trials: Any,
         cell: tuple[int, int],
         y: np.ndarray,
         weight: np.ndarray | None,

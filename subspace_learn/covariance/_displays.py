@@ -12,6 +12,7 @@ from .._array import is_array, to_numpy
 from .._checks.epochs import check_epochs
 from .._checks.table import check_labels
 from ..functional.covariance.augmented_covariance import augmented_covariances
+from ._filter_bank import signals_in
 from ._order_and_lag import lag_in_samples
 
 __all__ = ["CovarianceDisplay"]
@@ -179,7 +180,7 @@ class CovarianceDisplay:
         axes: Any = None,
         cmap: str = "RdBu_r",
     ) -> CovarianceDisplay:
-        """Draw the arithmetic mean matrix of each class.
+        """Draw the arithmetic mean matrix of each class, in each band.
 
         Parameters
         ----------
@@ -194,7 +195,7 @@ class CovarianceDisplay:
         unit : str, default=None
             Unit of the covariances; None is "V²" for ``mne.Epochs``.
         axes : sequence of matplotlib Axes, default=None
-            Where to draw, one for each class; None makes a new figure.
+            Where to draw, one for each class (and band); None makes a new figure.
         cmap : str, default="RdBu_r"
             A diverging colour map.
 
@@ -218,15 +219,18 @@ class CovarianceDisplay:
         y = check_labels(estimator, y, X.shape[0])
         order = getattr(estimator, "order_", estimator.order)
         lag = lag_in_samples(getattr(estimator, "lag_", estimator.lag), sfreq)
-        matrices = to_numpy(
-            augmented_covariances(
-                X, order, lag, estimator=estimator.estimator, structure=estimator.structure
-            )
-        )
+        options = {"estimator": estimator.estimator, "structure": estimator.structure}
         labels, counts = np.unique(y, return_counts=True)
+        means, titles = [], []
+        for band, part in signals_in(getattr(estimator, "bands_", estimator.bands), X, sfreq):
+            matrices = to_numpy(augmented_covariances(part, order, lag, **options))
+            where = "" if band is None else f", {band[0]:g}-{band[1]:g} Hz"
+            for label, n in zip(labels, counts, strict=True):
+                means.append(matrices[y == label].mean(axis=0))
+                titles.append(f"{label}{where} ({n} epochs)")
         return cls.from_matrices(
-            np.stack([matrices[y == label].mean(axis=0) for label in labels]),
-            titles=[f"{label} ({n} epochs)" for label, n in zip(labels, counts, strict=True)],
+            np.stack(means),
+            titles=titles,
             ch_names=ch_names,
             order=order,
             lag=lag,

@@ -2,16 +2,20 @@
 
 `geometry_of` picks one by the name of its metric. A point is a matrix (d, d), or for "siegel" an
 array (p, C, C) (see `functional.covariance.siegel`); stacks come first: ``points[rows]`` selects
-trials. ``relative`` says that lengths are pure numbers: other metrics measure in the units of the
-signals (or their squares), which no classifier with a constant of its own may see.
+trials. A filter bank has one such point for each band. ``relative`` says that lengths are pure
+numbers: other metrics measure in the units of the signals (or their squares), which no classifier
+with a constant of its own may see.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from .._array import Array, array_namespace
-from ..functional.covariance.augmented_covariance import LaggedTrials, block_toeplitz
+from .._array import Array, array_namespace, to_numpy
+from ..functional.covariance.augmented_covariance import LaggedTrials, block_toeplitz, lagged_trials
+from ..functional.covariance.filter_bank import band_trials
 from ..functional.covariance.siegel import (
     autocovariances,
     siegel_distances,
@@ -24,7 +28,16 @@ from ..functional.covariance.spd_distance import pairwise_distance
 from ..functional.covariance.spd_mean import SPDMean, mean_spd
 from ..functional.covariance.spd_tangent import tangent_vectors
 
-__all__ = ["CovarianceGeometry", "SPDGeometry", "SiegelGeometry", "average", "geometry_of"]
+__all__ = [
+    "CovarianceGeometry",
+    "FilterBankGeometry",
+    "SPDGeometry",
+    "SiegelGeometry",
+    "average",
+    "geometry_of",
+    "trials_in",
+    "unit_scale",
+]
 
 OWN_METRICS = ("riemann", "logeuclid", "wasserstein")
 # Those of ours with logarithms. A matrix in them must be positive definite by more than rounding.
@@ -50,6 +63,8 @@ class SPDGeometry:
         Threads.
     """
 
+    point_ndim = 2
+
     def __init__(
         self,
         metric: str,
@@ -63,8 +78,8 @@ class SPDGeometry:
         self.tol, self.max_iter, self.n_jobs = tol, max_iter, n_jobs
         self.is_ours, self.relative = metric in OWN_METRICS, metric in _RELATIVE
 
-    def points(self, trials: LaggedTrials, order: int, lag: int) -> Array:
-        """Augmented covariances, (n, d, d)."""
+    def points(self, trials: Any, order: int, lag: int) -> Array:
+        """Augmented covariances of `LaggedTrials`, (n, d, d)."""
         if self.structure == "toeplitz":
             points = block_toeplitz(trials.toeplitz(order, lag, self.estimator))
         else:
@@ -135,12 +150,13 @@ class SiegelGeometry:
     """
 
     relative = True
+    point_ndim = 3
 
     def __init__(self, estimator: str, tol: float, max_iter: int) -> None:
         self.estimator, self.tol, self.max_iter = estimator, tol, max_iter
 
-    def points(self, trials: LaggedTrials, order: int, lag: int) -> Array:
-        """SPD matrix and contractions of each trial, (n, p, C, C)."""
+    def points(self, trials: Any, order: int, lag: int) -> Array:
+        """SPD matrix and contractions of `LaggedTrials`, (n, p, C, C)."""
         blocks = trials.toeplitz(order, lag, self.estimator)
         _refuse_rounding(blocks[:, 0, :, :], trials, self.estimator)
         return verblunsky_coefficients(blocks)
@@ -169,7 +185,74 @@ class SiegelGeometry:
         return xp.reshape(moved, points.shape)
 
 
-CovarianceGeometry = SPDGeometry | SiegelGeometry
+class FilterBankGeometry:
+    """The product of one manifold for each band, with the vocabulary of a geometry.
+
+    A point is a stack of points, one for each band. Tangent vectors stand side by side and squared
+    distances add up: the affine-invariant, log-Euclidean or Bures-Wasserstein geometry of the
+    block-diagonal matrix of the bands, at the cost of its blocks.
+
+    Parameters
+    ----------
+    geometry : SPDGeometry or SiegelGeometry
+        Of each band.
+    """
+
+    def __init__(self, geometry: SPDGeometry | SiegelGeometry) -> None:
+        self.geometry, self.relative = geometry, geometry.relative
+        self._axis = -1 - geometry.point_ndim
+
+    def points(self, trials: Any, order: int, lag: int) -> Array:
+        """Points of `BandTrials`, (n, n_bands, ...)."""
+        return self._stacked([self.geometry.points(band, order, lag) for band in trials.bands])
+
+    def mean(self, points: Array, weight: Array | None, init: Array | None = None) -> SPDMean:
+        """Weighted Frechet mean in each band."""
+        starts = [None] * points.shape[1] if init is None else self._parts(init)
+        means = [
+            self.geometry.mean(part, weight, start)
+            for part, start in zip(self._parts(points), starts, strict=True)
+        ]
+        return SPDMean(
+            self._stacked([found.mean for found in means]),
+            max(found.n_iter for found in means),
+            all(found.converged for found in means),
+        )
+
+    def tangent_vectors(self, points: Array, reference: Array) -> Array:
+        """Coordinates of all bands side by side."""
+        pairs = zip(self._parts(points), self._parts(reference), strict=True)
+        vectors = [self.geometry.tangent_vectors(*pair) for pair in pairs]
+        return array_namespace(points).concat(vectors, axis=1)
+
+    def squared_distances(self, points: Array, means: Array) -> Array:
+        """Squared distances, summed over the bands."""
+        pairs = zip(self._parts(points), self._parts(means), strict=True)
+        return sum(self.geometry.squared_distances(*pair) for pair in pairs)
+
+    def condition_number(self, points: Array, weight: Array | None) -> float:
+        """Largest condition number of the weighted mean of a band."""
+        return max(self.geometry.condition_number(part, weight) for part in self._parts(points))
+
+    def multiplied(self, points: Array, scale: Array) -> Array:
+        """Points of signals whose channels are multiplied by ``scale``, (n_bands, n_channels)."""
+        return self._stacked(
+            [
+                self.geometry.multiplied(part, scale[b, :])
+                for b, part in enumerate(self._parts(points))
+            ]
+        )
+
+    def _parts(self, points: Array) -> list[Array]:
+        """One stack (or one point) for each band."""
+        first = array_namespace(points).moveaxis(points, self._axis, 0)
+        return [first[b, ...] for b in range(first.shape[0])]
+
+    def _stacked(self, parts: list[Array]) -> Array:
+        return array_namespace(*parts).stack(parts, axis=self._axis)
+
+
+CovarianceGeometry = SPDGeometry | SiegelGeometry | FilterBankGeometry
 
 
 def geometry_of(
@@ -181,7 +264,7 @@ def geometry_of(
     tol: float = 1e-8,
     max_iter: int = 50,
     n_jobs: int | None = None,
-) -> CovarianceGeometry:
+) -> SPDGeometry | SiegelGeometry:
     """Geometry by the name of its metric.
 
     Parameters
@@ -203,7 +286,7 @@ def geometry_of(
 
     Returns
     -------
-    geometry : CovarianceGeometry
+    geometry : SPDGeometry or SiegelGeometry
         The geometry.
 
     Raises
@@ -230,6 +313,24 @@ def geometry_of(
             names = ", ".join(sorted(known | {*OWN_METRICS, "siegel"}))
             raise ValueError(f"metric={metric!r} is not known for {use}. Choose one of: {names}.")
     return SPDGeometry(metric, estimator, structure, tol, max_iter, n_jobs)
+
+
+def trials_in(bands: Any, X: Array, sfreq: float | None, floor: float) -> Any:
+    """`LaggedTrials` of whole epochs, or `BandTrials` in checked bands."""
+    if bands is None or sfreq is None:
+        return lagged_trials(X, floor)
+    return band_trials(X, bands, sfreq, floor)
+
+
+def unit_scale(trials: Any, weight: np.ndarray | None, kinds: np.ndarray) -> np.ndarray:
+    """Root mean square of the channels of each kind, (n_channels,) or (n_bands, n_channels)."""
+    power = np.average(to_numpy(trials.power()), axis=0, weights=weight)
+    scale = np.empty(power.shape)
+    for row, result in zip(np.atleast_2d(power), np.atleast_2d(scale), strict=True):
+        for kind in np.unique(kinds):
+            mean = row[kinds == kind].mean()
+            result[kinds == kind] = mean**0.5 if mean > 0 else 1.0
+    return scale
 
 
 def average(points: Array, weight: Array | None) -> Array:

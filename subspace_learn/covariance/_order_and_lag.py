@@ -10,11 +10,12 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 
 from .._base import warn
-from ..functional.covariance.augmented_covariance import LaggedTrials
+from ..functional.covariance.filter_bank import Band
 from ._decision_rules import DecisionRule, Split
 
 __all__ = [
     "Cell",
+    "View",
     "candidate_cells",
     "checked_candidates",
     "folds",
@@ -30,6 +31,20 @@ class Cell(NamedTuple):
 
     order: int
     lag: int
+
+
+class View(NamedTuple):
+    """Training trials as a whole or in bands, at unit power, and how classes are told apart."""
+
+    bands: tuple[Band, ...] | None
+    trials: Any
+    scale: np.ndarray
+    rule: DecisionRule
+
+    @property
+    def n_parts(self) -> int:
+        """How many matrices an epoch becomes."""
+        return 1 if self.bands is None else len(self.bands)
 
 
 def lag_in_samples(lag: Any, sfreq: float | None) -> int:
@@ -190,49 +205,68 @@ def _stratified(cv: int, y: np.ndarray, groups: np.ndarray | None) -> list[Split
 
 
 def searched(
-    trials: LaggedTrials,
+    views: Sequence[View],
     y: np.ndarray,
     weight: np.ndarray | None,
     cells: Sequence[Cell],
     splits: Sequence[Split],
-    rule: DecisionRule,
     report: Callable[[str], None] | None,
-) -> tuple[Cell, dict[str, Any]]:
-    """Score every cell on every fold; return the choice and a table like GridSearchCV's.
+) -> tuple[View, Cell, dict[str, Any]]:
+    """Score every cell of every view on every fold; return the choice and GridSearchCV's table.
 
     Each lagged product is computed once, and forgotten after the last cell that needs it.
     """
-    scores = np.empty((len(cells), len(splits)))
-    for i, cell in enumerate(cells):
-        scores[i] = rule.cross_scores(trials, cell, y, weight, splits)
-        trials.keep_only(k * later.lag for later in cells[i + 1 :] for k in range(later.order))
+    candidates = [(view, i, cell) for view in views for i, cell in enumerate(cells)]
+    scores = np.empty((len(candidates), len(splits)))
+    for row, (view, i, cell) in enumerate(candidates):
+        scores[row] = view.rule.cross_scores(view.trials, cell, y, weight, splits)
+        view.trials.keep_only(k * later.lag for later in cells[i + 1 :] for k in range(later.order))
         if report is not None:
+            where = "" if len(views) == 1 else f"bands={view.bands}, "
             report(
-                f"cell {i + 1} of {len(cells)}: order={cell.order}, lag={cell.lag}, "
-                f"accuracy {scores[i].mean():.3f}"
+                f"cell {row + 1} of {len(candidates)}: {where}order={cell.order}, lag={cell.lag}, "
+                f"accuracy {scores[row].mean():.3f}"
             )
-    chosen = simplest_of_the_best(scores, [cell.order for cell in cells])
+    # a matrix has order^2 blocks
+    chosen = simplest_of_the_best(
+        scores, [view.n_parts * cell.order**2 for view, _, cell in candidates]
+    )
     means = scores.mean(axis=1)
+    params = [cell._asdict() for _, _, cell in candidates]
+    if len(views) > 1:
+        params = [
+            {"bands": view.bands} | asked
+            for (view, _, _), asked in zip(candidates, params, strict=True)
+        ]
     table = {
-        "params": [cell._asdict() for cell in cells],
-        "param_order": np.array([cell.order for cell in cells]),
-        "param_lag": np.array([cell.lag for cell in cells]),
+        "params": params,
+        **{f"param_{name}": _column([asked[name] for asked in params]) for name in params[0]},
         **{f"split{k}_test_score": scores[:, k] for k in range(len(splits))},
         "mean_test_score": means,
         "std_test_score": scores.std(axis=1),
         "rank_test_score": 1 + np.sum(means[:, None] < means[None, :], axis=1),
     }
-    return cells[chosen], table
+    view, _, cell = candidates[chosen]
+    return view, cell, table
 
 
-def simplest_of_the_best(scores: np.ndarray, orders: Sequence[int]) -> int:
-    """Row within one standard error of the best mean score that has the lowest order.
+def _column(values: list[Any]) -> np.ndarray:
+    """Numbers as they are; None and tuples of bands one in each row."""
+    if all(isinstance(value, int) for value in values):
+        return np.array(values)
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
 
-    Among equal orders the best mean, then the first. Scores have shape (n_cells, n_folds).
+
+def simplest_of_the_best(scores: np.ndarray, sizes: Sequence[int]) -> int:
+    """Row within one standard error of the best mean score that has the smallest size.
+
+    Among equal sizes the best mean, then the first. Scores have shape (n_cells, n_folds).
     """
     means = scores.mean(axis=1)
     best = int(np.argmax(means))
     n_folds = scores.shape[1]
     error = scores[best].std(ddof=1) / np.sqrt(n_folds) if n_folds > 1 else 0.0
     good = np.flatnonzero(means >= means[best] - error).tolist()
-    return min(good, key=lambda row: (orders[row], -means[row], row))
+    return min(good, key=lambda row: (sizes[row], -means[row], row))

@@ -302,12 +302,18 @@ LONGER: dict[str, Callable[[type], list[Any]]] = {
     "AugmentedCovariances": lambda cls: [
         *(cls(3, 2, estimator=estimator) for estimator in ("oas", "scm", "lwf")),
         cls(3, 2, structure="toeplitz", estimator="lwf"),
+        cls(3, 2, bands=((0.03, 0.1), (0.1, 0.2)), sfreq=1.0),
     ],
     "AugmentedCovarianceClassifier": lambda cls: [
         *(cls(3, 2, classifier=name) for name in ("svm", "lr", "mdm")),
         cls(3, 2, metric="siegel", structure="toeplitz", reference="mean"),
         cls(3, 2, metric="siegel", structure="toeplitz", classifier="mdm"),
         cls(selection="afnn", lags=(1, 2), orders=(1, 3)),
+        *(
+            cls(3, 2, classifier=name, bands=((0.03, 0.1), (0.1, 0.2)), sfreq=1.0)
+            for name in ("lr", "mdm")
+        ),
+        cls(2, 2, bands="auto", cv=3, sfreq=60.0),
     ],
 }
 

@@ -18,6 +18,7 @@ def test_defaults_of_the_classifier_are_these():
         "lag": "auto",
         "orders": (1, 2, 3, 4, 6, 8),
         "lags": (1, 2, 3, 4, 6, 8),
+        "bands": None,
         "selection": "cv",
         "estimator": "oas",
         "structure": "full",
@@ -41,6 +42,7 @@ def test_defaults_of_the_matrices_are_these():
         "estimator": "oas",
         "structure": "full",
         "dtype": None,
+        "bands": None,
         "sfreq": None,
     }
 

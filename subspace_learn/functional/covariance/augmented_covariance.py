@@ -248,7 +248,9 @@ def embedded_length(n_times: int, order: int, lag: int) -> int:
     return length
 
 
-def lagged_trials(X: Array, floor: float = 0.0, scale: Array | None = None) -> LaggedTrials:
+def lagged_trials(
+    X: Array, floor: float = 0.0, scale: Array | None = None, eps: float | None = None
+) -> LaggedTrials:
     """Prepare trials: time first, each channel centred, in float64.
 
     Parameters
@@ -259,6 +261,8 @@ def lagged_trials(X: Array, floor: float = 0.0, scale: Array | None = None) -> L
         Added to every variance.
     scale : array of shape (n_channels,), optional
         What the signals of each channel are divided by.
+    eps : float, optional
+        Rounding unit of the signals from which X was made; None is that of X.
 
     Returns
     -------
@@ -266,7 +270,7 @@ def lagged_trials(X: Array, floor: float = 0.0, scale: Array | None = None) -> L
         With one copy of X.
     """
     xp = array_namespace(X)
-    eps = float(xp.finfo(X.dtype).eps)
+    eps = float(xp.finfo(X.dtype).eps) if eps is None else eps
     X = xp.astype(xp.matrix_transpose(X), xp.float64, copy=False)
     means = xp.mean(X, axis=1, keepdims=True)
     trials = LaggedTrials(X - means, means, eps, floor, xp)
