@@ -21,7 +21,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from pyriemann.estimation import Covariances
 from pyriemann.tangentspace import TangentSpace
-from scipy.linalg import dft
+from scipy.linalg import dft, solve_toeplitz
 from scipy.signal import butter, sosfiltfilt
 from scipy.sparse import block_array
 from sklearn.cluster import KMeans, SpectralClustering
