@@ -313,6 +313,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         self.n_components_, self.degree_shift_, trials = found.choice
         self.vector_trials_ = _as_rows(trials)
         self.attribute_weight_: float | None = None
+        self.smoothing_: int | None = None
+        self.smoothing_trials_: list[tuple[int, float]] = []
         self.block_model_ = found.model
         self._graph: AttributedGraph | None = None
         self._columns: AttributeColumns | None = None
@@ -358,6 +360,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         self.n_components_, self.vector_trials_ = found.vectors.shape[1], _as_rows(found.bounds)
         self.degree_shift_ = 0.0
         self.attribute_weight_, self.block_model_ = found.weight, found.model
+        self.smoothing_ = found.smoothing
+        self.smoothing_trials_ = [(t, float(b)) for t, b in found.smoothing_bounds.items()]
         self._graph, self._columns, self._fit_X = found.graph, columns, None
         self._values = None
         if self.attribute_block == "all":
