@@ -34,9 +34,9 @@ from .vector_selection import EigengapProposal, eigengap_clusters, random_graph_
 
 __all__ = ["AttributedPartition", "attributed_rows", "partition_attributed"]
 
-WEIGHTS = (0.1, 0.3, 0.5, 0.7, 1.0)
-"""Shares of attribute steps from which the model is started: near the graph to attributes alone."""
-SMOOTHING = (0, 1, 2, 4, 8)
+WEIGHTS = (0.1, 0.3, 0.5, 0.7)
+"""Shares of attribute steps from which the model is started."""
+SMOOTHING = (0, 2, 3, 4, 6, 8)
 """Steps by which attributes are smoothed before they start the model: alone, to far over edges."""
 
 

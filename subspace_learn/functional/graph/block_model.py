@@ -216,11 +216,12 @@ def value_design_effect(attributes: sp.csr_array, labels: np.ndarray, n_clusters
     .. math::
 
        \phi = \frac{\sum_i \sum_s \left(\sum_v x_{iv} g_{vs}\right)^2}
-                   {\sum_i \sum_s \sum_v x_{iv}^2 g_{vs}^2}, \qquad
+                   {\sum_i \sum_s \sum_v x_{iv} g_{vs}^2}, \qquad
        g_{vs} = \log \frac{P_{z_i v}}{P_{sv}} - \text{its mean in } z_i
 
     is the variance, inside clusters, of the evidence for one cluster against another, over what it
-    would be if the values of a node were drawn one by one.
+    would be if the values of a node were drawn one by one. Clusters of n_c nodes weigh
+    n_c / (n_c - 1) times as much in the numerator.
 
     Parameters
     ----------
@@ -239,8 +240,7 @@ def value_design_effect(attributes: sp.csr_array, labels: np.ndarray, n_clusters
 
     Notes
     -----
-    The variance is that of the mean and the sum, so rows of any length may be compared. Costs
-    O((nnz + K m) K).
+    Costs O((nnz + K m) K).
 
     References
     ----------
@@ -252,9 +252,12 @@ def value_design_effect(attributes: sp.csr_array, labels: np.ndarray, n_clusters
     --------
     >>> import numpy as np
     >>> import scipy.sparse as sp
-    >>> twice = sp.csr_array([[2.0, 0, 1], [2, 0, 1], [0, 2, 1], [0, 2, 1], [2, 0, 0], [0, 2, 0]])
-    >>> value_design_effect(twice, np.array([0, 0, 0, 1, 1, 1]), 2)
+    >>> texts = np.array([[1.0, 1, 0, 0], [2, 0, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]])
+    >>> labels = np.array([0, 0, 1, 1])
+    >>> value_design_effect(sp.csr_array(texts), labels, 2)
     1.0
+    >>> value_design_effect(sp.csr_array(7 * texts), labels, 2) > 2  # each word seven times
+    True
     """
     counts = np.bincount(labels, minlength=n_clusters)
     member = sp.csr_array(
@@ -262,7 +265,7 @@ def value_design_effect(attributes: sp.csr_array, labels: np.ndarray, n_clusters
     )
     log_values = log_value_rates(attributes, member.T.toarray())
     scores, lengths = attributes @ log_values.T, np.asarray(attributes.sum(axis=1)).ravel()
-    totals, squares = (member @ attributes).toarray(), (member @ attributes.power(2)).toarray()
+    totals = (member @ attributes).toarray()
     found = expected = 0.0
     for c in np.flatnonzero(counts > 1):
         odds = log_values[c] - log_values
@@ -270,7 +273,7 @@ def value_design_effect(attributes: sp.csr_array, labels: np.ndarray, n_clusters
         own = labels == c
         evidence = scores[own, c, None] - scores[own] - np.outer(lengths[own], mean)
         found += float(np.sum(evidence**2)) * counts[c] / (counts[c] - 1)
-        expected += float(np.sum((odds - mean[:, None]) ** 2 @ squares[c]))
+        expected += float(np.sum((odds - mean[:, None]) ** 2 @ totals[c]))
     return max(found / expected, 1.0) if expected > _TINY else 1.0
 
 
