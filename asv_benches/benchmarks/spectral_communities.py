@@ -360,6 +360,7 @@ class ExpertsListing(Listing):
     needs = ("data",)
     graphs: tuple = ()
     n_seeds = 5
+    n_threads = 1
 
     def rows(self):
         yield ["graph", "method", "clusters", "NMI", "ARI", "modularity", "seconds"]

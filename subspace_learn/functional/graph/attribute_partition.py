@@ -206,9 +206,7 @@ def _best_start(
     smoothed = _smoothed_labels(adjacency, attributes, options, int(rng.integers(2**31)))
     effect = value_design_effect(attributes, smoothed[0], K)
     say(f"values of a node repeat each other {effect:.3g} times")
-    fit = partial(
-        fit_block_model, adjacency, attributes, n_clusters=K, value_weight=1 / effect
-    )
+    fit = partial(fit_block_model, adjacency, attributes, n_clusters=K, value_weight=1 / effect)
     best: tuple[AttributedPartition, BlockModel] | None = None
     bounds: dict[tuple[float, int], float] = {}
     for share in WEIGHTS:

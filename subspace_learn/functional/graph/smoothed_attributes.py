@@ -26,6 +26,7 @@ __all__ = ["attribute_directions", "smoothed_rows"]
 
 _DIRECTIONS = 100  # what is usual for bags of words
 _DENSE_SIDE = 500  # LAPACK takes tables with a side so short, or with few directions to spare
+_RTOL = 1e-6  # of the singular values
 
 
 def attribute_directions(attributes: sp.csr_array, n_directions: int = _DIRECTIONS) -> np.ndarray:
@@ -60,18 +61,16 @@ def attribute_directions(attributes: sp.csr_array, n_directions: int = _DIRECTIO
     table = sp.csr_array(TfidfTransformer().fit_transform(sp.csr_matrix(attributes)))
     side = min(table.shape)
     d = min(n_directions, side)
+    wide = table.shape[0] < table.shape[1]
     if side <= _DENSE_SIDE or 3 * d > side:
-        wide = table.shape[0] < table.shape[1]
         gram = (table @ table.T if wide else table.T @ table).toarray()
         values, vectors = scipy.linalg.eigh(gram, check_finite=False)
-        values, vectors = np.sqrt(np.clip(values[: -1 - d : -1], 0, None)), vectors[:, : -1 - d : -1]
-        rows = vectors * values if wide else table @ vectors
+        values, vectors = values[: -1 - d : -1], vectors[:, : -1 - d : -1]
+        rows = vectors * np.sqrt(np.clip(values, 0, None)) if wide else table @ vectors
     else:
         # a start that depends on no numbering of nodes or values
-        first = table @ np.ones(table.shape[1]) if table.shape[0] < table.shape[1] else None
-        if first is None:
-            first = table.T @ np.ones(table.shape[0])
-        U, values, _ = svds(table, d, v0=first, tol=1e-6)
+        start = table @ np.ones(table.shape[1]) if wide else table.T @ np.ones(table.shape[0])
+        U, values, _ = svds(table, d, v0=start, tol=_RTOL)
         rows = (U * values)[:, ::-1]
     return diffusion_rows(oriented(rows))
 
@@ -112,4 +111,3 @@ def smoothed_rows(adjacency: sp.csr_array, rows: np.ndarray, n_steps: int) -> np
     for _ in range(n_steps):
         rows = walk @ rows
     return rows
-

@@ -191,9 +191,7 @@ def test_values_drawn_one_by_one_have_no_design_effect():
 
 def test_design_effect_grows_with_the_times_that_each_word_is_written():
     X, truth = drawn_words(1)
-    twice, thrice, six = (
-        value_design_effect(sp.csr_array(k * X), truth, 2) for k in (2, 3, 6)
-    )
+    twice, thrice, six = (value_design_effect(sp.csr_array(k * X), truth, 2) for k in (2, 3, 6))
     # the pseudo-count of 1 weighs less in more words: not exactly 3 / 2 and 2
     assert thrice / twice == pytest.approx(1.5, rel=0.02)
     assert six / thrice == pytest.approx(2, rel=0.02)
