@@ -313,9 +313,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
             dtype = self._fit_X.dtype
             self._enough(graph, edges=False)
         rng, say = random_generator(self.random_state), partial(progress, self)
-        options, solver = self._options(), None
-        if options.strategy == "bootstrap":
-            solver = self._bootstrap_solver(rng)
+        options = self._options()
+        solver = self._bootstrap_solver(rng) if options.strategy == "bootstrap" else None
         found = partition_graph(graph.adjacency, options, rng=rng, solver=solver, progress=say)
         self._store(found, graph, dtype)
         self.n_connected_components_ = found.pieces.n_components
@@ -324,8 +323,7 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         self.vector_trials_ = _as_rows(trials)
         self.attribute_weight_: float | None = None
         self.smoothing_: int | None = None
-        self.smoothing_trials_: list[tuple[int, float]] = []
-        self.block_model_ = found.model
+        self.block_model_, self.smoothing_trials_ = found.model, list[tuple[int, float]]()
         self._graph: AttributedGraph | None = None
         self._columns: AttributeColumns | None = None
         self._values: np.ndarray | None = None
@@ -344,14 +342,14 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
                 "strategy='bootstrap' takes a graph without attributes. Use 'auto', or give the "
                 "augmented graph with affinity='precomputed'."
             )
-        cure = "Its rows should be attributes of the nodes of adjacency."
-        refuse_graph(X, where=where, cure=cure)
+        refuse_graph(
+            X, where=where, cure="Its rows should be attributes of the nodes of adjacency."
+        )
         attributes, columns = check_attributes(self, X)
         for line in columns.said():
             progress(self, line)
         graph = self._enough(check_graph(adjacency, where=where, name="the adjacency"))
-        rows = X if hasattr(X, "iloc") else attributes
-        graph = graph_in_order_of(rows, graph, where=where)
+        graph = graph_in_order_of(X if hasattr(X, "iloc") else attributes, graph, where=where)
         dtype = graph.adjacency.dtype
         graph = graph._replace(adjacency=graph.adjacency.astype(np.float64))
         found = partition_attributed(
@@ -365,13 +363,12 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         )
         self._store(found, graph, dtype)
         self.n_connected_components_ = found.n_components
-        alone = np.diff(graph.adjacency.indptr) + np.diff(attributes.indptr) == 0
-        self.n_left_out_ = int(alone.sum())
-        self.n_components_, self.vector_trials_ = found.vectors.shape[1], _as_rows(found.bounds)
-        self.degree_shift_ = 0.0
+        known = np.diff(graph.adjacency.indptr) + np.diff(attributes.indptr)
+        self.n_left_out_ = int(np.sum(known == 0))
+        self.n_components_, self.degree_shift_ = found.vectors.shape[1], 0.0
+        self.vector_trials_ = _as_rows(found.bounds)
+        self.smoothing_, self.smoothing_trials_ = found.smoothing, found.smoothing_trials
         self.attribute_weight_, self.block_model_ = found.weight, found.model
-        self.smoothing_ = found.smoothing
-        self.smoothing_trials_ = [(t, float(b)) for t, b in found.smoothing_bounds.items()]
         self._graph, self._columns, self._fit_X = found.graph, columns, None
         self._values = None
         if self.attribute_block == "all":

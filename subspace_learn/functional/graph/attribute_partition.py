@@ -57,8 +57,8 @@ class AttributedPartition(NamedTuple):
     """Share of attribute steps."""
     bounds: dict[tuple[float, int], float]
     """Bound of the model by weight and number of vectors; empty if the weight was given."""
-    smoothing_bounds: dict[int, float]
-    """Bound of the model by steps that the attributes of its start were smoothed by."""
+    smoothing_trials: list[tuple[int, float]]
+    """Steps by which attributes were smoothed before they started the model, and its bound."""
     smoothing: int | None
     """Steps of the start that was kept; None if it was one of the walks."""
     model: BlockModel | None
@@ -184,7 +184,7 @@ def _candidates(
             graph=graph,
             weight=weight,
             bounds={},
-            smoothing_bounds={},
+            smoothing_trials=[],
             smoothing=None,
             model=None,
             n_components=n_components,
@@ -207,24 +207,28 @@ def _best_start(
     effect = value_design_effect(attributes, smoothed[0], K)
     say(f"values of a node repeat each other {effect:.3g} times")
     fit = partial(fit_block_model, adjacency, attributes, n_clusters=K, value_weight=1 / effect)
-    best: tuple[AttributedPartition, BlockModel] | None = None
     bounds: dict[tuple[float, int], float] = {}
-    for share in WEIGHTS:
-        for walk in _candidates(adjacency, attributes, options, share, block, rng, progress):
-            model, d = fit(walk.labels), walk.vectors.shape[1]
-            bounds[share, d] = model.bound
-            say(f"attribute share {share}, {d} vectors: bound {model.bound:.6g}")
-            if best is None or model.bound > best[1].bound:
-                best = walk, model
-    start, best_fit = best
-    smoothing_bounds: dict[int, float] = {}
+
+    def fitted(walk: AttributedPartition) -> tuple[AttributedPartition, BlockModel]:
+        model, d = fit(walk.labels), walk.vectors.shape[1]
+        bounds[walk.weight, d] = model.bound
+        say(f"attribute share {walk.weight}, {d} vectors: bound {model.bound:.6g}")
+        return walk, model
+
+    walks = (
+        walk
+        for share in WEIGHTS
+        for walk in _candidates(adjacency, attributes, options, share, block, rng, progress)
+    )
+    start, best_fit = max(map(fitted, walks), key=lambda found: found[1].bound)
+    smoothing_trials = []
     for n_steps, labels in smoothed.items():
         model = fit(labels)
-        smoothing_bounds[n_steps] = model.bound
+        smoothing_trials.append((n_steps, model.bound))
         say(f"attributes smoothed by {n_steps} steps: bound {model.bound:.6g}")
         if model.bound > best_fit.bound:
             start, best_fit = start._replace(labels=labels, smoothing=n_steps), model
-    return start._replace(bounds=bounds, smoothing_bounds=smoothing_bounds), best_fit
+    return start._replace(bounds=bounds, smoothing_trials=smoothing_trials), best_fit
 
 
 def _smoothed_labels(
