@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from abc import abstractmethod
 from importlib.util import find_spec
 
 import networkx as nx
@@ -361,6 +362,10 @@ class ExpertsListing(Listing):
     graphs: tuple = ()
     n_seeds = 5
     n_threads = 1
+
+    @abstractmethod
+    def methods(self, A, K, X):
+        """Return ``{name: labels by seed}``."""
 
     def rows(self):
         yield ["graph", "method", "clusters", "NMI", "ARI", "modularity", "seconds"]
