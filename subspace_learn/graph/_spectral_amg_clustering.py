@@ -52,7 +52,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
     n_clusters : int or "eigengap", default=8
         "eigengap" finds the number: separate pieces of the graph, or where the Laplacian
         eigenvalues rise most relative to themselves; 1 if no gap is larger than chance has.
-        ``eigengap_.reason`` says so in words.
+        ``eigengap_.reason`` says so in words. It finds few and clear clusters; for communities of
+        a network whose number nobody knows, the Leiden algorithm is the better tool.
     affinity : {"nearest_neighbors", "rbf", "precomputed"}, default="nearest_neighbors"
         Not used if ``adjacency`` is given to `fit`.
     n_neighbors : int, default=10
@@ -77,8 +78,9 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         Whether rows are scaled to length 1; False is the papers' form.
     attribute_weight : float in (0, 1] or "auto", default="auto"
         Share of steps of a random walk that go through attributes. "auto" fits a degree-corrected
-        block model with attributes from five shares, and from the start of the largest bound
-        propagates beliefs: it learns from the data what an edge, and what an attribute, says.
+        block model with attributes from four shares, and from attributes smoothed over the graph by
+        0 to 8 steps; from the start of the largest bound it propagates beliefs: it learns from the
+        data what an edge, and what an attribute, says.
     attribute_block : {"self", "all"}, default="self"
         "all" appends to each row the mean coordinates of the values that the node has.
     assign_labels : {"kmeans", "cluster_qr"}, default="kmeans"
@@ -132,12 +134,19 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
     vector_trials_ : list of (shift, n_components, information)
         What the cluster of one end of an edge says of the other end, in nats. With attributes:
         (share, n_components, bound). Empty if no trials were needed.
+    smoothing_ : int or None
+        With attributes: steps by which they were smoothed over the graph before they started the
+        model, 0 where edges say little of them or the opposite. None if a walk was the better
+        start, or ``attribute_weight`` is a number.
+    smoothing_trials_ : list of (n_steps, bound)
+        Bounds of the model from smoothed attributes.
     degree_shift_ : float
         What was added to the degrees: 0, or their mean.
     eigengap_ : EigengapProposal or None
         With ``n_clusters="eigengap"``: number, gap, eigenvalues and reason.
     attribute_weight_ : float or None
-        Share kept, with attributes.
+        Share kept, with attributes: that of ``embedding_``, even where smoothed attributes started
+        the model that gave the labels.
     attribute_kinds_ : dict or None
         With attributes in a DataFrame: what each column was read as, "category", "measurement",
         "weight" or "constant" (and left out). None for arrays and sparse matrices, whose numbers
@@ -188,7 +197,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
     whatever their codes. A numeric column is a measurement: it becomes a mixture of the two
     quantiles around it, among at most 10, so that its unit does not matter. Numbers of an array, of
     a sparse matrix or of a sparse column are weights of values, as counts of words; a weight of
-    mean size counts as one.
+    mean size counts as one. Values of a node that repeat each other, as words of one topic do,
+    count less in the model: ``block_model_.value_weight`` is 1 over their design effect.
 
     `transform` gives a new vertex the row that its edges to the fitted ones imply (Nystroem), so on
     the fitted graph itself it returns ``embedding_``; for a table, the edges go to the
@@ -303,9 +313,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
             dtype = self._fit_X.dtype
             self._enough(graph, edges=False)
         rng, say = random_generator(self.random_state), partial(progress, self)
-        options, solver = self._options(), None
-        if options.strategy == "bootstrap":
-            solver = self._bootstrap_solver(rng)
+        options = self._options()
+        solver = self._bootstrap_solver(rng) if options.strategy == "bootstrap" else None
         found = partition_graph(graph.adjacency, options, rng=rng, solver=solver, progress=say)
         self._store(found, graph, dtype)
         self.n_connected_components_ = found.pieces.n_components
@@ -313,7 +322,8 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         self.n_components_, self.degree_shift_, trials = found.choice
         self.vector_trials_ = _as_rows(trials)
         self.attribute_weight_: float | None = None
-        self.block_model_ = found.model
+        self.smoothing_: int | None = None
+        self.block_model_, self.smoothing_trials_ = found.model, list[tuple[int, float]]()
         self._graph: AttributedGraph | None = None
         self._columns: AttributeColumns | None = None
         self._values: np.ndarray | None = None
@@ -332,14 +342,14 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
                 "strategy='bootstrap' takes a graph without attributes. Use 'auto', or give the "
                 "augmented graph with affinity='precomputed'."
             )
-        cure = "Its rows should be attributes of the nodes of adjacency."
-        refuse_graph(X, where=where, cure=cure)
+        refuse_graph(
+            X, where=where, cure="Its rows should be attributes of the nodes of adjacency."
+        )
         attributes, columns = check_attributes(self, X)
         for line in columns.said():
             progress(self, line)
         graph = self._enough(check_graph(adjacency, where=where, name="the adjacency"))
-        rows = X if hasattr(X, "iloc") else attributes
-        graph = graph_in_order_of(rows, graph, where=where)
+        graph = graph_in_order_of(X if hasattr(X, "iloc") else attributes, graph, where=where)
         dtype = graph.adjacency.dtype
         graph = graph._replace(adjacency=graph.adjacency.astype(np.float64))
         found = partition_attributed(
@@ -353,10 +363,11 @@ class SpectralAMGClustering(NewVerticesMixin, ClusterMixin, SubspaceEstimator):
         )
         self._store(found, graph, dtype)
         self.n_connected_components_ = found.n_components
-        alone = np.diff(graph.adjacency.indptr) + np.diff(attributes.indptr) == 0
-        self.n_left_out_ = int(alone.sum())
-        self.n_components_, self.vector_trials_ = found.vectors.shape[1], _as_rows(found.bounds)
-        self.degree_shift_ = 0.0
+        known = np.diff(graph.adjacency.indptr) + np.diff(attributes.indptr)
+        self.n_left_out_ = int(np.sum(known == 0))
+        self.n_components_, self.degree_shift_ = found.vectors.shape[1], 0.0
+        self.vector_trials_ = _as_rows(found.bounds)
+        self.smoothing_, self.smoothing_trials_ = found.smoothing, found.smoothing_trials
         self.attribute_weight_, self.block_model_ = found.weight, found.model
         self._graph, self._columns, self._fit_X = found.graph, columns, None
         self._values = None

@@ -6,11 +6,14 @@ import pytest
 import scipy.sparse as sp
 import sklearn
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from subspace_learn import SpectralAMGClustering
 from subspace_learn.datasets import DatasetUnavailableError, fetch_attributed_graph
 from subspace_learn.functional.graph.attribute_graph import attribute_entropy
+from subspace_learn.functional.graph.smoothed_attributes import attribute_directions, smoothed_rows
+from subspace_learn.functional.graph.spectral_clustering import diffusion_rows
 
 
 def planted(n=300, K=3, inner=0.15, outer=0.01, seed=0):
@@ -34,11 +37,66 @@ def test_edges_and_attributes_together_beat_either():
         both = SpectralAMGClustering(3, random_state=0).fit(X, adjacency=A)
         edges = SpectralAMGClustering(3, affinity="precomputed", random_state=0).fit(A)
         assert both.block_model_ is not None
-        assert len(both.vector_trials_) == 10
+        assert [d for _, d, _ in both.vector_trials_] == 4 * [6, 3]
+        assert [steps for steps, _ in both.smoothing_trials_] == [0, 2, 3, 4, 6, 8]
         found = (both.labels_, edges.labels_, X.argmax(axis=1))
         scores.append([adjusted_rand_score(truth, labels) for labels in found])
     fused, alone, shown = np.median(scores, axis=0)
     assert fused > max(alone, shown) + 0.05
+
+
+def pages(meaning, seed=0, n=240, K=3):
+    """Texts of three topics, 30 words of 300 each, and edges that follow them, or not."""
+    rng = np.random.default_rng(seed)
+    truth = np.arange(n) % K
+    topics = 0.25 * rng.dirichlet(np.full(300, 0.2), K) + 0.75 * rng.dirichlet(np.ones(300))
+    X = sp.csr_array(np.array([rng.multinomial(30, topics[k]) for k in truth], dtype=float))
+    group = {"topics": truth, "others": rng.permutation(truth)}[meaning]
+    inside = 0.06 if meaning == "topics" else 0.015
+    chance = np.where(group[:, None] == group, inside, 0.005)
+    upper = np.triu(rng.random((n, n)) < chance, 1).astype(float)
+    return sp.csr_array(upper + upper.T), X, truth
+
+
+@pytest.mark.parametrize("meaning", ["topics", "others"])
+def test_strength_of_smoothing_comes_from_the_data(meaning):
+    """Where edges follow the topics words are smoothed; where they follow others, words alone."""
+    gains = []
+    for seed in range(3):
+        A, X, truth = pages(meaning, seed)
+        both = SpectralAMGClustering(3, random_state=0).fit(X, adjacency=A)
+        rows = attribute_directions(X)
+        alone, smoothed = (
+            adjusted_rand_score(
+                truth,
+                KMeans(3, n_init=10, random_state=0)
+                .fit(diffusion_rows(smoothed_rows(A, rows, steps)))
+                .labels_,
+            )
+            for steps in (0, 4)
+        )
+        found = adjusted_rand_score(truth, both.labels_)
+        gains.append([found - alone, found - smoothed])
+        assert both.smoothing_ in {None, *dict(both.smoothing_trials_)}
+    over_words, over_smoothed = np.median(gains, axis=0)
+    assert min(over_words, over_smoothed) > -0.03
+    assert (over_words if meaning == "topics" else over_smoothed) > 0.2
+
+
+def test_smoothing_that_was_kept_has_the_largest_bound():
+    A, X, _ = pages("others")
+    model = SpectralAMGClustering(3, random_state=0).fit(X, adjacency=A)
+    best = max(bound for *_, bound in [*model.vector_trials_, *model.smoothing_trials_])
+    kept = dict(model.smoothing_trials_).get(model.smoothing_)
+    walks = max(bound for *_, bound in model.vector_trials_)
+    assert best == (walks if model.smoothing_ is None else kept)
+
+
+def test_without_attributes_nothing_is_smoothed():
+    A, _ = planted()
+    model = SpectralAMGClustering(3, affinity="precomputed", random_state=0).fit(A)
+    assert model.smoothing_ is None
+    assert model.smoothing_trials_ == []
 
 
 def test_attribute_equal_to_the_truth_comes_back():

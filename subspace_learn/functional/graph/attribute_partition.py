@@ -1,19 +1,28 @@
-"""Clusters of an attributed graph: spectral starts at several weights, one model that judges."""
+"""Clusters of an attributed graph: starts by walks and by smoothed attributes, one judge."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
 
 from .attribute_graph import AttributedGraph, attributed_graph, value_block
 from .belief_propagation import propagate_beliefs
-from .block_model import BlockModel, fit_block_model, renumbered_clusters
+from .block_model import (
+    BlockModel,
+    fit_block_model,
+    renumbered_clusters,
+    value_design_effect,
+)
 from .graph_components import component_labels, substantial_components
 from .graph_laplacian import WalkOperator, walk_operator
 from .graph_partition import PartitionOptions, n_looked_at
+from .smoothed_attributes import attribute_directions, smoothed_rows
 from .spectral_clustering import (
     LowVectors,
     canonical_labels,
@@ -25,8 +34,10 @@ from .vector_selection import EigengapProposal, eigengap_clusters, random_graph_
 
 __all__ = ["AttributedPartition", "attributed_rows", "partition_attributed"]
 
-WEIGHTS = (0.1, 0.3, 0.5, 0.7, 1.0)
-"""Shares of attribute steps from which the model is started: near the graph to attributes alone."""
+WEIGHTS = (0.1, 0.3, 0.5, 0.7)
+"""Shares of attribute steps from which the model is started."""
+SMOOTHING = (0, 2, 3, 4, 6, 8)
+"""Steps by which attributes are smoothed before they start the model: alone, to far over edges."""
 
 
 class AttributedPartition(NamedTuple):
@@ -46,6 +57,10 @@ class AttributedPartition(NamedTuple):
     """Share of attribute steps."""
     bounds: dict[tuple[float, int], float]
     """Bound of the model by weight and number of vectors; empty if the weight was given."""
+    smoothing_trials: list[tuple[int, float]]
+    """Steps by which attributes were smoothed before they started the model, and its bound."""
+    smoothing: int | None
+    """Steps of the start that was kept; None if it was one of the walks."""
     model: BlockModel | None
     """Fit by belief propagation, clusters numbered as in the labels; its bound is that of the
     mean-field fit. None if the weight was given."""
@@ -80,10 +95,10 @@ def partition_attributed(
         a half.
     weight : float in (0, 1] or "auto", default="auto"
         A number: labels are those of 2 K vectors with this share of attributes. "auto": rows
-        of five shares, from K and 2 K vectors, start the model of
-        :mod:`~subspace_learn.functional.graph.block_model`; from the start of the largest bound
-        :func:`~subspace_learn.functional.graph.belief_propagation.propagate_beliefs` finds the
-        labels.
+        of five shares, from K and 2 K vectors, and attributes smoothed by 0 to 8 steps start the
+        model of :mod:`~subspace_learn.functional.graph.block_model`; from the start of the largest
+        bound :func:`~subspace_learn.functional.graph.belief_propagation.propagate_beliefs` finds
+        the labels. Rows and vectors are those of the best walk.
     block : {"self", "all"}, default="self"
         "all" appends :func:`~subspace_learn.functional.graph.attribute_graph.value_block`.
     rng : numpy.random.Generator
@@ -106,21 +121,9 @@ def partition_attributed(
         tried = _candidates(adjacency, attributes, options, float(weight), block, rng, progress)
         found = next(tried)
     else:
-        starts = (
-            candidate
-            for share in WEIGHTS
-            for candidate in _candidates(
-                adjacency, attributes, options, share, block, rng, progress
-            )
-        )
-        bounds: dict[tuple[float, int], float] = {}
-        fitted = (
-            _fitted_from(start, adjacency, attributes, options, bounds, say=progress)
-            for start in starts
-        )
-        start, mean_field = max(fitted, key=lambda fit: fit[1].bound)
+        start, mean_field = _best_start(adjacency, attributes, options, block, rng, progress)
         labels, model = _labels_by_beliefs(start.labels, mean_field, adjacency, attributes)
-        found = start._replace(labels=labels, model=model, bounds=bounds)
+        found = start._replace(labels=labels, model=model)
     degree = np.asarray(adjacency.sum(axis=1)).ravel()
     labels = canonical_labels(found.labels, degree)
     if found.model is not None:
@@ -181,6 +184,8 @@ def _candidates(
             graph=graph,
             weight=weight,
             bounds={},
+            smoothing_trials=[],
+            smoothing=None,
             model=None,
             n_components=n_components,
             proposal=None,
@@ -188,22 +193,61 @@ def _candidates(
         )
 
 
-def _fitted_from(
-    start: AttributedPartition,
+def _best_start(
     adjacency: sp.csr_array,
     attributes: sp.csr_array,
     options: PartitionOptions,
-    bounds: dict[tuple[float, int], float],
-    *,
-    say: Callable[[str], None] | None,
+    block: str,
+    rng: np.random.Generator,
+    progress: Callable[[str], None] | None,
 ) -> tuple[AttributedPartition, BlockModel]:
-    """The model fitted from a partition, and a line in the table of bounds."""
-    model = fit_block_model(adjacency, attributes, start.labels, int(options.n_clusters))
-    d = start.vectors.shape[1]
-    bounds[start.weight, d] = model.bound
-    if say is not None:
-        say(f"attribute share {start.weight}, {d} vectors: bound {model.bound:.6g}")
-    return start, model
+    """The start whose fit has the largest bound, in the embedding of the best walk, and its fit."""
+    K, say = int(options.n_clusters), progress or (lambda line: None)
+    smoothed = _smoothed_labels(adjacency, attributes, options, int(rng.integers(2**31)))
+    effect = value_design_effect(attributes, smoothed[0], K)
+    say(f"values of a node repeat each other {effect:.3g} times")
+    fit = partial(fit_block_model, adjacency, attributes, n_clusters=K, value_weight=1 / effect)
+    bounds: dict[tuple[float, int], float] = {}
+
+    def fitted(walk: AttributedPartition) -> tuple[AttributedPartition, BlockModel]:
+        model, d = fit(walk.labels), walk.vectors.shape[1]
+        bounds[walk.weight, d] = model.bound
+        say(f"attribute share {walk.weight}, {d} vectors: bound {model.bound:.6g}")
+        return walk, model
+
+    walks = (
+        walk
+        for share in WEIGHTS
+        for walk in _candidates(adjacency, attributes, options, share, block, rng, progress)
+    )
+    start, best_fit = max(map(fitted, walks), key=lambda found: found[1].bound)
+    smoothing_trials = []
+    for n_steps, labels in smoothed.items():
+        model = fit(labels)
+        smoothing_trials.append((n_steps, model.bound))
+        say(f"attributes smoothed by {n_steps} steps: bound {model.bound:.6g}")
+        if model.bound > best_fit.bound:
+            start, best_fit = start._replace(labels=labels, smoothing=n_steps), model
+    return start._replace(bounds=bounds, smoothing_trials=smoothing_trials), best_fit
+
+
+def _smoothed_labels(
+    adjacency: sp.csr_array, attributes: sp.csr_array, options: PartitionOptions, seed: int
+) -> dict[int, np.ndarray]:
+    """Clusters of the attributes by steps of smoothing."""
+    rows, found, done = attribute_directions(attributes), {}, 0
+    for n_steps in SMOOTHING:
+        rows, done = smoothed_rows(adjacency, rows, n_steps - done), n_steps
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # few values: fewer clusters
+            found[n_steps] = cluster_rows(
+                diffusion_rows(rows),
+                int(options.n_clusters),
+                method=options.assign_labels,
+                n_init=options.n_init,
+                seed=seed,
+            )
+    return found
 
 
 def _labels_by_beliefs(
@@ -213,7 +257,9 @@ def _labels_by_beliefs(
     attributes: sp.csr_array,
 ) -> tuple[np.ndarray, BlockModel]:
     """Labels by belief propagation, or by the mean field if beliefs leave more clusters empty."""
-    model = propagate_beliefs(adjacency, attributes, start, len(mean_field.prior))
+    model = propagate_beliefs(
+        adjacency, attributes, start, len(mean_field.prior), value_weight=mean_field.value_weight
+    )
     labels, others = (m.memberships.argmax(axis=1) for m in (model, mean_field))
     if len(np.unique(labels)) < len(np.unique(others)):
         return others, mean_field

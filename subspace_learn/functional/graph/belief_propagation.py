@@ -36,6 +36,7 @@ def propagate_beliefs(
     labels: np.ndarray,
     n_clusters: int,
     *,
+    value_weight: float = 1.0,
     max_iter: int = 60,
     tol: float = 1e-3,
 ) -> BlockModel:
@@ -51,6 +52,8 @@ def propagate_beliefs(
         Start.
     n_clusters : int
         K.
+    value_weight : float, default=1
+        Power of the likelihood of values, in (0, 1].
     max_iter : int, default=60
         Sweeps over all messages.
     tol : float, default=1e-3
@@ -88,7 +91,8 @@ def propagate_beliefs(
     for _ in range(max_iter):
         log_values = log_value_rates(attributes, Q)
         prior = (Q.sum(axis=0) + 1) / (n + K)
-        own = attributes @ log_values.T + np.log(prior) - np.outer(degree, rates @ mass)
+        own = value_weight * (attributes @ log_values.T) + np.log(prior)
+        own -= np.outer(degree, rates @ mass)
         new, links = message_sweep(A, own, messages, back, rates)
         change = float(np.abs(new - Q).mean()) * K
         Q = (1 - _DAMPING) * Q + _DAMPING * new
@@ -96,7 +100,7 @@ def propagate_beliefs(
         rates = edge_rates((links + links.T) / 2, mass)
         if change < tol:
             break
-    return BlockModel(Q, rates, log_values, prior, mass, np.nan, unit)
+    return BlockModel(Q, rates, log_values, prior, mass, np.nan, unit, value_weight)
 
 
 def message_sweep(

@@ -10,7 +10,9 @@ from subspace_learn.functional.graph.block_model import (
     edge_information,
     fit_block_model,
     log_evidence,
+    log_value_rates,
     renumbered_clusters,
+    value_design_effect,
 )
 
 
@@ -170,3 +172,80 @@ def test_sweeps_end_after_the_warm_up_once_the_bound_stands_still():
     still = np.flatnonzero(np.abs(np.diff(bounds)) <= 1e-6 * np.abs(bounds[1:]))[0]
     assert stopped == bounds[still + 1]
     assert bounds[-1] != bounds[still + 1]  # tol = 0 goes on
+
+
+def drawn_words(repeats, n=400, m=60, K=2, length=20, seed=0):
+    """Words of two topics; each draw of a word is written down ``repeats`` times."""
+    rng = np.random.default_rng(seed)
+    truth = np.arange(n) % K
+    topics = rng.dirichlet(np.full(m, 1.0), K)
+    drawn = [rng.multinomial(length, topics[k]) for k in truth]
+    return sp.csr_array(repeats * np.array(drawn, dtype=float)), truth
+
+
+def test_values_drawn_one_by_one_have_no_design_effect():
+    effects = [value_design_effect(*drawn_words(1, seed=s), 2) for s in range(5)]
+    # a ratio of sums of 400 squares: the standard error is sqrt(2 / 400) = .07
+    assert 1 <= np.median(effects) < 1.1
+
+
+def test_design_effect_grows_with_the_times_that_each_word_is_written():
+    X, truth = drawn_words(1)
+    twice, thrice, six = (value_design_effect(sp.csr_array(k * X), truth, 2) for k in (2, 3, 6))
+    # the pseudo-count of 1 weighs less in more words: not exactly 3 / 2 and 2
+    assert thrice / twice == pytest.approx(1.5, rel=0.02)
+    assert six / thrice == pytest.approx(2, rel=0.02)
+    assert 2 < thrice < 4
+
+
+def test_texts_that_say_more_or_less_of_their_topic_have_a_design_effect():
+    rng = np.random.default_rng(0)
+    truth, share = np.arange(400) % 2, rng.choice([0.1, 0.9], 400)
+    topics, common = rng.dirichlet(np.ones(60), 2), rng.dirichlet(np.ones(60))
+    rates = share[:, None] * topics[truth] + (1 - share)[:, None] * common
+    X = sp.csr_array(rng.multinomial(20, rates).astype(float))
+    assert value_design_effect(X, truth, 2) > 1.5
+    told = 2 * truth + (share > 0.5)  # told the shares, draws are independent again
+    assert value_design_effect(X, told, 4) < 1.2
+
+
+def test_one_value_a_node_has_no_design_effect():
+    _, X, truth = planted()
+    assert value_design_effect(X, truth, 3) == pytest.approx(1, abs=0.03)  # n / (n - 1) of 40
+    assert value_design_effect(sp.csr_array(np.eye(3)[truth]), truth, 3) == 1
+
+
+def test_design_effect_is_that_of_brute_force():
+    X, truth = drawn_words(1, n=30, m=8, length=6, seed=3)
+    X = sp.csr_array(X.toarray() + np.outer(np.arange(30) % 3 == 0, np.arange(8) < 3) * 4.0)
+    log_values = log_value_rates(X, np.eye(2)[truth])
+    found = expected = 0.0
+    for c in range(2):
+        rows = X.toarray()[truth == c]
+        odds = log_values[c] - log_values[1 - c]
+        odds = odds - rows.sum(axis=0) @ odds / rows.sum()
+        found += np.sum((rows @ odds) ** 2) * 15 / 14
+        expected += np.sum(rows @ odds**2)
+    assert found > expected
+    assert value_design_effect(X, truth, 2) == pytest.approx(found / expected)
+
+
+def test_half_of_the_value_weight_is_half_of_the_evidence():
+    A, X, truth = planted(30)
+    model = fit_block_model(A, X, truth, 3)
+    degree = np.asarray(A.sum(axis=1)).ravel()
+    whole, half, none = (
+        log_evidence(model._replace(value_weight=w), A @ model.memberships, degree, X)
+        for w in (1.0, 0.5, 0.0)
+    )
+    np.testing.assert_allclose(half - none, (whole - none) / 2, atol=1e-10)
+
+
+def test_bound_with_a_value_weight_is_the_bound_of_lighter_values():
+    """The power of the likelihood and counts in another unit agree, pseudo-counts aside."""
+    A, X, truth = planted(seed=4)
+    X = sp.csr_array(1e4 * X)
+    powered = fit_block_model(A, X, truth, 3, value_weight=1e-4, max_iter=8)
+    lighter = fit_block_model(A, sp.csr_array(1e-4 * X), truth, 3, max_iter=8)
+    assert powered.value_weight == 1e-4
+    np.testing.assert_allclose(powered.memberships, lighter.memberships, atol=0.03)
