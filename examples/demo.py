@@ -19,10 +19,10 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from _peers_of_demo import alternating_least_squares, canonical_correlation, extended
 from pyriemann.estimation import Covariances
 from pyriemann.tangentspace import TangentSpace
-from scipy.linalg import dft, solve_toeplitz
-from scipy.signal import butter, sosfiltfilt
+from scipy.linalg import dft
 from scipy.sparse import csr_array, csr_matrix, diags_array, eye_array
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_diabetes, load_digits, load_sample_image
@@ -132,26 +132,6 @@ def grassmann_pca():
         largest_angle(ours.components_, exact),
         seconds,
     )
-
-
-def extended(X, frequencies, sfreq):
-    """Channels filtered around each frequency and its second harmonic, stacked (pyRiemann)."""
-    bands = [(h * f - 1, h * f + 1) for f in frequencies for h in (1, 2)]
-    filters = [butter(2, band, "bandpass", fs=sfreq, output="sos") for band in bands]
-    return np.concatenate([sosfiltfilt(sections, X, axis=-1) for sections in filters], axis=1)
-
-
-def canonical_correlation(X, frequencies, sfreq):
-    """Label of the frequency that the channels follow best, with two harmonics; no training."""
-    angle = 2 * np.pi * np.arange(X.shape[2]) / sfreq
-    centred = (X - X.mean(axis=2, keepdims=True)).swapaxes(1, 2)
-    epochs, scores = np.linalg.qr(centred)[0].swapaxes(1, 2), []
-    for frequency in frequencies:
-        harmonics = np.outer([frequency, 2 * frequency, 3 * frequency], angle)
-        waves = np.vstack([np.sin(harmonics), np.cos(harmonics)]).T
-        basis = np.linalg.qr(waves - waves.mean(axis=0))[0]
-        scores.append(np.linalg.svd(epochs @ basis, compute_uv=False)[:, 0])
-    return np.argmax(scores, axis=0)
 
 
 def augmented_covariance():
@@ -313,21 +293,11 @@ def self_calibration():
         factor = np.vdot(estimate, image) / np.vdot(estimate, estimate)
         return float(np.linalg.norm(factor * estimate - image) / np.linalg.norm(image))
 
-    def by_turns(power, right, length):
-        """Least squares of a circular convolution, the answer being short."""
-        gram, right = np.fft.ifft(power).real, np.fft.ifft(right).real
-        return solve_toeplitz(gram[:length], right[..., :length].T).T
-
     pixels = ConvolutionSensing(np.eye(1, m)[0], n)
     taps = {"gain_basis": dft(m)[:, :32], "refine": 5}
     model = SelfCalibrationLS("blind_deconvolution", sensing=pixels, method="svd", **taps)
     _, seconds = timed(model.fit, rows)
-    h, spectra = np.eye(1, 32)[0], np.fft.fft(rows)
-    for _ in range(200):  # the image for this filter, the filter for this image, by least squares
-        H = np.fft.fft(h, m)
-        x = by_turns(np.abs(H) ** 2, np.conj(H) * spectra, n)
-        S = np.fft.fft(x, m)
-        h = by_turns(np.sum(np.abs(S) ** 2, axis=0), np.sum(np.conj(S) * spectra, axis=0), 32)
+    x = alternating_least_squares(rows, n, 32)
     figure, axes = plt.subplots(1, 3, figsize=(11, 3), layout="constrained")
     scale = np.vdot(model.signal_, image) / np.vdot(model.signal_, model.signal_)
     pictures = {"the camera gives": rows[:, :n], "found": model.signal_ * scale, "truth": image}

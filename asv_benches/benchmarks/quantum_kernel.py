@@ -13,8 +13,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
 
-from subspace_learn.datasets import make_ad_hoc_quantum
-from subspace_learn.quantum import QuantumKernel, VariationalQuantumClassifier
+from subspace_learn.quantum import (
+    QuantumKernel,
+    VariationalQuantumClassifier,
+    make_ad_hoc_quantum,
+)
 
 from .common import Listing, Quality, Speed, mean_and_deviation
 

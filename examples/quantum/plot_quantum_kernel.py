@@ -18,8 +18,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
 
-from subspace_learn.datasets import make_ad_hoc_quantum
-from subspace_learn.quantum import QuantumKernel, VariationalQuantumClassifier
+from subspace_learn.quantum import (
+    QuantumKernel,
+    VariationalQuantumClassifier,
+    make_ad_hoc_quantum,
+)
 
 # %%
 # Data made for the kernel

@@ -5,7 +5,6 @@ from its public origin with pooch, checked against a known SHA-256 and converted
 pandas. Both come with ``pip install "subspace-learn[data]"`` and are imported when first used.
 """
 
-from ._ad_hoc_quantum import make_ad_hoc_quantum
 from ._data_home import DatasetUnavailableError, data_home
 from ._eeg import fetch_motor_imagery, fetch_ssvep
 from ._generators import make_noniid_clients, make_spiked_samples, make_subspace_outliers
@@ -19,7 +18,6 @@ __all__ = [
     "fetch_motor_imagery",
     "fetch_nsl_kdd",
     "fetch_ssvep",
-    "make_ad_hoc_quantum",
     "make_noniid_clients",
     "make_spiked_samples",
     "make_subspace_outliers",

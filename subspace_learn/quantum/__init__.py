@@ -3,6 +3,7 @@
 On real tables a tuned RBF machine predicts as well or better: see the user guide.
 """
 
+from ._ad_hoc import make_ad_hoc_quantum
 from ._quantum_kernel import QuantumKernel, kernel_target_alignment, state_vectors
 from ._variational_classifier import VariationalQuantumClassifier
 
@@ -10,5 +11,6 @@ __all__ = [
     "QuantumKernel",
     "VariationalQuantumClassifier",
     "kernel_target_alignment",
+    "make_ad_hoc_quantum",
     "state_vectors",
 ]

@@ -125,8 +125,8 @@ SETTINGS: dict[str, Callable[[type], list[Any]]] = {
     ],
     # With shots two calls measure two values: tests/quantum.
     "QuantumKernel": lambda cls: [
-        cls(scale=0.1),
-        cls("z", reps=1, entanglement="linear"),
+        cls(scale=0.02),
+        cls("z", reps=1, entanglement="linear", scale=0.1),
     ],
     "VariationalQuantumClassifier": lambda cls: [
         cls(1, scale=0.1, entanglement="linear", n_init=1, tol=1e-8, random_state=0),

@@ -7,8 +7,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.multiclass import OneVsRestClassifier
 
-from subspace_learn.datasets import make_ad_hoc_quantum
-from subspace_learn.quantum import VariationalQuantumClassifier
+from subspace_learn.quantum import VariationalQuantumClassifier, make_ad_hoc_quantum
 
 
 def test_deep_circuits_learn_what_their_own_map_made():

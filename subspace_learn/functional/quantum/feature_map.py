@@ -63,16 +63,40 @@ def entangled_pairs(n_qubits: int, entanglement: str | Sequence) -> list[tuple[i
 
 
 def pauli_signs(n_qubits: int) -> np.ndarray:
-    """Eigenvalues of Z on each qubit in each basis state, of shape (2**n_qubits, n_qubits).
+    """Eigenvalues of Z on each qubit in each basis state.
 
-    Qubit q is bit q of the number of the state: the first qubit changes fastest (as in Qiskit).
+    Parameters
+    ----------
+    n_qubits : int
+        Number of qubits.
+
+    Returns
+    -------
+    signs : ndarray of shape (2**n_qubits, n_qubits)
+        1 and -1. Qubit q is bit q of the number of the state: the first qubit changes fastest (as
+        in Qiskit).
     """
     states = np.arange(2**n_qubits)[:, None]
     return 1.0 - 2.0 * ((states >> np.arange(n_qubits)) & 1)
 
 
 def bytes_of_states(n_samples: int, n_qubits: int, itemsize: int = 16) -> int:
-    """Memory of so many states, in bytes."""
+    """Memory of so many states.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of states.
+    n_qubits : int
+        Qubits of each.
+    itemsize : int, default=16
+        Bytes of a complex number.
+
+    Returns
+    -------
+    n_bytes : int
+        Bytes.
+    """
     return itemsize * n_samples * 2**n_qubits
 
 
