@@ -225,14 +225,14 @@ class LightSchrodingerBridge(OneToOneFeatureMixin, TransformerMixin, SubspaceEst
         weights = check_sample_weight(sample_weight, X)
         host = to_numpy(X)
         shares = np.ones(len(host)) if weights is None else to_numpy(weights)
-        self.domains_ = self._two_domains(labels[shares > 0])
+        self._domains = self._two_domains(labels[shares > 0])
         (source, p), (target, q) = (
-            distinct_rows(host[labels == label], shares[labels == label]) for label in self.domains_
+            distinct_rows(host[labels == label], shares[labels == label]) for label in self._domains
         )
         if len(target) < self.n_components:
             raise ValueError(
                 f"n_components={self.n_components} needs as many different target rows, but "
-                f"n_samples = {len(target)} of them have the label {self.domains_[1]!r}. Lower "
+                f"n_samples = {len(target)} of them have the label {self._domains.tolist()[1]!r}. Lower "
                 "n_components, or give more rows."
             )
         self._warn_of_noise(_mean_variance(source, p, target, q))
@@ -402,6 +402,11 @@ class LightSchrodingerBridge(OneToOneFeatureMixin, TransformerMixin, SubspaceEst
         rows = [xp.take(X, move_like(index, X), axis=0) for index in indices]
         parts = [move_like(shares[index] / shares[index].sum(), X) for index in indices]
         return -bridge_loss(self._bridge, *rows, *parts)
+
+    @property
+    def domains_(self) -> np.ndarray:
+        check_is_fitted(self)
+        return self._domains
 
     @property
     def weights_(self) -> Array:

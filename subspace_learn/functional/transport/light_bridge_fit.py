@@ -31,7 +31,7 @@ __all__ = [
     "loss_and_gradient",
 ]
 
-_FLOOR = 1e-6  # least slope, in units of that of one component: a single row has no likelihood
+_FLOOR = 1e-6  # least slope, in units of the start (a single row has no likelihood); 1 / greatest
 _RANK = 1e-10  # directions with a smaller share of the variance of the target are not there
 _SPREAD = 1e-3  # of the target, put beside that of its clusters
 _BALANCED_ROWS, _BALANCED_STEPS = 2000, 20
@@ -385,23 +385,24 @@ def _minimum(
         if len(history) > _WINDOW and history[-1 - _WINDOW] - history[-1] < tol:
             raise StopIteration
 
-    lowest = vector(start, np.full((K, r), 0.5 * log(_FLOOR)))
-    lowest[: K + K * r] = -np.inf
-    if full:
-        lowest[K + K * r :].reshape(K, -1)[:, ~diagonal] = -np.inf
+    # the roots alone have bounds: steps of a line search may try anything
+    wide = np.full_like(start.roots, _FLOOR**-0.5)
+    free = Components(np.full(K, np.inf), np.full((K, r), np.inf), wide)
+    highest = vector(free, np.full((K, r), -0.5 * log(_FLOOR)))
     found = scipy.optimize.minimize(
         value,
         vector(start, np.zeros((K, r))),
         jac=True,
         method="L-BFGS-B",
-        bounds=scipy.optimize.Bounds(lowest, np.inf),
+        bounds=scipy.optimize.Bounds(-highest, highest),
         callback=enough,
         options={"maxiter": max_iter, "maxfun": 20 * max_iter, "ftol": 0.0, "gtol": 1e-10},
     )
-    # status 1: out of iterations; 2: no step lowers the loss, which at its minimum is rounding
+    # status 1: out of iterations; 2: no step lowers the loss, as at a minimum that rounding blurs
     slow = len(history) > _WINDOW and history[-1 - _WINDOW] - found.fun < tol
-    ended = found.status == 0 or slow
-    return parts(found.x)[0], float(found.fun), int(found.nit), bool(ended)
+    blurred = found.status == 2 and bool(np.max(np.abs(found.jac)) < max(tol, 1e-6))
+    ended = found.status == 0 or slow or blurred
+    return parts(found.x)[0], float(found.fun), int(found.nit), ended
 
 
 def _in_units(
