@@ -142,17 +142,13 @@ def quantile_map(X, Y, query):
     return np.stack(columns, axis=1)
 
 
-class Mixture(Quality):
-    """Means of a known plan, 4000 rows in each domain: squared error, per cent of the variance.
+class Means:
+    """What the two tables of means of a known plan share."""
 
-    The truth is a plan of five Gaussians, so it lies in the model class of the first two columns,
-    which have ten. OTT gets 2000 rows and POT's entropic map 1000: the time of one more seed.
-    """
-
-    case_name = "columns, eps"
-    cases = {"2, eps 1": (2, 1.0), "16, eps 1": (16, 1.0), "16, eps .1": (16, 0.1)}
+    case_name = "eps"
     seeds = 3
     digits = 2
+    transposed = True
     may_use = ("torch", "ott", "ot")
 
     def make_data(self, case, seed):
@@ -183,11 +179,28 @@ class Mixture(Quality):
         return error(data, result)
 
 
+class TwoColumns(Means, Quality):
+    """Means of a known plan, two columns, 4000 rows in each domain: squared error, per cent.
+
+    Per cent of the variance of the target. The truth is a plan of five Gaussians, so it lies in the
+    model class of the first two methods, which have ten. OTT gets 2000 rows, POT's entropic map
+    1000.
+    """
+
+    cases = {"1": (2, 1.0)}
+
+
+class SixteenColumns(Means, Quality):
+    """The same in sixteen columns: squared error, per cent of the variance of the target."""
+
+    cases = {"1": (16, 1.0)}
+
+
 class Fit(Speed):
-    """Fit of a plan of ten Gaussians to 4000 + 4000 rows, eps 1; score: error as above."""
+    """Fit of a plan of ten Gaussians to 4000 + 4000 rows, eps 1; score: squared error, per cent."""
 
     param_names = ["columns"]
-    params = [[2, 16]]
+    params = [[16]]
     may_use = ("torch",)
     n_threads = 1
 

@@ -232,8 +232,8 @@ class LightSchrodingerBridge(OneToOneFeatureMixin, TransformerMixin, SubspaceEst
         if len(target) < self.n_components:
             raise ValueError(
                 f"n_components={self.n_components} needs as many different target rows, but "
-                f"n_samples = {len(target)} of them have the label {self._domains.tolist()[1]!r}. Lower "
-                "n_components, or give more rows."
+                f"n_samples = {len(target)} of them have the label "
+                f"{self._domains.tolist()[1]!r}. Lower n_components, or give more rows."
             )
         self._warn_of_noise(_mean_variance(source, p, target, q))
         found = fitted_bridge(
@@ -480,7 +480,7 @@ class LightSchrodingerBridge(OneToOneFeatureMixin, TransformerMixin, SubspaceEst
         if found.n_collapsed:
             warn(
                 f"{found.n_collapsed} of {self.n_components} components are a million times "
-                "narrower than the rest: they sit on single or repeated target rows. Lower "
+                "narrower than the rest: they sit on single target rows, or on none. Lower "
                 "n_components, or give more rows."
             )
 

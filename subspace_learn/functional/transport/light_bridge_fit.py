@@ -61,7 +61,7 @@ class BridgeFit(NamedTuple):
     converged: bool
     """Whether the loss fell by less than ``tol`` before ``max_iter``."""
     n_collapsed: int
-    """Components as narrow as they may get."""
+    """Components as narrow as they may get, in all directions."""
 
 
 def distinct_rows(X: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -428,7 +428,7 @@ def _in_units(
 
 
 def _n_collapsed(components: Components) -> int:
-    """Components of which a direction is at the least width allowed."""
+    """Components that are at the least width allowed in all directions."""
     roots = components.roots
     sizes = np.diagonal(roots, axis1=1, axis2=2) if roots.ndim == 3 else roots
-    return int(np.sum(np.any(sizes <= 1.01 * _FLOOR**0.5, axis=1)))
+    return int(np.sum(np.all(sizes <= 1.01 * _FLOOR**0.5, axis=1))) if sizes.shape[1] else 0
