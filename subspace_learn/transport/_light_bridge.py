@@ -34,7 +34,8 @@ from ..functional.transport.light_bridge import (
     log_potential,
     slopes,
 )
-from ..functional.transport.light_bridge_fit import BridgeFit, distinct_rows, fitted_bridge
+from ..functional.transport.light_bridge_fit import BridgeFit, fitted_bridge
+from ..functional.transport.light_bridge_start import distinct_rows
 
 __all__ = ["LightSchrodingerBridge"]
 

@@ -35,6 +35,7 @@ __all__ = [
     "drift",
     "log_normalizer",
     "log_potential",
+    "shares_and_log_sums",
     "slopes",
 ]
 
@@ -95,7 +96,7 @@ def conditional_mean(bridge: LightBridge, X: Array) -> Array:
     for block in _blocks(bridge, X):
         x = double(block) - bridge.center
         terms, turned = _log_terms(bridge, x)
-        shares = _exponentials(terms)[0]
+        shares = shares_and_log_sums(terms)[0]
         if turned is None:
             moved = x * (shares @ slopes(bridge))
         else:
@@ -128,7 +129,7 @@ def conditional_draws(bridge: LightBridge, X: Array, uniforms: Array, normals: A
     for block in _blocks(bridge, X):
         rows = slice(start, start := start + block.shape[0])
         x = double(block) - bridge.center
-        shares = _exponentials(_log_terms(bridge, x)[0])[0]
+        shares = shares_and_log_sums(_log_terms(bridge, x)[0])[0]
         passed = xp.cumulative_sum(shares, axis=1)[:, :-1] < uniforms[rows, None]
         chosen = xp.sum(xp.astype(passed, xp.int64), axis=1)
         noise, own = bridge.eps**0.5 * normals[rows, :], xp.take(F, chosen, axis=0)
@@ -157,7 +158,7 @@ def log_normalizer(bridge: LightBridge, X: Array) -> Array:
         In float64; 0 at the centre.
     """
     parts = [
-        _exponentials(_log_terms(bridge, double(block) - bridge.center)[0])[1]
+        shares_and_log_sums(_log_terms(bridge, double(block) - bridge.center)[0])[1]
         for block in _blocks(bridge, X)
     ]
     return array_namespace(X).concat(parts)
@@ -196,7 +197,7 @@ def log_potential(bridge: LightBridge, Y: Array) -> Array:
             for k in range(whiteners.shape[0])
         ]
         squares = xp.stack([xp.sum(gap * gap, axis=1) for gap in gaps], axis=1)
-        parts.append(_exponentials(constants - 0.5 * squares)[1])
+        parts.append(shares_and_log_sums(constants - 0.5 * squares)[1])
     return xp.concat(parts)
 
 
@@ -352,8 +353,21 @@ def _flat(products: Array) -> Array:
     return array_namespace(products).reshape(products, shape)
 
 
-def _exponentials(terms: Array) -> tuple[Array, Array]:
-    """Shares of exponentials in their sum, row by row, and the logarithm of the sum."""
+def shares_and_log_sums(terms: Array) -> tuple[Array, Array]:
+    """Shares of exponentials in their sum, row by row, and the logarithm of the sum.
+
+    Parameters
+    ----------
+    terms : array of shape (n_samples, n_components)
+        Logarithms.
+
+    Returns
+    -------
+    shares : array of shape (n_samples, n_components)
+        Rows sum to 1.
+    log_sums : array of shape (n_samples,)
+        ``log sum_k exp(terms_k)``.
+    """
     xp = array_namespace(terms)
     highest = xp.max(terms, axis=1, keepdims=True)
     powers = xp.exp(terms - highest)

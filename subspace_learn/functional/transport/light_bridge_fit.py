@@ -7,12 +7,12 @@ gradient one product back. The authors take 10,000 steps of Adam from random row
 some fifty from K-means centres.
 
 Coordinates are those in which the solution of one component has slope 1
-(:func:`gaussian_slope_factor`): the units and the condition of the data are out of the way.
+(see ``light_bridge_start``): the units and the condition of the data are out of the way.
 """
 
 from __future__ import annotations
 
-from math import ceil, log, log2, pi
+from math import log, pi
 from typing import NamedTuple
 
 import numpy as np
@@ -20,21 +20,22 @@ import scipy.optimize
 
 from ..._array import Array, array_namespace, is_numpy, move_like, to_numpy
 from ...linalg.moments import column_moments, deviations, row_blocks
-from .light_bridge import LightBridge, _exponentials
+from .light_bridge import LightBridge, shares_and_log_sums
+from .light_bridge_start import (
+    balanced_log_weights,
+    gaussian_slope_factor,
+    start_clusters,
+    variance_within,
+)
 
 __all__ = [
     "BridgeFit",
     "Components",
-    "distinct_rows",
     "fitted_bridge",
-    "gaussian_slope_factor",
     "loss_and_gradient",
 ]
 
 _FLOOR = 1e-6  # least slope, in units of the start (a single row has no likelihood); 1 / greatest
-_RANK = 1e-10  # directions with a smaller share of the variance of the target are not there
-_SPREAD = 1e-3  # of the target, put beside that of its clusters
-_BALANCED_ROWS, _BALANCED_STEPS = 2000, 20
 _WINDOW = 10  # iterations over which the fall of the loss is looked at
 
 
@@ -62,73 +63,6 @@ class BridgeFit(NamedTuple):
     """Whether the loss fell by less than ``tol`` before ``max_iter``."""
     n_collapsed: int
     """Components as narrow as they may get, in all directions."""
-
-
-def distinct_rows(X: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows without repetitions, in lexicographic order, with the sums of their weights.
-
-    What follows depends neither on the order of rows nor on whether a row is repeated or weighted.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Finite.
-    weights : ndarray of shape (n_samples,)
-        Nonnegative; rows of weight 0 are left out.
-
-    Returns
-    -------
-    rows : ndarray of shape (n_distinct, n_features)
-        In float64.
-    shares : ndarray of shape (n_distinct,)
-        Sums to 1.
-    """
-    X, weights = X[weights > 0].astype(np.float64), weights[weights > 0]
-    order = np.lexsort(X.T[::-1])
-    X, weights = X[order], weights[order]
-    starts = np.flatnonzero(np.r_[True, np.any(X[1:] != X[:-1], axis=1)])
-    sums = np.add.reduceat(weights, starts)
-    return X[starts], sums / sums.sum()
-
-
-def gaussian_slope_factor(
-    source: np.ndarray, target: np.ndarray, eps: float = 1.0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Factor of the slope of the bridge between two Gaussians, and its left inverse.
-
-    The slope ``S = B B^T`` solves ``S S0 S + eps S = S1``: the mean of y given x is
-    ``m1 + S (x - m0)``, its covariance ``eps S``. With ``S1 = P P^T`` and
-    ``P^T S0 P = U diag(m) U^T`` it is ``B = P U diag(2 / (eps + sqrt(eps^2 + 4 m)))^(1/2)``: no
-    inverse, so the source may be flat.
-
-    Parameters
-    ----------
-    source, target : ndarray of shape (d,) or (d, d)
-        Variances of independent columns, or covariance matrices. Directions without variance of the
-        target get no slope.
-    eps : float, default=1.0
-        Variance of the Brownian motion.
-
-    Returns
-    -------
-    factor : ndarray of shape (d,) or (d, r)
-        B, with 0 for columns, or without directions, that the target does not have.
-    inverse : ndarray of shape (d,) or (r, d)
-        ``B^+``.
-    """
-    scale = np.sqrt(target if target.ndim == 1 else np.diag(target))
-    inverse_scale = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
-    if target.ndim == 1:
-        z = 2.0 / (eps + np.sqrt(eps**2 + 4.0 * source * target))
-        return scale * np.sqrt(z), inverse_scale / np.sqrt(z)
-    values, V = np.linalg.eigh(target * inverse_scale * inverse_scale[:, None])
-    kept = values > _RANK * max(values[-1], 0.0)
-    values, V = values[kept], V[:, kept]
-    P = scale[:, None] * V * np.sqrt(values)
-    m, U = np.linalg.eigh(P.T @ source @ P)
-    z = 2.0 / (eps + np.sqrt(eps**2 + 4.0 * np.maximum(m, 0.0)))
-    inverse = (U / np.sqrt(z)).T @ (V / np.sqrt(values)).T * inverse_scale
-    return P @ U * np.sqrt(z), inverse
 
 
 def loss_and_gradient(
@@ -207,7 +141,7 @@ def _moments(
             else block * block
         )
         columns = xp.concat([products, block], axis=1)
-        shares, logs = _exponentials(columns @ table + constant)
+        shares, logs = shares_and_log_sums(columns @ table + constant)
         shares = shares * weights[part, None]
         value = value + weights[part] @ logs
         total, sums = total + xp.sum(shares, axis=0), sums + shares.T @ columns
@@ -276,8 +210,8 @@ def fitted_bridge(
     spreads = (v0 / eps, v1 / eps) if not full else (_scatter(x, p), _scatter(y, q))
     best = None
     for _ in range(n_init):
-        centers, labels, shares = _clusters(y, q, n_components, init, rng)
-        within = _within(y - centers[labels], q, spreads[1])
+        centers, labels, shares = start_clusters(y, q, n_components, init, rng)
+        within = variance_within(y - centers[labels], q, spreads[1])
         factor, inverse = gaussian_slope_factor(spreads[0], within)
         if full:
             x_in, y_in, means = x @ factor, y @ inverse.T, centers @ inverse.T
@@ -287,7 +221,7 @@ def fitted_bridge(
                 z[:, factor > 0] for z in (x * factor, y * inverse, centers * inverse)
             )
             roots = np.ones_like(means)
-        start = Components(_balanced(x_in, p, means, shares), means, roots)
+        start = Components(balanced_log_weights(x_in, p, means, shares), means, roots)
         found = _minimum(start, [x_in, y_in, p, q], tol=tol, max_iter=max_iter, like=like)
         if best is None or found[1] < best[1][1]:
             best = (factor, found)
@@ -299,52 +233,6 @@ def fitted_bridge(
 
 def _scatter(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return x.T @ (weights[:, None] * x)
-
-
-def _within(gaps: np.ndarray, q: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """Variance inside clusters, nowhere nothing unless the target has none there."""
-    within = q @ gaps**2 if spread.ndim == 1 else _scatter(gaps, q)
-    return np.where(spread != 0, within + _SPREAD * spread, 0.0)
-
-
-def _clusters(
-    y: np.ndarray, q: np.ndarray, n_components: int, init: str, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where the means start, the nearest of them for each row, and the shares of the rows."""
-    from sklearn.cluster import KMeans
-
-    scale = np.abs(y).max(initial=0.0) or 1.0  # K-means squares what may be large or small
-    model = KMeans(n_components, n_init=1, random_state=int(rng.integers(2**31)))
-    if init == "random":
-        chosen = np.sort(rng.choice(len(y), n_components, replace=False, p=q))
-        model.set_params(init=y[chosen] / scale, max_iter=1)
-    model.fit(y / scale, sample_weight=q * len(q))
-    labels = model.labels_
-    shares = np.bincount(labels, weights=q, minlength=n_components)
-    centers = model.cluster_centers_ * scale if init == "kmeans" else y[chosen]
-    return centers, labels, np.maximum(shares, 0.1 / n_components / len(q))
-
-
-def _balanced(x: np.ndarray, p: np.ndarray, means: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Log-weights by which each component takes its share of the source; slopes are 1.
-
-    Without them the outermost components take all rows where ``eps`` is small, and those that are
-    left with none never come back. Sinkhorn's iteration between rows and components, with a noise
-    that is halved from the spread of the exponents down to 1. On some 2000 rows.
-    """
-    some = slice(None, None, len(x) // _BALANCED_ROWS + 1)
-    p = p[some] / p[some].sum()
-    terms = x[some] @ means.T
-    spread = float(np.max(p @ (terms - p @ terms) ** 2)) ** 0.5
-    log_weights = np.zeros(len(means))
-    for halvings in range(max(0, ceil(log2(max(spread, 1.0)))), -1, -1):
-        for _ in range(_BALANCED_STEPS):
-            powers = terms * 2.0**-halvings + log_weights
-            powers = np.exp(powers - powers.max(axis=1, keepdims=True))
-            taken = p @ (powers / powers.sum(axis=1, keepdims=True))
-            log_weights = log_weights + np.log(shares) - np.log(np.maximum(taken, 1e-12))
-        log_weights = log_weights * (2.0 if halvings else 1.0)
-    return log_weights - log_weights.max()
 
 
 def _minimum(

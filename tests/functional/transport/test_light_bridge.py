@@ -22,10 +22,12 @@ from subspace_learn.functional.transport.light_bridge import (
 )
 from subspace_learn.functional.transport.light_bridge_fit import (
     Components,
-    distinct_rows,
     fitted_bridge,
-    gaussian_slope_factor,
     loss_and_gradient,
+)
+from subspace_learn.functional.transport.light_bridge_start import (
+    distinct_rows,
+    gaussian_slope_factor,
 )
 
 DEFAULTS = {
