@@ -208,6 +208,7 @@ DEFAULTS_DIFFER = {
     "method": "each has problems of its own",
     "metric": "of matrices, or of rows and subspaces",
     "momentum": "of steps, or of running statistics",
+    "n_init": "a start of the bridge is a whole fit, one of K-means is cheap",
     "n_components": "a federated model has no spectrum to choose from; trained parameters and "
     "corrections of layers are counted otherwise than directions of rows",
     "optimizer": "each network has one that suits it",

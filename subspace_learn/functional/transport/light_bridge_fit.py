@@ -145,14 +145,14 @@ def _moments(
         shares = shares * weights[part, None]
         value = value + weights[part] @ logs
         total, sums = total + xp.sum(shares, axis=0), sums + shares.T @ columns
-    total, sums = to_numpy(total), to_numpy(sums)
-    n_square = sums.shape[1] - r
+    mass, moments = to_numpy(total), to_numpy(sums)
+    n_square = moments.shape[1] - r
     if not full:
-        return float(value), (total, sums[:, n_square:], sums[:, :n_square])
+        return float(value), (mass, moments[:, n_square:], moments[:, :n_square])
     first, second = np.tril_indices(r)
-    squares = np.empty((len(sums), r, r))
-    squares[:, first, second] = squares[:, second, first] = sums[:, :n_square]
-    return float(value), (total, sums[:, n_square:], squares)
+    squares = np.empty((len(moments), r, r))
+    squares[:, first, second] = squares[:, second, first] = moments[:, :n_square]
+    return float(value), (mass, moments[:, n_square:], squares)
 
 
 def fitted_bridge(
