@@ -305,7 +305,6 @@ class ColourSeconds(Listing):
     Medians of three, processor time.
     """
 
-    may_use = ("ot",)
     n_threads = 1
 
     def rows(self):
@@ -323,13 +322,6 @@ class ColourSeconds(Listing):
             model = fits[0][1]
             draws = [seconds(lambda m=model: m.sample(data.source)) for _ in "123"]
             yield [name, *(float(np.median([s for s, _ in runs])) for runs in (fits, draws))]
-        if find_spec("ot") and not self.quick:
-            for name, call in {
-                "POT, continuous Sinkhorn": lambda query: pot_map(X, Y, query, 2 * COLOUR_EPS),
-                "POT, exact on 2000, nearest": lambda query: emd_map(X, Y, query, 2000),
-            }.items():
-                fit, whole = (seconds(lambda q=q, c=call: c(q))[0] for q in (X[:1], data.source))
-                yield [name, fit, whole - fit]
 
 
 def seconds(call):
