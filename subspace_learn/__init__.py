@@ -29,6 +29,7 @@ if _TYPE_CHECKING:  # what __getattr__ finds, for editors and type checkers
     from .sampling import DPPLeastSquares as DPPLeastSquares
     from .sampling import SensitivitySampler as SensitivitySampler
     from .sequence import HiPPOTransformer as HiPPOTransformer
+    from .transport import LightSchrodingerBridge as LightSchrodingerBridge
 
 __version__ = "0.1.0.dev0"
 
@@ -42,6 +43,7 @@ _HEADLINE = {
     "GrassmannPCA": "grassmann",
     "HiPPOTransformer": "sequence",
     "KoopmanEDMD": "dynamics",
+    "LightSchrodingerBridge": "transport",
     "NearestSubspaceClassifier": "grassmann",
     "RandomMatrixFilter": "random_matrix",
     "SelfCalibrationLS": "inverse",
@@ -69,6 +71,7 @@ _ROOMS = (
     "random_matrix",
     "sampling",
     "sequence",
+    "transport",
 )
 # Building blocks: their modules are found by walking the folders, and their names may change.
 _PROVISIONAL = ("functional", "linalg")

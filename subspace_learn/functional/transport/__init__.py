@@ -1,0 +1,1 @@
+"""Transport between samples: formulas of the transport family."""
