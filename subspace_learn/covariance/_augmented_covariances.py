@@ -6,7 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import TransformerMixin
+from sklearn.base import TransformerMixin, clone
 from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, device_of, is_numpy, to_numpy
@@ -14,6 +14,7 @@ from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
 from .._checks.epochs import check_epochs, warn_of_unequal_channels
 from .._checks.magnitude import check_magnitude
 from .._checks.table import check_like
+from .._distributed import Chunks
 from ..functional.covariance.augmented_covariance import (
     augmented_covariances,
     embedded_length,
@@ -22,6 +23,11 @@ from ..functional.covariance.augmented_covariance import (
 from ._order_and_lag import Cell, lag_in_samples, warn_if_singular
 
 __all__ = ["AugmentedCovariances"]
+
+
+def _checked(X: Any, *, estimator: AugmentedCovariances) -> AugmentedCovariances:
+    """An estimator that has seen the epochs of a chunk."""
+    return clone(estimator).fit(X)
 
 
 class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
@@ -155,6 +161,11 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
         embedded_length(X.shape[2], self.order, lag_in_samples(self.lag, self.sfreq_))
         self._library_of_fit = array_namespace(X).empty((0,), dtype=X.dtype, device=device_of(X))
         return self
+
+    def _fit_chunks(self, chunks: Chunks) -> None:
+        """Check the first chunk; nothing is learnt."""
+        first = chunks.using().first()
+        vars(self).update(vars(first.total(_checked, None, estimator=clone(self))))
 
     def transform(self, X: Any) -> Array:
         """Augmented covariance matrices.

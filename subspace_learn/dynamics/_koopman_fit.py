@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import clone
 
 from .._array import Array, array_namespace, move_like, to_numpy
 from .._base import random_generator, warn
 from .._checks.merging import check_same_names
+from .._distributed import Chunks, adopt_columns
 from ..functional.dynamics.edmd import KoopmanFit, koopman_fit
 from ..functional.dynamics.pair_factors import PairFactors, merged_factors
 from ..functional.dynamics.resdmd import KoopmanSpectrum, koopman_spectrum
 from ._kernel_features import KernelFeatures
 from ._lifting import compressed_pairs, fitted_dictionary, lifted
-from ._snapshots import Segment, column_names, snapshot_segments
+from ._snapshots import Segment, column_names, is_pairs, snapshot_segments
 
-__all__ = ["KoopmanModel", "Training", "merged", "solved", "trained_on", "warn_if_modes_lose"]
+__all__ = ["KoopmanModel", "Training", "merged", "solved", "trained_on", "trained_on_chunks", "warn_if_modes_lose"]
 
 # Share of the states that the sum of modes may miss before it is said, by bits of a float.
 _MOST_LOST = {32: 1e-3, 64: 1e-6}
@@ -69,8 +72,9 @@ def trained_on(
     groups: Any,
     u: Any,
     sample_weight: Any = None,
+    added: bool = True,
 ) -> Training:
-    """Check data, lift and compress them, beside those of the batches ``before``."""
+    """Check data, lift and compress them, ``added`` to those of the batches ``before``."""
     settings = _settings(estimator)
     if before is not None:
         _refuse_other_settings(before.settings, settings)
@@ -95,10 +99,56 @@ def trained_on(
     dictionary = _dictionary(estimator, segments) if before is None else before.dictionary
     factors = compressed_pairs(dictionary, segments, window, estimator.solver)
     if before is not None:
-        factors = _together(before.factors, factors, estimator.solver)
+        if added:
+            factors = _together(before.factors, factors, estimator.solver)
         return before._replace(factors=factors)
     examples = segments[0].states[: window + 8, :]
     return Training(dictionary, window, factors, examples, names, settings)
+
+
+def trained_on_chunks(estimator: Any, chunks: Chunks) -> Training:
+    """Compress the pairs of chunks, with the dictionary that the first chunk determines.
+
+    Chunks of one table lose no pair: each gets the last rows of those before it.
+    """
+    chunks.refuse("lengths", "groups")
+    seen, lead = chunks.first().total(_lead, None, estimator=clone(estimator))
+    if "y" not in chunks.beside:
+        chunks = chunks.overlapping(lead.window)
+    later = chunks.rest()
+    if later.X:
+        how = {"estimator": seen, "lead": lead._replace(factors=None), "is_cut": chunks.consecutive}
+        add = partial(_together, solver=estimator.solver)
+        factors = later.total(_factors_like, add, or_none=True, **how)
+        if factors is not None:
+            lead = lead._replace(factors=add(lead.factors, factors))
+    adopt_columns(estimator, seen)
+    return lead
+
+
+def _lead(X: Any, *, estimator: Any, **beside: Any) -> tuple[Any, Training]:
+    """What the first chunk says, and an estimator that saw its columns."""
+    estimator = clone(estimator)
+    return estimator, _trained_on_chunk(estimator, X, **beside)
+
+
+def _factors_like(
+    X: Any, *, estimator: Any, lead: Training, is_cut: bool, **beside: Any
+) -> PairFactors | None:
+    """Compressed pairs of a later chunk; None if it is too short for one."""
+    if "y" not in beside and X.ndim == 2 and X.shape[0] <= lead.window:
+        if not is_cut:
+            warn(f"A trajectory shorter than {lead.window + 1} times was skipped.")
+        return None
+    return _trained_on_chunk(estimator, X, before=lead, added=False, **beside).factors
+
+
+def _trained_on_chunk(
+    estimator: Any, X: Any, *, y: Any = None, u: Any = None, **more: Any
+) -> Training:
+    if y is not None and not is_pairs(y):
+        raise ValueError("y holds labels, not successors of the shape of X. Leave it out.")
+    return trained_on(estimator, X, y, u=u, lengths=None, groups=None, **more)
 
 
 def merged(ours: Training, theirs: Training, solver: str) -> Training:

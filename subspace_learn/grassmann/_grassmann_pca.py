@@ -13,6 +13,7 @@ from .._array import Array, array_namespace
 from .._base import RANDOM_STATE, Interval, StrOptions, fit_method, random_seed, warn
 from .._checks.merging import check_mergeable
 from .._checks.table import check_sample_weight, check_samples
+from .._distributed import Chunks, add_up
 from ..functional.grassmann.grassmann_pca import (
     PCASettings,
     PrincipalSubspace,
@@ -343,6 +344,23 @@ class GrassmannPCA(SubspaceModel):
         self._moments = merged_batches(self._moments, other._moments, ours)
         self._subspace = None
         return self
+
+    def _fit_chunks(self, chunks: Chunks) -> None:
+        """Fit by the moments of chunks."""
+        if self.solver in ("svd", "randomized"):
+            raise ValueError(
+                f"solver={self.solver!r} needs all rows at once, but X comes in chunks, whose "
+                "moments are added up. Use solver='auto' or 'covariance'."
+            )
+        add_up(self, chunks.using("sample_weight"))
+        self._after_chunks()
+
+    def _after_chunks(self) -> None:
+        """What `fit` does once all rows were added."""
+        self._settings(self.n_features_in_, self._known_moments().weight, seed=None)
+        self._principal_subspace()
+        if not self.keep_statistics:
+            self._moments = None
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_subspace")

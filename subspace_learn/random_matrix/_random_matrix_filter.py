@@ -27,6 +27,7 @@ from .._base import (
 from .._checks.magnitude import check_magnitude, finite_result
 from .._checks.merging import check_mergeable
 from .._checks.table import check_sample_weight, check_samples, check_scores
+from .._distributed import Chunks, add_up
 from ..functional.random_matrix.gaussian_model import (
     GaussianModel,
     coordinates_of,
@@ -59,8 +60,9 @@ def _keeps_sums(model: RandomMatrixFilter) -> bool:
     ]
     if needing:
         raise ValueError(
-            f"partial_fit and merge keep sums, not rows, but {' and '.join(needing)} "
-            f"need{'s' if len(needing) == 1 else ''} the rows. Use fit, or other options."
+            "partial_fit, merge and fits of chunks keep sums, not rows, but "
+            f"{' and '.join(needing)} need{'s' if len(needing) == 1 else ''} the rows. Use fit on "
+            "an array in memory, or other options."
         )
     return True
 
@@ -448,6 +450,16 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         rows = rows_of_coordinates(scores, *self._directions())
         rows = finite_result(rows, name=type(self).__name__, method="filter")
         return input_container(self, rows, X)
+
+    def _fit_chunks(self, chunks: Chunks) -> None:
+        """Fit by the covariance sums of chunks."""
+        _keeps_sums(self)
+        add_up(self, chunks.using("sample_weight"))
+        self._after_chunks()
+
+    def _after_chunks(self) -> None:
+        """What `fit` does once all rows were added."""
+        self._solved()
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_fitted_with")

@@ -24,6 +24,7 @@ from .._base import (
 from .._checks.columns import refuse_masked
 from .._checks.merging import check_mergeable
 from .._checks.table import check_on_host, check_sample_weight, check_samples, rows_of
+from .._distributed import Chunks, add_up, is_lazy
 from ..functional.sampling.row_sampling import SCORES, RowSample
 from ..functional.sampling.row_stream import (
     Coreset,
@@ -339,12 +340,20 @@ class SensitivitySampler(SubspaceEstimator):
             If ``return_weights``.
         """
         self.fit(X, y, sample_weight)
-        found = [rows_of(X, self.indices_)]
-        if y is not None:
-            found.append(rows_of(y, self.indices_))
+        tables = [X] if y is None else [X, y]
+        if is_lazy(X):  # the rows themselves are here already
+            found = [self.rows_, self.targets_][: len(tables)]
+        else:
+            found = [rows_of(table, self.indices_) for table in tables]
         if return_weights:
             found.append(self.weights_)
         return tuple(found) if len(found) > 1 else found[0]
+
+    def _fit_chunks(self, chunks: Chunks) -> None:
+        """Sample each chunk, with a seed of its own, and merge the samples in their order."""
+        rng = random_generator(self.random_state)
+        seeds = [int(seed) for seed in rng.integers(2**31, size=len(chunks.X))]
+        add_up(self, chunks.using("y", "sample_weight").also(random_state=seeds))
 
     def get_support(self, indices: bool = False) -> np.ndarray:
         """Tell which rows are in the sample.
