@@ -124,8 +124,8 @@ def _refuse_containers(self: SubspaceEstimator) -> None:
     wanted = _get_output_config("transform", self)["dense"]
     if wanted != "default" and _auto_wrap_is_configured(self):
         raise TypeError(
-            f"set_output(transform={wanted!r}) asks {type(self).__name__}.transform() for a frame in "
-            "memory, but X is held by Dask. For a lazy frame, with index and names, call "
+            f"set_output(transform={wanted!r}) asks {type(self).__name__}.transform() for a "
+            "frame in memory, but X is held by Dask. For a lazy frame, with index and names, call "
             "X.map_partitions(model.transform) of a frame; for a lazy array "
             "set_output(transform='default')."
         )

@@ -23,7 +23,16 @@ from sklearn.utils.validation import check_is_fitted
 from ._array import array_namespace, move_like
 from ._warnings import kept_warnings, warn
 
-__all__ = ["LAZY", "Chunks", "add_up", "adopt_columns", "fit_on_chunks", "is_lazy", "map_over_chunks"]
+__all__ = [
+    "LAZY",
+    "Chunks",
+    "add_up",
+    "adopt_columns",
+    "fit_on_chunks",
+    "is_lazy",
+    "map_over_chunks",
+    "merged",
+]
 
 LAZY = "__dask_graph__"  # what every collection of Dask has
 # Statistics that one task of the tree adds up.
@@ -114,8 +123,9 @@ class Chunks(NamedTuple):
     ) -> Any:
         """What ``function`` says of the blocks, added up in a tree, in their order.
 
-        None says nothing; if all do, that is an error, or None if it may be. The order of additions does not depend on what is ready first, so that a
-        block that is computed again, after a worker died, changes nothing.
+        None says nothing; if all do, that is an error, or None if it may be. The order of additions
+        does not depend on what is ready first, so that a block that is computed again, after a
+        worker died, changes nothing.
         """
         from dask import delayed
 
@@ -134,16 +144,22 @@ class Chunks(NamedTuple):
         return [found for found in answers if found is not None]
 
     def arranged(
-        self, function: Callable[..., Any], arrange: Callable[[list], list], **shared: Any
-    ) -> list[Any]:
-        """Pieces, one for each block, that ``arrange`` makes of the list of what is said of all.
+        self,
+        function: Callable[..., Any],
+        arrange: Callable[[list], tuple[list, Any]],
+        **shared: Any,
+    ) -> tuple[list[Any], Any]:
+        """Pieces, one for each block, and a summary, that ``arrange`` makes of what is said of all.
 
-        They stay where Dask keeps them.
+        The pieces stay where Dask keeps them. An empty block says None.
         """
         import dask
 
-        pieces = dask.delayed(arrange, pure=False)(self.each(function, **shared))
-        return list(dask.persist(*(pieces[i] for i in range(len(self.X)))))
+        answers = self.each(partial(_with_warnings, function), **shared)
+        pieces, summary = dask.delayed(partial(_arranged, arrange), pure=False, nout=2)(answers)
+        kept = dask.persist(summary, *(pieces[i] for i in range(len(self.X))))
+        (found,) = _told(_computed(kept[:1]))
+        return list(kept[1:]), found
 
 
 def chunks_of(X: Any, beside: dict[str, Any], *, for_fit: bool = True) -> Chunks:
@@ -179,7 +195,7 @@ def chunks_of(X: Any, beside: dict[str, Any], *, for_fit: bool = True) -> Chunks
 
 def add_up(estimator: Any, chunks: Chunks) -> None:
     """Leave the estimator as ``partial_fit`` of each chunk and ``merge`` of them all would."""
-    fitted = chunks.total(_fitted_on_one, _merged, estimator=clone(estimator))
+    fitted = chunks.total(_fitted_on_one, merged, estimator=clone(estimator))
     parameters = estimator.get_params(deep=False)
     vars(estimator).clear()
     vars(estimator).update({**vars(fitted), **parameters})
@@ -406,6 +422,13 @@ def _added(add: Callable[[Any, Any], Any], answers: list[tuple[Any, list]]) -> t
     return total, list(dict.fromkeys([*(s for _, own in answers for s in own), *said]))
 
 
+def _arranged(
+    arrange: Callable[[list], tuple[list, Any]], answers: list[tuple[Any, list]]
+) -> tuple[list, tuple[Any, list]]:
+    pieces, summary = arrange([found for found, _ in answers])
+    return pieces, (summary, [s for _, own in answers for s in own])
+
+
 def _told(answers: list[tuple[Any, list]]) -> list[Any]:
     """Answers alone, once their warnings are given here, where the user is."""
     for message, category in dict.fromkeys(said for _, own in answers for said in own):
@@ -422,8 +445,9 @@ def _fitted_on_one(X: Any, *, estimator: Any, random_state: Any = None, **beside
     return fitted if fitted.__sklearn_is_fitted__() else None
 
 
-def _merged(ours: Any, theirs: Any) -> Any:
-    return copy.copy(ours).merge(theirs)  # Dask may ask for ours again
+def merged(ours: Any, theirs: Any) -> Any:
+    """A fit on the rows of both; neither changes, for Dask may ask for them again."""
+    return copy.copy(ours).merge(theirs)
 
 
 def _called(

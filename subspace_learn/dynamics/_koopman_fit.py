@@ -19,7 +19,15 @@ from ._kernel_features import KernelFeatures
 from ._lifting import compressed_pairs, fitted_dictionary, lifted
 from ._snapshots import Segment, column_names, is_pairs, snapshot_segments
 
-__all__ = ["KoopmanModel", "Training", "merged", "solved", "trained_on", "trained_on_chunks", "warn_if_modes_lose"]
+__all__ = [
+    "KoopmanModel",
+    "Training",
+    "merged",
+    "solved",
+    "trained_on",
+    "trained_on_chunks",
+    "warn_if_modes_lose",
+]
 
 # Share of the states that the sum of modes may miss before it is said, by bits of a float.
 _MOST_LOST = {32: 1e-3, 64: 1e-6}
