@@ -25,7 +25,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import has_fit_parameter
 
 from ._array import array_namespace, is_array, is_complex, is_float
-from ._distributed import LAZY, fit_on_chunks, map_over_chunks
+from ._distributed import LAZY, fit_on_chunks, map_over_chunks, refuse_container
 from ._warnings import warn
 
 __all__ = [
@@ -112,23 +112,12 @@ def _also_lazy(method: Method) -> Method:
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         if not _any_lazy(given):
             return method(self, *args, **kwargs)
-        if method.__name__ == "transform":
-            _refuse_containers(self)
+        wanted = _get_output_config("transform", self)["dense"]
+        if method.__name__ == "transform" and _auto_wrap_is_configured(self):
+            refuse_container(self, wanted)
         return map_over_chunks(self, method.__name__, given)
 
     return cast(Method, here_or_on_chunks)
-
-
-def _refuse_containers(self: SubspaceEstimator) -> None:
-    """A frame, which `set_output` may ask for, would hold in memory what Dask does not."""
-    wanted = _get_output_config("transform", self)["dense"]
-    if wanted != "default" and _auto_wrap_is_configured(self):
-        raise TypeError(
-            f"set_output(transform={wanted!r}) asks {type(self).__name__}.transform() for a "
-            "frame in memory, but X is held by Dask. For a lazy frame, with index and names, call "
-            "X.map_partitions(model.transform) of a frame; for a lazy array "
-            "set_output(transform='default')."
-        )
 
 
 def _warn_of_other_rows(given: dict[str, Any]) -> None:

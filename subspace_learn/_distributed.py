@@ -5,33 +5,46 @@ never made one array here. ``fit`` turns each chunk into statistics, where that 
 them up in a tree; ``transform``, ``predict`` and the like stay lazy. This file writes graphs and
 hands them to Dask. What runs where, when, and again after a failure, is Dask's business.
 
-An estimator takes part by a method ``_fit_chunks(chunks)``, which gets `Chunks` and leaves the
-estimator fitted; all others refuse in words.
+An estimator takes part by ``_after_chunks()``, which ends a fit after ``partial_fit`` of each chunk
+and ``merge`` of all, or by ``_fit_chunks(chunks)``, which does more. All others refuse in words.
+What tasks do, without a word of Dask, stands in `_chunk_tasks.py`.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from functools import partial, reduce
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from ._array import array_namespace, move_like
+from ._chunk_tasks import (
+    add_up,
+    added,
+    answer,
+    arranged,
+    called,
+    is_frame,
+    last_rows,
+    made_up,
+    mean_score,
+    stacked,
+    takes_chunks,
+    told,
+    with_warnings,
+)
 from ._warnings import kept_warnings, warn
 
 __all__ = [
     "LAZY",
     "Chunks",
-    "add_up",
-    "adopt_columns",
     "fit_on_chunks",
     "is_lazy",
     "map_over_chunks",
-    "merged",
+    "refuse_container",
 ]
 
 LAZY = "__dask_graph__"  # what every collection of Dask has
@@ -63,15 +76,6 @@ class Chunks(NamedTuple):
         """The same with these pieces alone beside the blocks."""
         return self._replace(beside={k: v for k, v in self.beside.items() if k in wanted})
 
-    def refuse(self, *others: str) -> None:
-        """Raise TypeError if one of these stands beside the blocks."""
-        for name in others:
-            if name in self.beside:
-                raise TypeError(
-                    f"{name} is not known for chunks of Dask. Give a list of delayed blocks, one "
-                    "for each trajectory, without it."
-                )
-
     def also(self, **pieces: list[Any]) -> Chunks:
         """The same with more pieces beside the blocks."""
         return self._replace(beside={**self.beside, **pieces})
@@ -102,15 +106,11 @@ class Chunks(NamedTuple):
 
     def each(self, function: Callable[..., Any], **shared: Any) -> list[Any]:
         """Delayed ``function(block, **beside, **shared)`` of each block; errors name the block."""
-        from dask import delayed
-
-        common = {name: _one_task(value) for name, value in shared.items()}
-        answer = delayed(_answer, pure=False)
+        common = {name: _delayed(value) for name, value in shared.items()}
+        task = _delayed(answer)
         return [
-            answer(
-                function, self.names[i], X, **{k: v[i] for k, v in self.beside.items()}, **common
-            )
-            for i, X in enumerate(self.X)
+            task(function, name, X, **{k: v[i] for k, v in self.beside.items()}, **common)
+            for i, (name, X) in enumerate(zip(self.names, self.X, strict=True))
         ]
 
     def total(
@@ -127,20 +127,18 @@ class Chunks(NamedTuple):
         does not depend on what is ready first, so that a block that is computed again, after a
         worker died, changes nothing.
         """
-        from dask import delayed
-
-        parts = self.each(partial(_with_warnings, function), **shared)
-        added = delayed(_added, pure=False)
+        parts = self.each(partial(with_warnings, function), **shared)
+        adding = _delayed(added)
         while len(parts) > 1:
-            parts = [added(add, parts[i : i + _FAN]) for i in range(0, len(parts), _FAN)]
-        (found,) = _told(_computed(parts))
+            parts = [adding(add, parts[i : i + _FAN]) for i in range(0, len(parts), _FAN)]
+        (found,) = told(_computed(parts))
         if found is None and not or_none:
             raise ValueError(f"No row of X counts: its {len(self.X)} chunk(s) hold none.")
         return found
 
     def gathered(self, function: Callable[..., Any], **shared: Any) -> list[Any]:
         """What ``function`` says of each block that has rows, here."""
-        answers = _told(_computed(self.each(partial(_with_warnings, function), **shared)))
+        answers = told(_computed(self.each(partial(with_warnings, function), **shared)))
         return [found for found in answers if found is not None]
 
     def arranged(
@@ -155,10 +153,10 @@ class Chunks(NamedTuple):
         """
         import dask
 
-        answers = self.each(partial(_with_warnings, function), **shared)
-        pieces, summary = dask.delayed(partial(_arranged, arrange), pure=False, nout=2)(answers)
+        answers = self.each(partial(with_warnings, function), **shared)
+        pieces, summary = _delayed(partial(arranged, arrange), nout=2)(answers)
         kept = dask.persist(summary, *(pieces[i] for i in range(len(self.X))))
-        (found,) = _told(_computed(kept[:1]))
+        (found,) = told(_computed(kept[:1]))
         return list(kept[1:]), found
 
 
@@ -180,8 +178,9 @@ def chunks_of(X: Any, beside: dict[str, Any], *, for_fit: bool = True) -> Chunks
         pieces[name], own = _blocks(table, for_fit)
         if len(pieces[name]) != len(blocks) or (sizes and own and sizes != own):
             raise ValueError(
-                f"{name} has {_counted(pieces[name], own)}, but X has {_counted(blocks, sizes)}. "
-                f"Give both in the same chunks: {name}.rechunk(X.chunks[0])."
+                f"{name} has {len(pieces[name])} chunk(s) of {own or 'unknown'} rows, but X has "
+                f"{len(blocks)} of {sizes or 'unknown'}. Give both in the same chunks: "
+                f"{name}.rechunk(X.chunks[0])."
             )
     names = [f"chunk {i}" for i in range(len(blocks))]
     if sizes:
@@ -193,26 +192,11 @@ def chunks_of(X: Any, beside: dict[str, Any], *, for_fit: bool = True) -> Chunks
     return Chunks(blocks, pieces, names, sizes, not isinstance(X, list | tuple) and X.ndim == 2)
 
 
-def add_up(estimator: Any, chunks: Chunks) -> None:
-    """Leave the estimator as ``partial_fit`` of each chunk and ``merge`` of them all would."""
-    fitted = chunks.total(_fitted_on_one, merged, estimator=clone(estimator))
-    parameters = estimator.get_params(deep=False)
-    vars(estimator).clear()
-    vars(estimator).update({**vars(fitted), **parameters})
-
-
-def adopt_columns(estimator: Any, seen: Any) -> None:
-    """Take number and names of columns from a clone that has seen them, in place of older ones."""
-    for name in ("n_features_in_", "feature_names_in_"):
-        vars(estimator).pop(name, None)
-    vars(estimator).update({k: v for k, v in vars(seen).items() if k.endswith("_in_")})
-
-
 def fit_on_chunks(estimator: Any, method: str, given: dict[str, Any]) -> Any:
     """Fit on what Dask holds, or refuse in words."""
     name = type(estimator).__name__
     X, *_ = given.values()
-    if not hasattr(estimator, "_fit_chunks"):
+    if not takes_chunks(estimator):
         sample = (
             "Draw a weighted sample of its rows first, which is small: SensitivitySampler("
             ").fit_resample(X, return_weights=True) takes what Dask holds. Or call"
@@ -232,7 +216,12 @@ def fit_on_chunks(estimator: Any, method: str, given: dict[str, Any]) -> Any:
             f"X is in memory, but {lazy[0]} is held by Dask. Call {lazy[0]}.compute(), or give X "
             "in the same chunks."
         )
-    estimator._fit_chunks(chunks_of(X, dict(list(given.items())[1:])))
+    chunks = chunks_of(X, dict(list(given.items())[1:]))
+    if hasattr(estimator, "_fit_chunks"):
+        estimator._fit_chunks(chunks)
+    else:
+        add_up(estimator, chunks.using("sample_weight"))
+        estimator._after_chunks()
     return estimator
 
 
@@ -248,23 +237,33 @@ def map_over_chunks(estimator: Any, method: str, given: dict[str, Any]) -> Any:
     lazy = {name: value for name, value in rest if is_lazy(value)}
     fixed = {name: value for name, value in rest if name not in lazy}
     if method == "score":
-        return _mean_score(estimator, chunks_of(X, dict(rest)))
+        return mean_score(estimator, chunks_of(X, dict(rest)))
     before = estimator._rows_before(method) if hasattr(estimator, "_rows_before") else 0
-    call = partial(_called, method=method, first=first, fixed=fixed, before=before)
+    call = partial(called, method=method, first=first, fixed=fixed, before=before)
     frozen = copy.copy(estimator)  # a later fit binds new arrays, and changes no lazy result
     if isinstance(X, list | tuple):
         return chunks_of(X, lazy).each(call, estimator=frozen)
     X = _whole_rows(X)
     with kept_warnings():
-        made_up = {name: _made_up(value, before + 1) for name, value in lazy.items()}
-        example = call(_made_up(X, before + 1), estimator=frozen, **made_up)
+        beside = {name: made_up(value, before + 1) for name, value in lazy.items()}
+        example = call(made_up(X, before + 1), estimator=frozen, **beside)
     chunks = chunks_of(X, lazy, for_fit=False).overlapping(before)
     parts = chunks.each(partial(call, empty=example[:0]), estimator=frozen)
-    sizes = [np.nan] * len(parts) if _is_frame(X) else list(X.chunks[0])
+    sizes = [np.nan] * len(parts) if is_frame(X) else list(X.chunks[0])
     if before:
         ends = np.maximum(np.cumsum([0, *sizes]) - before, 0)
         sizes = np.diff(ends).tolist()
     return _lazy_array(parts, sizes, example)
+
+
+def refuse_container(estimator: Any, wanted: str) -> None:
+    """Raise if `set_output` asks for a frame, which would hold in memory what Dask does not."""
+    if wanted != "default":
+        raise TypeError(
+            f"set_output(transform={wanted!r}) asks {type(estimator).__name__}.transform() for a "
+            "frame in memory, but X is held by Dask. For a lazy frame call X.map_partitions("
+            "model.transform) of a frame; for a lazy array set_output(transform='default')."
+        )
 
 
 # --- graphs ---------------------------------------------------------------------------------------
@@ -275,10 +274,6 @@ def is_lazy(value: Any) -> bool:
     if isinstance(value, list | tuple) and len(value):
         value = value[0]
     return hasattr(value, LAZY)
-
-
-def _is_frame(value: Any) -> bool:
-    return hasattr(value, "_meta") and not hasattr(value, "chunks")
 
 
 def _n_axes(X: Any) -> int:
@@ -293,18 +288,11 @@ def _blocks(table: Any, fused: bool) -> tuple[list[Any], tuple[int, ...] | None]
         return [table], None
     if isinstance(table, list | tuple):
         return list(table), None
-    if _is_frame(table):
+    if is_frame(table):
         return list(table.to_delayed(optimize_graph=fused)), None
     table = _whole_rows(table)
-    sizes = table.chunks[0]
-    return list(table.to_delayed(optimize_graph=fused).reshape(-1)), None if any(
-        np.isnan(sizes)
-    ) else sizes
-
-
-def _counted(blocks: list[Any], sizes: tuple[int, ...] | None) -> str:
-    rows = "" if sizes is None else f" of {', '.join(map(str, sizes[:5]))} ... rows"
-    return f"{len(blocks)} chunk(s){rows}"
+    sizes = None if np.isnan(table.chunks[0]).any() else table.chunks[0]
+    return list(table.to_delayed(optimize_graph=fused).reshape(-1)), sizes
 
 
 def _whole_rows(X: Any) -> Any:
@@ -321,9 +309,7 @@ def _whole_rows(X: Any) -> Any:
 
 def _overlapping(blocks: list[Any], n: int, sizes: tuple[int, ...] | None) -> list[Any]:
     """Each block below the last n rows of all blocks before it."""
-    from dask import delayed
-
-    last, below = delayed(_last_rows, pure=False), delayed(_stacked, pure=False)
+    last, below = _delayed(last_rows), _delayed(stacked)
     found, tail = [blocks[0]], None
     for i in range(1, len(blocks)):
         enough = sizes is not None and sizes[i - 1] >= n  # then blocks need not wait for another
@@ -332,10 +318,11 @@ def _overlapping(blocks: list[Any], n: int, sizes: tuple[int, ...] | None) -> li
     return found
 
 
-def _one_task(value: Any) -> Any:
+def _delayed(what: Any, **how: Any) -> Any:
+    """A task that makes or calls ``what``; Dask shall not look into it."""
     from dask import delayed
 
-    return delayed(value, pure=False, traverse=False)
+    return delayed(what, pure=False, traverse=False, **how)
 
 
 def _computed(parts: list[Any]) -> list[Any]:
@@ -356,137 +343,14 @@ def _lazy_array(parts: list[Any], sizes: list[float], example: Any) -> Any:
     return da.concatenate(arrays, allow_unknown_chunksizes=True)
 
 
-def _made_up(table: Any, n_rows: int) -> Any:
-    """Some rows like those of ``table``, to see what a method makes of them."""
-    shape = (n_rows, *table.shape[1:])
-    values = np.random.default_rng(0).uniform(1.0, 2.0, shape)  # as integers they are 1
-    like = table._meta
-    if not _is_frame(table):
-        return move_like(values.astype(table.dtype), like)
-    if table.ndim == 1:
-        return type(like)(values, name=like.name).astype(like.dtype)
-    return type(like)(values, columns=like.columns).astype(like.dtypes.to_dict())
-
-
 def _refuse_method(estimator: Any, method: str, X: Any) -> None:
     """Raise TypeError unless rows of the result belong to rows of X."""
-    name, takes = type(estimator).__name__, hasattr(estimator, "_fit_chunks")
-    if takes and method in _BY_ROWS and is_lazy(X):
+    name, takes = type(estimator).__name__, takes_chunks(estimator)
+    is_mean = is_classifier(estimator) or hasattr(estimator, "score_samples")
+    if takes and is_lazy(X) and (method in _BY_ROWS or (method == "score" and is_mean)):
         return
-    if takes and method == "score" and is_lazy(X):
-        if is_classifier(estimator) or hasattr(estimator, "score_samples"):
-            return  # a mean over rows
     raise TypeError(
         f"{name}.{method}() takes arrays in memory, but was given what Dask holds. Where each row "
         f"is treated by itself, apply it to the chunks: X.map_blocks(model.{method}, ...) of an "
         f"array, X.map_partitions(model.{method}) of a frame. Else call compute() first."
     )
-
-
-def _mean_score(estimator: Any, chunks: Chunks) -> float:
-    """Mean over all rows of what ``score`` says of the chunks."""
-    score = chunks.total(_score_and_weight, _sum_of_pairs, estimator=copy.copy(estimator))
-    return float(score[0] / score[1])
-
-
-# --- tasks ----------------------------------------------------------------------------------------
-
-
-def _n_rows(X: Any) -> int:
-    return X.shape[0] if hasattr(X, "shape") else len(X)
-
-
-def _answer(function: Callable[..., Any], name: str, X: Any, **others: Any) -> Any:
-    """What ``function`` says of a block; its error says which block it was."""
-    try:
-        return function(X, **others)
-    except (TypeError, ValueError) as error:
-        kind = ValueError if isinstance(error, ValueError) else TypeError
-        raise kind(f"In {name} of X: {error}") from error
-
-
-def _with_warnings(function: Callable[..., Any], X: Any, **others: Any) -> tuple[Any, list]:
-    """What ``function`` says of a block, None if that is empty, and its warnings."""
-    if _n_rows(X) == 0:
-        return None, []
-    with kept_warnings() as said:
-        found = function(X, **others)
-    return found, said
-
-
-def _added(add: Callable[[Any, Any], Any], answers: list[tuple[Any, list]]) -> tuple[Any, list]:
-    """One answer of several, each warning once."""
-    found = [answer for answer, _ in answers if answer is not None]
-    with kept_warnings() as said:
-        total = reduce(add, found) if found else None
-    return total, list(dict.fromkeys([*(s for _, own in answers for s in own), *said]))
-
-
-def _arranged(
-    arrange: Callable[[list], tuple[list, Any]], answers: list[tuple[Any, list]]
-) -> tuple[list, tuple[Any, list]]:
-    pieces, summary = arrange([found for found, _ in answers])
-    return pieces, (summary, [s for _, own in answers for s in own])
-
-
-def _told(answers: list[tuple[Any, list]]) -> list[Any]:
-    """Answers alone, once their warnings are given here, where the user is."""
-    for message, category in dict.fromkeys(said for _, own in answers for said in own):
-        warn(message, category)
-    return [found for found, _ in answers]
-
-
-def _fitted_on_one(X: Any, *, estimator: Any, random_state: Any = None, **beside: Any) -> Any:
-    """A clone of the estimator that has seen one block; None if no row of it counts."""
-    fitted = clone(estimator)
-    if random_state is not None:
-        fitted.set_params(random_state=random_state)
-    fitted.partial_fit(X, **beside)
-    return fitted if fitted.__sklearn_is_fitted__() else None
-
-
-def merged(ours: Any, theirs: Any) -> Any:
-    """A fit on the rows of both; neither changes, for Dask may ask for them again."""
-    return copy.copy(ours).merge(theirs)
-
-
-def _called(
-    X: Any,
-    *,
-    estimator: Any,
-    method: str,
-    first: str,
-    fixed: dict[str, Any],
-    before: int,
-    empty: Any = None,
-    **lazy: Any,
-) -> Any:
-    """Rows that a method makes of a block, of which the first ``before`` rows make none."""
-    if empty is not None and _n_rows(X) <= before:
-        return empty
-    return getattr(estimator, method)(**{first: X}, **fixed, **lazy)
-
-
-def _score_and_weight(X: Any, *, estimator: Any, **beside: Any) -> tuple[float, float]:
-    weights = beside.get("sample_weight")
-    weight = float(_n_rows(X) if weights is None else np.sum(np.asarray(weights)))
-    return (weight * estimator.score(X, **beside), weight) if weight else (0.0, 0.0)
-
-
-def _sum_of_pairs(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
-    return a[0] + b[0], a[1] + b[1]
-
-
-def _last_rows(before: Any, X: Any, n: int) -> Any:
-    """The last n rows of X, or of what stands before it and X."""
-    rows = X if before is None or _n_rows(X) >= n else _stacked(before, X)
-    return rows.iloc[-n:] if hasattr(rows, "iloc") else rows[max(_n_rows(rows) - n, 0) :]
-
-
-def _stacked(top: Any, bottom: Any) -> Any:
-    """Rows of both, one below the other."""
-    if hasattr(top, "iloc"):
-        import pandas as pd
-
-        return pd.concat([top, bottom])
-    return array_namespace(top, bottom).concat([top, bottom], axis=0)

@@ -19,31 +19,20 @@ from .._base import (
     SubspaceEstimator,
     as_container,
     fit_method,
-    warn,
 )
 from .._checks.magnitude import finite_result
 from .._checks.merging import check_mergeable
 from .._checks.table import check_like, check_scores, rows_of
-from .._distributed import Chunks
 from ..functional.dynamics import resdmd
 from ..functional.dynamics.edmd import complex_product, explained_variance
 from ..functional.dynamics.kernel_edmd import KERNELS
 from . import _forecast
-from ._koopman_fit import (
-    Training,
-    merged,
-    solved,
-    trained_on,
-    trained_on_chunks,
-    warn_if_modes_lose,
-)
+from ._koopman_chunks import fit_chunks, rows_before, warn_if_pairs_are_few
+from ._koopman_fit import Training, merged, solved, trained_on, warn_if_modes_lose
 from ._lifting import supports_arrays
 from ._snapshots import is_pairs
 
 __all__ = ["KoopmanEDMD"]
-
-# Methods that take states, and need the past of each where the dictionary does.
-_OF_STATES = ("transform", "eigenfunctions", "predict")
 
 
 class Weights(TypedDict, total=False):
@@ -305,26 +294,9 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
             0.5 in observables of one size; or a system fitted as measure-preserving is not.
         """
         more = {"lengths": lengths, "groups": groups, "u": u, **weights}
-        return self._keep(trained_on(self, X, y, **more))
+        return warn_if_pairs_are_few(self._store(trained_on(self, X, y, **more)))
 
-    def _fit_chunks(self, chunks: Chunks) -> None:
-        """Fit by the compressed pairs of chunks."""
-        self._keep(trained_on_chunks(self, chunks))
-
-    def _rows_before(self, method: str) -> int:
-        """Rows before a row that its observables need."""
-        return self._model.window - 1 if method in _OF_STATES else 0
-
-    def _keep(self, training: Training) -> KoopmanEDMD:
-        """Solve, and warn if there are too few pairs."""
-        self._store(training)
-        if self.n_pairs_seen_ <= self.n_components_:
-            warn(
-                f"{self.n_pairs_seen_} pairs for {self.n_components_} directions: the fit passes "
-                "through every pair, so residuals_ are near 0 and mean nothing. Use fewer "
-                "observables, n_components, more data, or held_out_residuals."
-            )
-        return self
+    _fit_chunks, _rows_before = fit_chunks, rows_before
 
     @fit_method
     def partial_fit(

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import clone
 
 from .._array import Array, array_namespace, move_like, to_numpy
 from .._base import random_generator, warn
 from .._checks.merging import check_same_names
-from .._distributed import Chunks, adopt_columns
 from ..functional.dynamics.edmd import KoopmanFit, koopman_fit
 from ..functional.dynamics.pair_factors import PairFactors, merged_factors
 from ..functional.dynamics.resdmd import KoopmanSpectrum, koopman_spectrum
 from ._kernel_features import KernelFeatures
 from ._lifting import compressed_pairs, fitted_dictionary, lifted
-from ._snapshots import Segment, column_names, is_pairs, snapshot_segments
+from ._snapshots import Segment, column_names, snapshot_segments
 
 __all__ = [
     "KoopmanModel",
     "Training",
     "merged",
     "solved",
+    "together",
     "trained_on",
-    "trained_on_chunks",
     "warn_if_modes_lose",
 ]
 
@@ -108,55 +105,10 @@ def trained_on(
     factors = compressed_pairs(dictionary, segments, window, estimator.solver)
     if before is not None:
         if added:
-            factors = _together(before.factors, factors, estimator.solver)
+            factors = together(before.factors, factors, estimator.solver)
         return before._replace(factors=factors)
     examples = segments[0].states[: window + 8, :]
     return Training(dictionary, window, factors, examples, names, settings)
-
-
-def trained_on_chunks(estimator: Any, chunks: Chunks) -> Training:
-    """Compress the pairs of chunks, with the dictionary that the first chunk determines.
-
-    Chunks of one table lose no pair: each gets the last rows of those before it.
-    """
-    chunks.refuse("lengths", "groups")
-    seen, lead = chunks.first().total(_lead, None, estimator=clone(estimator))
-    if "y" not in chunks.beside:
-        chunks = chunks.overlapping(lead.window)
-    later = chunks.rest()
-    if later.X:
-        how = {"estimator": seen, "lead": lead._replace(factors=None), "is_cut": chunks.consecutive}
-        add = partial(_together, solver=estimator.solver)
-        factors = later.total(_factors_like, add, or_none=True, **how)
-        if factors is not None:
-            lead = lead._replace(factors=add(lead.factors, factors))
-    adopt_columns(estimator, seen)
-    return lead
-
-
-def _lead(X: Any, *, estimator: Any, **beside: Any) -> tuple[Any, Training]:
-    """What the first chunk says, and an estimator that saw its columns."""
-    estimator = clone(estimator)
-    return estimator, _trained_on_chunk(estimator, X, **beside)
-
-
-def _factors_like(
-    X: Any, *, estimator: Any, lead: Training, is_cut: bool, **beside: Any
-) -> PairFactors | None:
-    """Compressed pairs of a later chunk; None if it is too short for one."""
-    if "y" not in beside and X.ndim == 2 and X.shape[0] <= lead.window:
-        if not is_cut:
-            warn(f"A trajectory shorter than {lead.window + 1} times was skipped.")
-        return None
-    return _trained_on_chunk(estimator, X, before=lead, added=False, **beside).factors
-
-
-def _trained_on_chunk(
-    estimator: Any, X: Any, *, y: Any = None, u: Any = None, **more: Any
-) -> Training:
-    if y is not None and not is_pairs(y):
-        raise ValueError("y holds labels, not successors of the shape of X. Leave it out.")
-    return trained_on(estimator, X, y, u=u, lengths=None, groups=None, **more)
 
 
 def merged(ours: Training, theirs: Training, solver: str) -> Training:
@@ -168,7 +120,7 @@ def merged(ours: Training, theirs: Training, solver: str) -> Training:
         )
     a, b = ours.input_names, theirs.input_names
     check_same_names(a, b, what=f"Cannot merge fits whose inputs u have the columns {a} and {b}")
-    return ours._replace(factors=_together(ours.factors, theirs.factors, solver))
+    return ours._replace(factors=together(ours.factors, theirs.factors, solver))
 
 
 def solved(estimator: Any, training: Training, *, may_be_zero: bool = False) -> KoopmanModel:
@@ -278,7 +230,7 @@ def _dictionary(estimator: Any, segments: list[Segment]) -> Any:
     return dictionary
 
 
-def _together(ours: PairFactors, theirs: PairFactors, solver: str) -> PairFactors:
+def together(ours: PairFactors, theirs: PairFactors, solver: str) -> PairFactors:
     if ours.n_inputs != theirs.n_inputs:
         raise ValueError(
             f"The model has {ours.n_inputs} inputs, but these data have {theirs.n_inputs}. Give u "

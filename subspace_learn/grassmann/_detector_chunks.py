@@ -19,7 +19,8 @@ from .._array import array_namespace, move_like, to_numpy
 from .._base import routed_fit_params
 from .._checks.merging import check_same_columns
 from .._checks.table import check_sample_weight
-from .._distributed import Chunks, merged
+from .._chunk_tasks import merged
+from .._distributed import Chunks
 from .._warnings import kept_warnings
 from ..functional.grassmann.subspace_detector import fold_places, fold_shares, places_in_line
 from ..linalg.moments import Moments, merged_moments
@@ -129,7 +130,7 @@ def _rows_of_chunk(X: Any, *, estimator: Any, sample_weight: Any = None) -> _Row
     return _Rows(estimator, fold_places(X), weights, energy, eps, sparse)
 
 
-def _in_line(found: list[_Rows | None]) -> tuple[list[_Line | None], Any]:
+def _in_line(found: list[_Rows | None]) -> tuple[list[_Line], Any]:
     """Put the rows of all chunks in line; and their number, columns and size."""
     parts = [part for part in found if part is not None]
     if not parts:
@@ -141,11 +142,14 @@ def _in_line(found: list[_Rows | None]) -> tuple[list[_Line | None], Any]:
         [np.ones(len(p.places)) if p.weights is None else p.weights for p in parts]
     )
     starts, ends = places_in_line(np.argsort(places, kind="stable"), weight)
-    is_weighted, lines, end = parts[0].weights is not None, [], 0
-    for part in found:
-        start, end = end, end + (0 if part is None else len(part.places))
-        rows = slice(start, end)
-        lines.append(_Line(starts[rows], ends[rows], weight[rows], is_weighted))
+    is_weighted = parts[0].weights is not None
+    lengths = [0 if part is None else len(part.places) for part in found]
+    lines = [
+        _Line(starts[rows], ends[rows], weight[rows], is_weighted)
+        for rows in (
+            slice(end - n, end) for n, end in zip(lengths, np.cumsum(lengths), strict=True)
+        )
+    ]
     energy = sum(part.energy for part in parts) / len(places)
     size = RowSize(energy, max(part.eps for part in parts), parts[0].sparse)
     return lines, (float(weight.sum()), parts[0].estimator, size)

@@ -13,7 +13,8 @@ from .._array import Array, array_namespace
 from .._base import RANDOM_STATE, Interval, StrOptions, fit_method, random_seed, warn
 from .._checks.merging import check_mergeable
 from .._checks.table import check_sample_weight, check_samples
-from .._distributed import Chunks, add_up
+from .._chunk_tasks import add_up
+from .._distributed import Chunks
 from ..functional.grassmann.grassmann_pca import (
     PCASettings,
     PrincipalSubspace,

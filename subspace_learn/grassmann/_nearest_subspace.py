@@ -13,7 +13,8 @@ from sklearn.utils import Tags
 from .._array import Array, array_namespace, double, move_like
 from .._base import Interval, StrOptions, fit_method
 from .._checks.table import check_labels
-from .._distributed import Chunks, adopt_columns
+from .._chunk_tasks import adopt_columns
+from .._distributed import Chunks
 from ..functional.grassmann.nearest_subspace import (
     class_means,
     class_subspaces,

@@ -25,7 +25,8 @@ from .._base import (
 )
 from .._checks.magnitude import finite_result
 from .._checks.table import check_sample_weight, check_samples
-from .._distributed import Chunks, adopt_columns
+from .._chunk_tasks import adopt_columns
+from .._distributed import Chunks
 from ..functional.grassmann.subspace_detector import (
     combined_index,
     held_out_weights,

@@ -14,7 +14,8 @@ from .._base import fit_method, warn
 from .._checks.magnitude import check_magnitude
 from .._checks.merging import check_same_columns
 from .._checks.table import check_samples
-from .._distributed import Chunks, adopt_columns
+from .._chunk_tasks import adopt_columns
+from .._distributed import Chunks
 from ..functional.random_matrix.analytic_shrinkage import AnalyticFit, fitted_sums, fitted_table
 from ..functional.random_matrix.gaussian_model import GaussianModel
 from ..functional.random_matrix.table_spectrum import ColumnSums, column_sums, merged_column_sums

@@ -27,7 +27,6 @@ from .._base import (
 from .._checks.magnitude import check_magnitude, finite_result
 from .._checks.merging import check_mergeable
 from .._checks.table import check_sample_weight, check_samples, check_scores
-from .._distributed import Chunks, add_up
 from ..functional.random_matrix.gaussian_model import (
     GaussianModel,
     coordinates_of,
@@ -60,9 +59,8 @@ def _keeps_sums(model: RandomMatrixFilter) -> bool:
     ]
     if needing:
         raise ValueError(
-            "partial_fit, merge and fits of chunks keep sums, not rows, but "
-            f"{' and '.join(needing)} need{'s' if len(needing) == 1 else ''} the rows. Use fit on "
-            "an array in memory, or other options."
+            f"partial_fit, merge and chunks keep sums, not rows, but {' and '.join(needing)} "
+            f"need{'s' if len(needing) == 1 else ''} the rows. Use fit in memory, or other options."
         )
     return True
 
@@ -451,16 +449,6 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         rows = finite_result(rows, name=type(self).__name__, method="filter")
         return input_container(self, rows, X)
 
-    def _fit_chunks(self, chunks: Chunks) -> None:
-        """Fit by the covariance sums of chunks."""
-        _keeps_sums(self)
-        add_up(self, chunks.using("sample_weight"))
-        self._after_chunks()
-
-    def _after_chunks(self) -> None:
-        """What `fit` does once all rows were added."""
-        self._solved()
-
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_fitted_with")
 
@@ -485,9 +473,7 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
     mean_ = _read("mean")
     scale_ = _read("scale")
 
-    @property
-    def _n_features_out(self) -> int:
-        return self.n_components_
+    _n_features_out = n_components_
 
     def _gaussian_model(self) -> GaussianModel:
         return self._solved().gaussian
@@ -548,6 +534,8 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
             self._tell(found, *self._fitted_with)
             self._spiked = found
         return self._spiked
+
+    _after_chunks = _solved  # once all chunks are merged
 
     def _tell(self, found: SpikedFit, options: FilterOptions, on_empty: str) -> None:
         """Warn, or raise, where what was found may not be what was meant."""

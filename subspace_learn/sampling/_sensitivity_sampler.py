@@ -24,7 +24,8 @@ from .._base import (
 from .._checks.columns import refuse_masked
 from .._checks.merging import check_mergeable
 from .._checks.table import check_on_host, check_sample_weight, check_samples, rows_of
-from .._distributed import Chunks, add_up, is_lazy
+from .._chunk_tasks import add_up
+from .._distributed import Chunks, is_lazy
 from ..functional.sampling.row_sampling import SCORES, RowSample
 from ..functional.sampling.row_stream import (
     Coreset,
