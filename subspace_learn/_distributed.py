@@ -13,7 +13,7 @@ What tasks do, without a word of Dask, stands in `_chunk_tasks.py`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -80,20 +80,13 @@ class Chunks(NamedTuple):
         """The same with more pieces beside the blocks."""
         return self._replace(beside={**self.beside, **pieces})
 
-    def first(self) -> Chunks:
-        """The first block alone."""
-        return self._part(slice(1))
-
-    def rest(self) -> Chunks:
-        """The blocks without the first."""
-        return self._part(slice(1, None))
-
-    def _part(self, some: slice) -> Chunks:
+    def some(self, which: Sequence[int]) -> Chunks:
+        """These blocks alone."""
         return self._replace(
-            X=self.X[some],
-            beside={name: pieces[some] for name, pieces in self.beside.items()},
-            names=self.names[some],
-            sizes=None if self.sizes is None else self.sizes[some],
+            X=[self.X[i] for i in which],
+            beside={name: [pieces[i] for i in which] for name, pieces in self.beside.items()},
+            names=[self.names[i] for i in which],
+            sizes=None,
         )
 
     def overlapping(self, n: int) -> Chunks:

@@ -164,7 +164,7 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
 
     def _fit_chunks(self, chunks: Chunks) -> None:
         """Check the first chunk; nothing is learnt."""
-        first = chunks.using().first()
+        first = chunks.using().some([0])
         self.__dict__.update(vars(first.total(_checked, None, estimator=clone(self))))
 
     def transform(self, X: Any) -> Array:

@@ -27,8 +27,15 @@ from ..functional.dynamics import resdmd
 from ..functional.dynamics.edmd import complex_product, explained_variance
 from ..functional.dynamics.kernel_edmd import KERNELS
 from . import _forecast
-from ._koopman_chunks import fit_chunks, rows_before, warn_if_pairs_are_few
-from ._koopman_fit import Training, merged, solved, trained_on, warn_if_modes_lose
+from ._koopman_chunks import fit_chunks, rows_before
+from ._koopman_fit import (
+    Training,
+    merged,
+    solved,
+    trained_on,
+    warn_if_modes_lose,
+    warn_if_pairs_are_few,
+)
 from ._lifting import supports_arrays
 from ._snapshots import is_pairs
 

@@ -24,6 +24,8 @@ __all__ = [
     "together",
     "trained_on",
     "warn_if_modes_lose",
+    "warn_if_pairs_are_few",
+    "window_of",
 ]
 
 # Share of the states that the sum of modes may miss before it is said, by bits of a float.
@@ -84,9 +86,7 @@ def trained_on(
     if before is not None:
         _refuse_other_settings(before.settings, settings)
     if before is None:
-        names, window, given = column_names(u), 1, estimator.dictionary
-        if hasattr(given, "embed"):  # a DelayDictionary
-            window = given.n_delays * given.lag + 1
+        names, window = column_names(u), window_of(estimator.dictionary)
     else:
         names, window = before.input_names, before.window
     segments = snapshot_segments(
@@ -109,6 +109,13 @@ def trained_on(
         return before._replace(factors=factors)
     examples = segments[0].states[: window + 8, :]
     return Training(dictionary, window, factors, examples, names, settings)
+
+
+def window_of(dictionary: Any) -> int:
+    """Times that a row of observables needs."""
+    if hasattr(dictionary, "embed"):  # a DelayDictionary
+        return dictionary.n_delays * dictionary.lag + 1
+    return 1
 
 
 def merged(ours: Training, theirs: Training, solver: str) -> Training:
@@ -168,6 +175,18 @@ def solved(estimator: Any, training: Training, *, may_be_zero: bool = False) -> 
         estimator.reconstruction == "inverse",
         training.input_names,
     )
+
+
+def warn_if_pairs_are_few(model: Any) -> Any:
+    """Warn of a fit that passes through every pair; the model comes back."""
+    n_pairs, n_directions = model.n_pairs_seen_, model.n_components_
+    if n_pairs <= n_directions:
+        warn(
+            f"{n_pairs} pairs for {n_directions} directions: the fit passes through every pair, so "
+            "residuals_ are near 0 and mean nothing. Use fewer observables, n_components, more "
+            "data, or held_out_residuals."
+        )
+    return model
 
 
 def warn_if_modes_lose(spectrum: KoopmanSpectrum, info: Any) -> None:

@@ -37,8 +37,12 @@ class SeenClasses(NamedTuple):
     """Statistics of the rows of each class."""
 
 
-def classes_of_chunk(X: Any, *, estimator: Any, y: Any, sample_weight: Any = None) -> SeenClasses:
-    """Columns and classes of one chunk."""
+def classes_of_chunk(
+    X: Any, *, estimator: Any, y: Any, sample_weight: Any = None
+) -> SeenClasses | None:
+    """Columns and classes of one chunk; None if no row of it counts."""
+    if _counts_nothing(sample_weight):
+        return None
     estimator = clone(estimator)
     table = estimator._table(X, y, sample_weight, reset=True, method="partial_fit")
     labels, codes = np.unique(table.labels, return_inverse=True)
@@ -56,6 +60,10 @@ def classes_of_chunk(X: Any, *, estimator: Any, y: Any, sample_weight: Any = Non
             for members in rows
         ],
     )
+
+
+def _counts_nothing(sample_weight: Any) -> bool:
+    return sample_weight is not None and not np.any(np.asarray(sample_weight))
 
 
 def added_classes(a: SeenClasses, b: SeenClasses) -> SeenClasses:
@@ -76,8 +84,10 @@ def added_classes(a: SeenClasses, b: SeenClasses) -> SeenClasses:
     return SeenClasses(a.estimator, max(a.dtype, b.dtype), rows, labels, counts, of_class)
 
 
-def class_energies(X: Any, *, estimator: Any, y: Any, sample_weight: Any = None) -> Array:
+def class_energies(X: Any, *, estimator: Any, y: Any, sample_weight: Any = None) -> Array | None:
     """Second moments of each class, of rows as a fitted origin makes them comparable."""
+    if _counts_nothing(sample_weight):
+        return None
     table = copy.copy(estimator)._table(X, y, sample_weight, reset=True, method="partial_fit")
     codes = np.searchsorted(estimator.classes_, table.labels)
     rows = estimator._comparable(table.X, codes)

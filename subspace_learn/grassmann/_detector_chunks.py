@@ -230,7 +230,7 @@ def _merged_spread(a: _Spread, b: _Spread) -> _Spread:
 
 def _distances_of_chunk(
     X: Any, *, line: _Line, estimator: Any, models: list[NormalModel], n_folds: int
-) -> DistancesOfRows:
+) -> DistancesOfRows | None:
     """Distances of rows to models of the folds they are not in; of all to the first, if alone."""
     X = clone(estimator)._checked(X, reset=True)
     if len(models) == 1:
@@ -243,7 +243,7 @@ def _distances_of_chunk(
             residuals, hotelling = distances(model, rows_at(X, index))
             shares = move_like(held[index], residuals)
             parts.append(DistancesOfRows(residuals, hotelling, shares))
-    return _joined(parts)
+    return _joined(parts) if parts else None
 
 
 def _joined(parts: list[DistancesOfRows]) -> DistancesOfRows:

@@ -276,7 +276,7 @@ class SensitivitySampler(SubspaceEstimator):
             Updated; ``error_`` tells what the reductions have cost so far.
         """
         first = not hasattr(self, "indices_")
-        block = self._checked_block(X, y, sample_weight, reset=first)
+        block = self._checked_block(X, y, sample_weight, reset=first, may_be_empty=True)
         n_rows = block.rows.shape[0]
         present = block.weights > 0
         if not present.all():  # rows that do not count take no place
@@ -394,7 +394,9 @@ class SensitivitySampler(SubspaceEstimator):
             return int(self.n_samples)
         return max(1, round(float(self.n_samples) * n_rows))
 
-    def _checked_block(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Coreset:
+    def _checked_block(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, may_be_empty: bool = False
+    ) -> Coreset:
         """Checked rows as a coreset that stands for itself."""
         check_on_host(self, X)
         X = check_samples(self, X, reset=reset, accept_sparse="csr", computed_in=np.float64)
@@ -406,7 +408,7 @@ class SensitivitySampler(SubspaceEstimator):
             y = to_numpy(y) if is_array(y) else np.asarray(y)
             if len(y) != n:
                 raise ValueError(f"y has {len(y)} rows, but X has {n}. Give one target per row.")
-        weights = None if sample_weight is None else check_sample_weight(sample_weight, X)
+        weights = check_sample_weight(sample_weight, X, may_be_empty=may_be_empty)
         return Coreset(X, y, np.ones(n) if weights is None else weights, np.arange(n))
 
     def _numeric_targets(self, y: Any, n: int) -> np.ndarray:
