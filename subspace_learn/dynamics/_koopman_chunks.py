@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import numpy as np
 from sklearn.base import clone
 
 from .._base import warn
@@ -91,7 +90,7 @@ def _factors(
 
 def _holds_pairs(X: Any, beside: dict[str, Any], window: int, is_cut: bool) -> bool:
     """Whether a chunk has a pair that counts; a trajectory of its own without one is said."""
-    if "sample_weight" in beside and not np.any(np.asarray(beside["sample_weight"])):
+    if "sample_weight" in beside and not bool((beside["sample_weight"] != 0).any()):
         return False
     if "y" in beside or X.ndim == 3 or X.shape[0] > window:
         return True

@@ -63,7 +63,7 @@ def classes_of_chunk(
 
 
 def _counts_nothing(sample_weight: Any) -> bool:
-    return sample_weight is not None and not np.any(np.asarray(sample_weight))
+    return sample_weight is not None and not bool((sample_weight != 0).any())
 
 
 def added_classes(a: SeenClasses, b: SeenClasses) -> SeenClasses:
