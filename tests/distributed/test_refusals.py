@@ -40,7 +40,8 @@ def never(shape, dtype=float):
     def fail(block):
         raise ComputedError
 
-    return da.zeros(shape, chunks=shape, dtype=dtype).map_blocks(fail, dtype=dtype, meta=np.zeros(0))
+    zeros = da.zeros(shape, chunks=shape, dtype=dtype)
+    return zeros.map_blocks(fail, dtype=dtype, meta=np.zeros(0))
 
 
 def shape_of(kind):
