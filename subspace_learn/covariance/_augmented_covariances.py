@@ -86,6 +86,9 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
     never built. `transform` needs no `fit`; a fitted one refuses another number of
     channels, another sampling rate or another array library.
 
+    Epochs held by Dask are mapped chunk by chunk, which changes no number; `fit` looks at the
+    first chunk alone.
+
     Matrices are in the squared units of X. Channels in several units (volts beside teslas) need one
     unit first, since shrinkage has one scale for all: `fit` warns where channels differ by a factor
     of 30 or more. :class:`AugmentedCovarianceClassifier` sees to that itself.

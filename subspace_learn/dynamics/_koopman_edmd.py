@@ -159,6 +159,12 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
     the array API has no eigenvalues of non-symmetric matrices. ARPACK for ``method="kernel"`` runs
     there too, with its products where the data are.
 
+    `fit` takes what Dask holds. Chunks of one array or frame are consecutive in time, and each gets
+    the last rows of the one before, so that no pair is lost; blocks of a list are trajectories of
+    their own. The result is exact, that of one fit to rounding, where the dictionary does not
+    depend on the data; one that does is fitted on the first chunk that holds a pair. ``lengths``
+    and ``groups`` are refused there.
+
     What a residual says: in the limit of infinite data, a pair with residual eps lies in the
     eps-pseudospectrum of the operator. It says nothing of eigenvalues that were not found, and no
     algorithm can: for some systems none finds all. With as many observables as pairs residuals

@@ -138,6 +138,11 @@ class GrassmannPCA(SubspaceModel):
     directions: mean and total variance stay exact, directions that were ever dropped do not come
     back.
 
+    `fit` takes arrays and frames of Dask, and lists of delayed blocks: moments of chunks are added
+    up, and the result is that of the table to rounding wherever streams are exact ("covariance",
+    up to 2048 features); float32 rows keep the digits of a float32 stream. `transform` and the like
+    are lazy then.
+
     Attributes are computed when first asked for: `partial_fit` only adds up statistics, so a
     stream costs little more than its products. A row costs d^2, however small the batch.
 
@@ -221,7 +226,8 @@ class GrassmannPCA(SubspaceModel):
         Parameters
         ----------
         X : array or sparse matrix of shape (n_samples, n_features)
-            Rows; NumPy, CuPy, torch, DataFrame, CSR or CSC. float32 stays float32.
+            Rows; NumPy, CuPy, torch, DataFrame, CSR or CSC, or chunks of rows held by Dask.
+            float32 stays float32.
         y : None
             Ignored.
         sample_weight : array of shape (n_samples,), default=None

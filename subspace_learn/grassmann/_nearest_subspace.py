@@ -99,6 +99,10 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
     every subspace. A column in large units outweighs the others, as in principal components: scale
     columns of different units first.
 
+    Rows held by Dask, with y in the same chunks, are fitted in two passes: classes and means, then
+    the second moments of each class, n_classes d^2 numbers a chunk. The result is that of the
+    table to rounding.
+
     References
     ----------
     S. Watanabe, N. Pakvasa, "Subspace method in pattern recognition", Proc. 1st Int. Joint Conf. on

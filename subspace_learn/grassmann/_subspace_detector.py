@@ -127,6 +127,11 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
     below ``quantile / (1 - quantile)`` the largest score is the threshold, which ``1 / (n + 1)`` of
     normal rows exceed; a warning says so where that is more than twice what was asked for.
 
+    Rows held by Dask are fitted in four passes, and the result is that of the table to rounding
+    ("exact") where the subspace is: a `GrassmannPCA` or `RandomMatrixFilter`, whose parts merge, or
+    a frozen one. Folds are those of all rows; places in line and distances, some 40 bytes a row,
+    are gathered.
+
     Where it fails: compare it with the length :math:`|x|^2` of the scaled rows, which needs no
     subspace at all and is often as good; a dimension close to the number of features leaves no
     residual; training rows that hold attacks teach the subspace to accept them; the false alarm
@@ -177,7 +182,7 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         Parameters
         ----------
         X : array or sparse matrix of shape (n_samples, n_features)
-            Rows of normal behaviour.
+            Rows of normal behaviour; they may be held by Dask.
         y : None
             Ignored: labels are not used, so leave attacks out of X.
         sample_weight : array of shape (n_samples,), default=None

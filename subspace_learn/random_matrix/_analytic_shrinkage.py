@@ -91,6 +91,9 @@ class AnalyticShrinkage(CovarianceModel):
     Directions along which X does not vary although there are rows enough (features that are
     constant or repeat one another) get the smallest of the other variances.
 
+    `fit` takes what Dask holds: covariance sums of its chunks are added up, which gives the fit of
+    the table to rounding.
+
     Where it fails: with few rows; where a handful of eigenvalues is isolated, the kernel smears
     each, and the spiked model of RandomMatrixFilter is closer; with heavy tails.
 

@@ -206,6 +206,10 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
     **Streams.** `partial_fit` and `merge` add up sums; attributes are computed when first asked
     for, and warnings come then.
 
+    **Dask.** `fit` takes what Dask holds and adds up the sums of its chunks: what a stream gives,
+    exact to rounding, for the options that a stream allows. As there, copies of rows are not looked
+    for, and of the warnings only those come that sums can tell.
+
     A correlation matrix counts signal as scale: where strong spikes rule some features their noise
     stays unequal, for which ``edge="permutation"`` allows.
 

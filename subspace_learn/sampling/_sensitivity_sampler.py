@@ -144,6 +144,10 @@ class SensitivitySampler(SubspaceEstimator):
     p <= 2 and d^(p/2) for p > 2, divided by eps^2; on tables without rare directions a uniform
     sample is as good and cheaper.
 
+    `fit` and `fit_resample` take what Dask holds: each chunk is sampled with a seed of its own, and
+    samples merge in the order of the chunks, as in a stream. Nothing is exact there: ``error_`` says
+    what it cost. ``random_state`` and the chunks determine the sample, whatever runs where.
+
     Weights multiply the p-th power: hand them over as ``sample_weight``. To scale rows instead,
     multiply them by ``weights_ ** (1 / p)``.
 
