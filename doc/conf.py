@@ -56,7 +56,8 @@ html_theme_options = {
     "header_links_before_dropdown": 6,
     "pygments_light_style": "tango",
 }
-wide_pages = ("index", "install", "tutorials/*", "choose", "big_data", "benchmarks", "development", "changelog")
+wide_pages = ("index", "install", "tutorials/*", "choose", "big_data", "benchmarks")
+wide_pages += ("development", "changelog")
 html_sidebars = {page: [] for page in wide_pages}
 
 # Examples on real data alone have nothing to show where these are absent: listed, not run.

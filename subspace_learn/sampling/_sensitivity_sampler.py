@@ -145,8 +145,8 @@ class SensitivitySampler(SubspaceEstimator):
     sample is as good and cheaper.
 
     `fit` and `fit_resample` take what Dask holds: each chunk is sampled with a seed of its own, and
-    samples merge in the order of the chunks, as in a stream. Nothing is exact there: ``error_`` says
-    what it cost. ``random_state`` and the chunks determine the sample, whatever runs where.
+    samples merge in the order of the chunks, as in a stream. Nothing is exact there: ``error_``
+    says what it cost. ``random_state`` and the chunks determine the sample, whatever runs where.
 
     Weights multiply the p-th power: hand them over as ``sample_weight``. To scale rows instead,
     multiply them by ``weights_ ** (1 / p)``.
