@@ -9,6 +9,7 @@ and their row is left out.
 import sys
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ from sklearn.datasets import load_diabetes, load_digits, load_sample_image
 from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import normalized_mutual_info_score
-from sklearn.model_selection import LeaveOneGroupOut, cross_val_score
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -49,7 +50,11 @@ from subspace_learn.datasets import (
     fetch_nsl_kdd,
     fetch_ssvep,
 )
-from subspace_learn.dynamics import DelayDictionary, KoopmanSpectrumDisplay
+from subspace_learn.dynamics import (
+    DelayDictionary,
+    KoopmanSpectrumDisplay,
+    multi_step_score,
+)
 from subspace_learn.graph import SortedAdjacencyDisplay
 from subspace_learn.inverse import ConvolutionSensing
 from subspace_learn.random_matrix import SpectrumDisplay
@@ -281,38 +286,50 @@ def self_calibration():
 
 
 def koopman():
-    """The next 31 ms of six EEG channels from the last 50 ms."""
-    delays, ahead = 7, 5
+    """The next 31 ms of six EEG channels from at most the last 100 ms."""
+    choices, ahead = (3, 7, 15), 5  # earlier states beside the present one
     X = np.swapaxes(fetch_motor_imagery(1).data[:40, ::4], 1, 2).astype(float)
     train, test = X[:20] / X[:20].std(), X[20:] / X[:20].std()
-    window = delays + 1
-    starts = range(0, X.shape[1] - window - ahead, 5)
-    pieces = np.stack([epoch[i : i + window + ahead] for epoch in test for i in starts])
-    history, future = pieces[:, :window], pieces[:, -1]
+    longest = max(choices) + 1
+    starts = range(0, X.shape[1] - longest - ahead, 5)
+    pieces = np.stack([epoch[i : i + longest + ahead] for epoch in test for i in starts])
+    history, future = pieces[:, :longest], pieces[:, -1]
 
     def r2(forecast):
         spread = np.mean((test - test.mean(axis=(0, 1))) ** 2)
         return float(1 - np.mean((forecast - future) ** 2) / spread)
 
-    past = np.concatenate(
-        [np.lib.stride_tricks.sliding_window_view(e[:-1], window, axis=0) for e in train]
+    def autoregression(window):
+        """Akaike's criterion, and the forecasts, of a vector autoregression."""
+        past = [np.lib.stride_tricks.sliding_window_view(e[:-1], window, axis=0) for e in train]
+        past = np.concatenate(past).reshape(-1, window * X.shape[2])
+        now = np.concatenate([e[window:] for e in train])
+        model = LinearRegression().fit(past, now)
+        logdet = np.linalg.slogdet(np.cov((now - model.predict(past)).T))[1]
+        rolled = history[:, -window:]
+        for _ in range(ahead):
+            flat = np.swapaxes(rolled, 1, 2).reshape(len(rolled), -1)
+            rolled = np.concatenate([rolled[:, 1:], model.predict(flat)[:, None]], axis=1)
+        return len(now) * logdet + 2 * model.coef_.size, rolled[:, -1]
+
+    _, theirs = min((autoregression(n + 1) for n in choices), key=lambda pair: pair[0])
+    search = GridSearchCV(
+        KoopmanEDMD(DelayDictionary(), time_step=1 / 160),
+        {"dictionary__n_delays": choices},
+        scoring=partial(multi_step_score, n_steps=ahead),
+        cv=4,  # epochs are left out whole
     )
-    past = past.reshape(len(past), -1)
-    autoregression = LinearRegression().fit(past, np.concatenate([e[window:] for e in train]))
-    rolled = history.copy()
-    for _ in range(ahead):
-        flat = np.swapaxes(rolled, 1, 2).reshape(len(rolled), -1)
-        rolled = np.concatenate([rolled[:, 1:], autoregression.predict(flat)[:, None]], axis=1)
-    model = KoopmanEDMD(DelayDictionary(delays), time_step=1 / 160)
-    _, seconds = timed(model.fit, list(train))
+    _, seconds = timed(search.fit, train)
+    model = search.best_estimator_
+    window = model.dictionary_.window_
     save(KoopmanSpectrumDisplay.from_estimator(model).figure_, "dynamics")
     return Row(
         "KoopmanEDMD",
         f"six channels of EEG, {ahead} samples ahead",
         "R^2 on epochs held out",
         ("persistence", r2(history[:, -1])),
-        ("autoregression", r2(rolled[:, -1])),
-        r2(model.simulate(history, ahead)[:, -1]),
+        ("vector autoregression by AIC", r2(theirs)),
+        r2(model.simulate(history[:, -window:], ahead)[:, -1]),
         seconds,
     )
 

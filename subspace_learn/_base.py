@@ -45,6 +45,7 @@ __all__ = [
     "tags_of_wrapped",
     "tell",
     "warn",
+    "warn_of_other_rows",
 ]
 
 
@@ -78,7 +79,7 @@ def fit_method(method: Method) -> Method:
             else:
                 result = validated(self, *args, **kwargs)
                 if hasattr(given.get("X"), "iloc"):
-                    _warn_of_other_rows(given)
+                    warn_of_other_rows(given)
             _refuse_what_is_not_finite(self, method.__name__)
             return result
         except BaseException as error:
@@ -120,11 +121,12 @@ def _also_lazy(method: Method) -> Method:
     return cast(Method, here_or_on_chunks)
 
 
-def _warn_of_other_rows(given: dict[str, Any]) -> None:
+def warn_of_other_rows(given: dict[str, Any]) -> None:
     """Warn where the pandas index of what stands beside X says that its rows are others.
 
     Successors and lagged targets have other labels than X for good reasons; what has the same
-    labels in another order was sorted or shuffled by itself.
+    labels in another order was sorted or shuffled by itself. `fit_method` looks at what `fit` gets,
+    other methods that pair rows call this where X is a data frame of pandas.
     """
     labels = given["X"].index
     for name in ("y", "groups", "sample_weight", "u"):

@@ -6,10 +6,15 @@ from functools import cache
 
 import numpy as np
 from sklearn.cluster import MiniBatchKMeans
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_sample_images
 from sklearn.feature_extraction.image import extract_patches_2d
+from sklearn.model_selection import train_test_split
 
-from subspace_learn.functional.activations.eigen_cam import eigen_cam, mean_activation_map
+from subspace_learn.functional.activations.eigen_cam import (
+    eigen_cam,
+    mean_activation_map,
+    resized,
+)
 
 from .common import Quality, Speed
 
@@ -137,3 +142,113 @@ class Overlap(Pointing):
         seen, boxes = maps > 0.25 * maps.max(axis=(1, 2), keepdims=True), data[1]
         both = (seen & boxes).sum(axis=(1, 2))
         return np.mean(both / (seen | boxes).sum(axis=(1, 2)))
+
+
+# --- what an expert would use instead -----------------------------------------------------------
+
+PHOTO, DIGIT = 40, 16
+
+
+def on_photographs(digits, part, rng):
+    """Crops of one half of two photographs, a digit in black or white somewhere in each."""
+    photographs = [photo.mean(axis=2) / 255 for photo in load_sample_images().images]
+    images, boxes = np.empty((2, len(digits), PHOTO, PHOTO))
+    boxes[:] = 0
+    corners = rng.integers(0, PHOTO - DIGIT + 1, (len(digits), 2))
+    for k, (digit, (row, column)) in enumerate(zip(digits, corners, strict=True)):
+        photo = photographs[rng.integers(len(photographs))]
+        half = photo[:, part * photo.shape[1] // 2 :][:, : photo.shape[1] // 2]
+        i, j = (rng.integers(0, n - PHOTO + 1) for n in half.shape)
+        place = np.s_[row : row + DIGIT, column : column + DIGIT]
+        images[k] = half[i : i + PHOTO, j : j + PHOTO]
+        images[k][place] += digit * (rng.integers(2) - images[k][place])
+        boxes[k][place] = 1
+    return images.astype(np.float32), boxes.astype(bool)
+
+
+def trained(images, labels, seed, n_epochs):
+    """Three convolutions and a maximum over places, by Adam; and its third activations."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(seed)
+    layers = [
+        layer
+        for n in (1, 16, 16)
+        for layer in (
+            nn.MaxPool2d(2),
+            nn.Conv2d(n, 16, 5, padding=2),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+        )
+    ]
+    below = nn.Sequential(*layers[1:])
+    head = nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(16, 10))
+    optimiser = torch.optim.Adam([*below.parameters(), *head.parameters()], lr=0.005)
+    X, y = torch.from_numpy(images)[:, None], torch.from_numpy(labels)
+    for _ in range(n_epochs):
+        for rows in torch.randperm(len(X)).split(64):
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(head(below(X[rows])), y[rows]).backward()
+            optimiser.step()
+    return below.eval(), head.eval()
+
+
+class Experts(Quality):
+    """What an expert would use instead: a net that reads a digit in a photograph; share of peaks
+    on the digit (chance: .16), three nets
+
+    300 test scenes a net; maps of its last convolution. Grad-CAM and the gradient ask for the class
+    that the net gives; Eigen-CAM, the mean of the channels and the brightness know no class.
+    """
+
+    needs = ("torch",)
+    case_name = "photographs"
+    cases = {"digits of 16 in crops of 40 x 40": None}
+    seeds = 3
+    digits = 2
+    transposed = True
+
+    def make_data(self, case, seed):
+        digits, labels = load_digits(return_X_y=True)
+        digits = digits.reshape(-1, 8, 8).repeat(2, axis=1).repeat(2, axis=2) / 16
+        rng = np.random.default_rng(seed)
+        train, test, y, y_test = train_test_split(digits, labels, test_size=300, random_state=seed)
+        train, y = np.concatenate([train, train]), np.concatenate([y, y])
+        n, n_epochs = (200, 1) if self.quick else (len(y), 15)
+        images, _ = on_photographs(train[:n], 0, rng)
+        below, head = trained(images, y[:n], seed, n_epochs)
+        return below, head, *on_photographs(test, 1, rng), y_test
+
+    def methods(self, data):
+        import torch
+
+        below, head, images, boxes, y = data
+        X = torch.from_numpy(images)[:, None].requires_grad_()
+        A = below(X)
+        scores = head(A)
+        of_best = scores.max(dim=1).values.sum()
+        by_layer, by_pixel = torch.autograd.grad(of_best, (A, X))
+
+        def grad_cam():
+            weights = by_layer.mean(dim=(2, 3), keepdim=True)
+            return (weights * A).sum(dim=1).clamp(min=0).detach().numpy()
+
+        def pointing(maps):
+            peaks = resized(maps, (PHOTO, PHOTO)).reshape(len(maps), -1).argmax(axis=1)
+            return np.take_along_axis(boxes.reshape(len(maps), -1), peaks[:, None], axis=1).mean()
+
+        plain = A.detach().numpy()
+        maps = {
+            "Eigen-CAM": lambda: eigen_cam(plain),
+            "mean of the channels": lambda: mean_activation_map(plain),
+            "Grad-CAM": grad_cam,
+            "Grad-CAM without the mean of the gradient": lambda: (
+                (by_layer * A).sum(dim=1).clamp(min=0).detach().numpy()
+            ),
+            "gradient at the pixels": lambda: np.abs(by_pixel[:, 0].numpy()),
+            "brightness": lambda: images,
+        }
+        calls = {name: lambda make=make: pointing(make()) for name, make in maps.items()}
+        correct = np.mean(scores.argmax(dim=1).numpy() == y)
+        return calls | {"(share of digits read)": lambda: correct}

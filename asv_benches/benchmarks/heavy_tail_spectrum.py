@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from importlib.util import find_spec
+
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.datasets import load_digits
@@ -77,6 +80,74 @@ class Shapes(Quality):
         return spread | {
             f"{m} x {n}": lambda a=a: a for (m, n), a in zip(sizes, alphas, strict=True)
         }
+
+
+def windowed(layers, window=64):
+    return HeavyTailSpectrum(window).fit(layers).alpha_
+
+
+def clauset(layers):
+    """Maximum likelihood above the start that fits best: the estimate of WeightWatcher."""
+    import powerlaw
+
+    values = [np.linalg.svd(W, compute_uv=False) ** 2 for W in layers]
+    return [powerlaw.Fit(v, xmax=v.max(), verbose=False).power_law.alpha for v in values]
+
+
+def estimators():
+    """Exponents of some layers, by name."""
+    found = {"HeavyTailSpectrum(64)": windowed, "plain Hill": plain_exponents}
+    if find_spec("powerlaw") is not None:
+        found["WeightWatcher's (powerlaw, start chosen)"] = clauset
+    return found
+
+
+class Experts(Quality):
+    """What an expert would use instead: what the shape of a layer does to its exponent, and whether
+    the exponent ranks layers by their tails
+
+    Spread of the exponents of 128 x 128, 128 x 256, 128 x 512, 128 x 1280 and 512 x 100 entries
+    that are drawn alike; and the share of pairs of layers of other shapes and other tails (Student
+    with 2 and 4 degrees of freedom, Gaussian) in which the heavier tail has the smaller exponent.
+    Five draws.
+    """
+
+    may_use = ("powerlaw",)
+    case_name = "entries"
+    cases = {
+        "spread: Gaussian": (None,),
+        "spread: Student, 4 degrees": (4,),
+        "spread: Student, 2 degrees": (2,),
+        "pairs in the right order: all three": (2, 4, None),
+    }
+    seeds = 5
+    digits = 2
+    transposed = True
+
+    def make_data(self, degrees, seed):
+        rng = np.random.default_rng(seed)
+        shapes = ((128, 128), (128, 256), (128, 512), (128, 1280), (512, 100))
+        draws = [partial(rng.standard_t, k) if k else rng.standard_normal for k in degrees]
+        return [[draw(size=size) for size in shapes] for draw in draws]
+
+    def methods(self, data):
+        return {
+            name: lambda exponents=exponents: [exponents(layers) for layers in data]
+            for name, exponents in estimators().items()
+        }
+
+    def score(self, data, alphas):
+        if len(alphas) == 1:
+            return np.ptp(alphas[0])
+        right = [
+            a < b
+            for i, heavier in enumerate(alphas)
+            for lighter in alphas[i + 1 :]
+            for j, a in enumerate(heavier)
+            for k, b in enumerate(lighter)
+            if j != k
+        ]
+        return np.mean(right)
 
 
 class NarrowLayers(Listing):

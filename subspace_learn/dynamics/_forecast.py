@@ -17,7 +17,7 @@ from .._array import (
     real,
     to_numpy,
 )
-from .._base import warn
+from .._base import warn, warn_of_other_rows
 from ..functional.dynamics.edmd import real_columns
 from ..functional.dynamics.resdmd import KoopmanSpectrum
 from ._koopman_fit import KoopmanModel
@@ -47,9 +47,11 @@ __all__ = [
 
 
 def lifted_rows(
-    estimator: Any, model: KoopmanModel, X: Any, method: str
+    estimator: Any, model: KoopmanModel, X: Any, method: str, u: Any = None
 ) -> tuple[Any, Array, Array]:
-    """X with trajectories joined, the same checked, and its observables."""
+    """X with trajectories joined, the same checked, and its observables; u stands beside it."""
+    if hasattr(X, "iloc"):
+        warn_of_other_rows({"X": X, "u": u})
     X, counts = joined_trajectories(X, estimator)
     table = checked_states(estimator, X, like=model.matrix, method=method)
     if model.window > 1:  # a row then stands for several
@@ -64,6 +66,8 @@ def lifted_pairs_of(
     estimator: Any, model: KoopmanModel, X: Any, y: Any, u: Any = None
 ) -> LiftedPairs:
     """Checked pairs of new data, lifted."""
+    if hasattr(X, "iloc"):
+        warn_of_other_rows({"X": X, "y": y, "u": u})
     names, window = model.input_names, model.window
     segments = snapshot_segments(
         estimator, X, y, u=u, input_names=names, like=model.matrix, window=window

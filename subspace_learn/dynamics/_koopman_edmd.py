@@ -176,7 +176,8 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
     shuffles rows, cannot be seen there. Use ``TimeSeriesSplit``, pairs by y, or ``groups``.
 
     Where it fails: without 1 among the observables the eigenvalue 1 is missing; a dictionary that
-    is not nearly invariant gives eigenvalues with large residuals, and forecasts that decay.
+    is not nearly invariant gives eigenvalues with large residuals, and forecasts that decay. One
+    channel has no rhythm without delays, and in noise needs many of them and ``n_components``.
 
     References
     ----------
@@ -386,8 +387,6 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
         """
         check_mergeable(self, other)
         ours, theirs = self._training, other._training
-        steps = ours.settings["time_step"], theirs.settings["time_step"]
-        check_mergeable(self, other, same={"time_step": steps})
         check_like(theirs.examples, ours.examples, where="merge()")
         return self._store(merged(ours, theirs, self.solver))
 
@@ -480,7 +479,7 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
             In the float width of X.
         """
         check_is_fitted(self)
-        _, table, rows = _forecast.lifted_rows(self, self._model, X, "predict")
+        _, table, rows = _forecast.lifted_rows(self, self._model, X, "predict", u)
         inputs = _forecast.inputs_of_rows(self, self._model, u, rows)
         _, states = _forecast.one_step_ahead(self._model, rows, inputs, table.dtype)
         return finite_result(states, name="KoopmanEDMD", method="predict")

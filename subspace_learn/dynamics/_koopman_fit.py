@@ -119,7 +119,13 @@ def window_of(dictionary: Any) -> int:
 
 
 def merged(ours: Training, theirs: Training, solver: str) -> Training:
-    """Pairs of two fits together, if their observables and inputs are the same."""
+    """Pairs of two fits together, if their steps, observables and inputs are the same."""
+    steps = [training.settings["time_step"] for training in (ours, theirs)]
+    if steps[0] != steps[1]:
+        raise ValueError(
+            f"Cannot merge fits with time_step={steps[0]!r} and time_step={steps[1]!r}: their "
+            "rates do not mean the same. Fit both with one time_step."
+        )
     if not _same_observables(ours, theirs):
         raise ValueError(
             "Cannot merge fits with different observables. Fit the dictionary once and give it to "

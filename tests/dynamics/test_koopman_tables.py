@@ -107,6 +107,34 @@ def test_trajectories_and_inputs_in_lists_are_predicted_as_they_are_fitted(drive
     assert model.score(pieces, u=pushes) > 1 - 1e-12
 
 
+def test_rows_of_another_index_beside_x_are_warned_of_after_the_fit_too(driven):
+    X, u = driven
+    model, moved = KoopmanEDMD().fit(X, u=u), u.iloc[::-1]
+    autonomous, successors = KoopmanEDMD().fit(X), X.iloc[::-1]
+    for name, call in (
+        ("u", lambda: KoopmanEDMD().fit(X, u=moved)),
+        ("u", lambda: model.predict(X, u=moved)),
+        ("u", lambda: model.score(X, u=moved)),
+        ("y", lambda: autonomous.score(X, successors)),
+        ("y", lambda: autonomous.held_out_residuals(X, successors)),
+    ):
+        with pytest.warns(UserWarning, match=f"index of {name} has the labels of X in another"):
+            call()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(X, u=u)
+        model.predict(X, u=moved.to_numpy())
+        autonomous.score(X.iloc[:-1], X.iloc[1:])
+
+
+def test_a_merge_of_a_frame_and_an_array_warns_once(driven):
+    X, _ = driven
+    named, nameless = KoopmanEDMD().fit(X[:60]), KoopmanEDMD().fit(X[60:].to_numpy())
+    with pytest.warns(UserWarning, match="Only one of the two tables has column names") as said:
+        named.merge(nameless)
+    assert len(said) == 1
+
+
 # --- time axes -----------------------------------------------------------------------------------
 
 

@@ -158,6 +158,9 @@ def _orthonormal(
     # compressed pairs are triangular already, unless inputs were taken out
     square = X.shape[0] == X.shape[1] and not np.tril(unit, -1).any()
     Q, R = (np.eye(len(unit)), unit) if square else np.linalg.qr(unit)
+    # one basis whatever the rows of compressed pairs, whose signs are an accident
+    signs = np.where(np.diagonal(R).real < 0, -1.0, 1.0)
+    Q, R = Q * signs, R * signs[:, None]
     values = np.linalg.svd(R, compute_uv=False)
     largest = values[0] if before is None else np.linalg.norm(before / scale, 2)
     found = int(np.sum(values > rcond * largest)) if largest > 0 else 0
