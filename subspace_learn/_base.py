@@ -25,7 +25,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import has_fit_parameter
 
 from ._array import array_namespace, is_array, is_complex, is_float
-from ._distributed import LAZY, fit_on_chunks, map_over_chunks, refuse_container
+from ._distributed import LAZY, fit_on_chunks, is_lazy, map_over_chunks, refuse_container
 from ._warnings import warn
 
 __all__ = [
@@ -75,7 +75,7 @@ def fit_method(method: Method) -> Method:
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         try:
             if _any_lazy(given):
-                result = on_chunks(self, given)
+                result = on_chunks(self, _in_order(given, names))
             else:
                 result = validated(self, *args, **kwargs)
                 if hasattr(given.get("X"), "iloc"):
@@ -98,10 +98,15 @@ def fit_method(method: Method) -> Method:
 def _any_lazy(given: dict[str, Any]) -> bool:
     """Whether one of the arguments, or the first part of one, is held by Dask."""
     return any(
-        hasattr(v[0] if isinstance(v, list | tuple) and len(v) else v, LAZY)
+        hasattr(v[0] if isinstance(v, list | tuple) and len(v) else v, LAZY) and is_lazy(v)
         for v in given.values()
         if type(v) is not np.ndarray
     )
+
+
+def _in_order(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Arguments in the order of the signature, of which the first is X."""
+    return {name: given[name] for name in (*names, *given) if name in given}
 
 
 def _also_lazy(method: Method) -> Method:
@@ -116,7 +121,7 @@ def _also_lazy(method: Method) -> Method:
         wanted = _get_output_config("transform", self)["dense"]
         if method.__name__ == "transform" and _auto_wrap_is_configured(self):
             refuse_container(self, wanted)
-        return map_over_chunks(self, method.__name__, given)
+        return map_over_chunks(self, method.__name__, _in_order(given, names))
 
     return cast(Method, here_or_on_chunks)
 

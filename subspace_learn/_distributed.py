@@ -158,6 +158,7 @@ def chunks_of(X: Any, beside: dict[str, Any], *, for_fit: bool = True) -> Chunks
 
     ``for_fit`` lets Dask fuse the tasks that make a block; without, other results share them.
     """
+    X = _listed(X)
     blocks, sizes = _blocks(X, for_fit)
     pieces: dict[str, list[Any]] = {}
     for name, table in beside.items():
@@ -188,7 +189,7 @@ def chunks_of(X: Any, beside: dict[str, Any], *, for_fit: bool = True) -> Chunks
 def fit_on_chunks(estimator: Any, method: str, given: dict[str, Any]) -> Any:
     """Fit on what Dask holds, or refuse in words."""
     name = type(estimator).__name__
-    X, *_ = given.values()
+    X, *_ = given.values()  # in the order of the signature
     if not takes_chunks(estimator):
         sample = (
             "Draw a weighted sample of its rows first, which is small: SensitivitySampler("
@@ -196,7 +197,7 @@ def fit_on_chunks(estimator: Any, method: str, given: dict[str, Any]) -> Any:
         )
         raise TypeError(
             f"{name}.{method}() needs all of X at once, in memory, but X is held by Dask. "
-            f"{sample if _n_axes(X) == 2 else 'Call'} X.compute(), if it fits into memory."
+            f"{sample if getattr(_listed(X), 'ndim', 2) == 2 else 'Call'} X.compute(), if it fits into memory."
         )
     if method != "fit":
         raise TypeError(
@@ -227,6 +228,7 @@ def map_over_chunks(estimator: Any, method: str, given: dict[str, Any]) -> Any:
     (first, X), *rest = given.items()
     _refuse_method(estimator, method, X)
     check_is_fitted(estimator)
+    X = _listed(X)
     lazy = {name: value for name, value in rest if is_lazy(value)}
     fixed = {name: value for name, value in rest if name not in lazy}
     if method == "score":
@@ -266,23 +268,28 @@ def is_lazy(value: Any) -> bool:
     """Whether Dask holds it, or its first part."""
     if isinstance(value, list | tuple) and len(value):
         value = value[0]
-    return hasattr(value, LAZY)
+    # arrays of xarray that no one cut have the one, and None for the other
+    return hasattr(value, LAZY) and getattr(value, "chunks", ()) is not None
 
 
-def _n_axes(X: Any) -> int:
-    return X.ndim if isinstance(getattr(X, "ndim", None), int) else 2
+def _listed(X: Any) -> Any:
+    """One delayed block as a list of one."""
+    from dask.delayed import Delayed
+
+    return [X] if isinstance(X, Delayed) else X
 
 
 def _blocks(table: Any, fused: bool) -> tuple[list[Any], tuple[int, ...] | None]:
     """Delayed blocks of rows, and how many rows each has, where that is known."""
-    from dask.delayed import Delayed
-
-    if isinstance(table, Delayed):
-        return [table], None
     if isinstance(table, list | tuple):
         return list(table), None
     if is_frame(table):
         return list(table.to_delayed(optimize_graph=fused)), None
+    if not hasattr(table, "to_delayed") or not hasattr(table, "chunks"):
+        raise TypeError(
+            f"Dask's arrays, frames and lists of delayed blocks are known here, but not "
+            f"{type(table).__name__}. Turn it into one of these: of xarray, give X.data."
+        )
     table = _whole_rows(table)
     sizes = None if np.isnan(table.chunks[0]).any() else table.chunks[0]
     return list(table.to_delayed(optimize_graph=fused).reshape(-1)), sizes

@@ -152,6 +152,69 @@ def test_blocks_of_a_list_give_such_a_list(table):
     np.testing.assert_allclose(np.concatenate(parts), model.transform(X), atol=1e-10)
 
 
+def test_one_delayed_block_is_a_list_of_one(table):
+    from dask import delayed
+
+    X, _ = table
+    model = GrassmannPCA(n_components=2).fit(delayed(X))
+    np.testing.assert_allclose(
+        model.components_, GrassmannPCA(n_components=2).fit(X).components_, atol=1e-12
+    )
+    (part,) = model.transform(delayed(X))
+    np.testing.assert_allclose(part.compute(), model.transform(X))
+
+
+def test_sparse_blocks_are_never_made_dense(rng):
+    import scipy.sparse as sp
+    from dask import compute, delayed
+
+    X = sp.random(400, 30, density=0.1, format="csr", random_state=0)
+    blocks = [delayed(X[:100]), delayed(X[100:])]
+    for model in (GrassmannPCA(n_components=3), RandomMatrixFilter(n_components=3)):
+        model.fit(blocks)
+        found = np.concatenate(compute(*model.transform(blocks)))
+        np.testing.assert_allclose(
+            abs(found), abs(type(model)(n_components=3).fit(X).transform(X)), atol=1e-10
+        )
+
+
+def test_arguments_may_stand_in_any_order(table):
+    X, weights = table
+    cut = CUTS["equal"]
+    found = GrassmannPCA(n_components=2).fit(
+        sample_weight=in_chunks(weights, cut), X=in_chunks(X, cut)
+    )
+    wanted = GrassmannPCA(n_components=2).fit(X, sample_weight=weights)
+    np.testing.assert_allclose(found.components_, wanted.components_, atol=1e-12)
+
+
+class LikeXarray:
+    """An array that says it could be held by Dask, as xarray's do, and is in memory."""
+
+    def __init__(self, values):
+        self.values, self.chunks = values, None
+        self.shape, self.ndim, self.dtype = values.shape, values.ndim, values.dtype
+
+    def __dask_graph__(self):
+        return None
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.values, dtype=dtype)
+
+
+def test_an_array_of_xarray_in_memory_is_an_array(table):
+    X, _ = table
+    found = GrassmannPCA(n_components=2).fit(LikeXarray(X)).transform(LikeXarray(X))
+    assert np.array_equal(found, GrassmannPCA(n_components=2).fit_transform(X))
+
+
+def test_other_collections_are_refused_by_name():
+    import dask.bag
+
+    with pytest.raises(TypeError, match=r"not Bag\. .*xarray"):
+        GrassmannPCA(n_components=2).fit(dask.bag.from_sequence([1, 2, 3]))
+
+
 # --- data frames ----------------------------------------------------------------------------------
 
 
