@@ -190,6 +190,7 @@ def fit_on_chunks(estimator: Any, method: str, given: dict[str, Any]) -> Any:
     """Fit on what Dask holds, or refuse in words."""
     name = type(estimator).__name__
     X, *_ = given.values()  # in the order of the signature
+    is_table = getattr(_listed(X), "ndim", 2) == 2
     if not takes_chunks(estimator):
         sample = (
             "Draw a weighted sample of its rows first, which is small: SensitivitySampler("
@@ -197,7 +198,7 @@ def fit_on_chunks(estimator: Any, method: str, given: dict[str, Any]) -> Any:
         )
         raise TypeError(
             f"{name}.{method}() needs all of X at once, in memory, but X is held by Dask. "
-            f"{sample if getattr(_listed(X), 'ndim', 2) == 2 else 'Call'} X.compute(), if it fits into memory."
+            f"{sample if is_table else 'Call'} X.compute(), if it fits into memory."
         )
     if method != "fit":
         raise TypeError(
@@ -246,8 +247,7 @@ def map_over_chunks(estimator: Any, method: str, given: dict[str, Any]) -> Any:
     parts = chunks.each(partial(call, empty=example[:0]), estimator=frozen)
     sizes = [np.nan] * len(parts) if is_frame(X) else list(X.chunks[0])
     if before:
-        ends = np.maximum(np.cumsum([0, *sizes]) - before, 0)
-        sizes = np.diff(ends).tolist()
+        sizes = np.diff(np.maximum(np.cumsum([0, *sizes]) - before, 0)).tolist()
     return _lazy_array(parts, sizes, example)
 
 

@@ -160,9 +160,9 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
         if self.metric == "projection":
             self._keep_origin(column_statistics(table.X, table.weights), table.X)
         else:
-            rows = [move_like(np.flatnonzero(codes == c), table.X) for c in range(len(classes))]
-            X = double(table.X)
-            self._keep_means(class_means(X, rows, table.weights), table.X)
+            codes_of = range(classes.shape[0])
+            rows = [move_like(np.flatnonzero(codes == c), table.X) for c in codes_of]
+            self._keep_means(class_means(double(table.X), rows, table.weights), table.X)
         self._keep_subspaces(self._comparable(table.X, codes), table, codes, classes)
         self.classes_ = classes
         return self
