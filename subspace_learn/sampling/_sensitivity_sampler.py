@@ -327,7 +327,7 @@ class SensitivitySampler(SubspaceEstimator):
         Parameters
         ----------
         X : array, CSR matrix or DataFrame of shape (n_samples, n_features)
-            Rows. A DataFrame keeps its index.
+            Rows. A DataFrame keeps its index. Of rows held by Dask the sample is an array.
         y : array or Series of shape (n_samples,) or (n_samples, n_targets), default=None
             Targets, continuous or (with append_target=False) class labels.
         sample_weight : array of shape (n_samples,), default=None
