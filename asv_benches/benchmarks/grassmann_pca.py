@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,41 @@ from .common import Speed
 from .published_variants import trust_region_basis
 
 K = 10
+
+
+def onedal(name):
+    """An estimator of scikit-learn-intelex on one thread, or None where it is not installed."""
+    try:
+        import daal4py
+        import sklearnex.decomposition
+        import sklearnex.preview.decomposition
+    except ImportError:
+        return None
+    daal4py.daalinit(nthreads=1)
+    place = sklearnex.preview if name == "IncrementalPCA" else sklearnex
+    return getattr(place.decomposition, name)
+
+
+def faiss_pca(X):
+    """The principal subspace of all rows by faiss, on one thread; by itself it takes a sample."""
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+    matrix = faiss.PCAMatrix(X.shape[1], K)
+    matrix.max_points_per_d = len(X)
+    matrix.train(X)
+    rows = faiss.vector_to_array(matrix.A).reshape(K, X.shape[1])
+    return SimpleNamespace(components_=rows)
+
+
+def experts_calls(X):
+    """Peers that are not scikit-learn's, as far as they are installed."""
+    calls, peer = {}, onedal("PCA")
+    if peer is not None:
+        calls["scikit-learn-intelex"] = lambda: peer(K, svd_solver="covariance_eigh").fit(X)
+    if find_spec("faiss"):
+        calls["faiss PCAMatrix"] = lambda: faiss_pca(X)
+    return calls
 
 
 def spiked(n, d, seed=0):
@@ -201,6 +237,31 @@ class Stream(SubspaceBenchmark):
             estimator.partial_fit(X[start : start + self.batch])
         estimator.components_  # noqa: B018  (ours decomposes when it is asked)
         return estimator
+
+
+class Experts(Batch):
+    """What an expert would use instead: one fit of a tall float32 table, one thread"""
+
+    n_threads = 1
+    may_use = ("sklearnex", "faiss")
+
+    def peers(self, X):
+        solver = "covariance_eigh"
+        calls = {f"sklearn {solver}": lambda: PCA(K, svd_solver=solver).fit(X)}
+        return calls | experts_calls(X)
+
+
+class ExpertsStream(Stream):
+    """What an expert would use instead: 67,343 x 122 in batches of 1,000, one thread"""
+
+    n_threads = 1
+    may_use = ("sklearnex",)
+
+    def peers(self, X):
+        calls, peer = super().peers(X), onedal("IncrementalPCA")
+        if peer is None:
+            return calls
+        return calls | {"scikit-learn-intelex IncrementalPCA": lambda: self._streamed(peer(K), X)}
 
 
 class Sparse(SubspaceBenchmark):

@@ -1,7 +1,14 @@
 """Subspaces as points of a Grassmann manifold: principal subspaces, detection, classification."""
 
-from ..functional.grassmann.federated_client import client_update
-from ..functional.grassmann.federated_pca import FederatedServer, FederationSettings
+from ..functional.grassmann.federated_client import FederatedClient, client_update
+from ..functional.grassmann.federated_messages import pack_message, unpack_message
+from ..functional.grassmann.federated_privacy import (
+    PrivacySettings,
+    gaussian_delta,
+    gaussian_noise_scale,
+)
+from ..functional.grassmann.federated_rounds import FederationSettings
+from ..functional.grassmann.federated_server import FederatedServer
 from ..functional.grassmann.grassmann_mean import chordal_mean, karcher_mean
 from ..linalg.grassmann import (
     chordal_distance,
@@ -24,25 +31,31 @@ from ._subspace_detector import SubspaceDetector
 
 __all__ = [
     "DetectorScoreDisplay",
+    "FederatedClient",
     "FederatedGrassmannPCA",
     "FederatedServer",
     "FederationSettings",
     "GrassmannClassifier",
     "GrassmannPCA",
     "NearestSubspaceClassifier",
+    "PrivacySettings",
     "RoundsDisplay",
     "SubspaceDetector",
     "chordal_distance",
     "chordal_mean",
     "client_update",
     "exponential",
+    "gaussian_delta",
+    "gaussian_noise_scale",
     "geodesic",
     "geodesic_distance",
     "karcher_mean",
     "logarithm",
     "orthonormal_basis",
+    "pack_message",
     "parallel_transport",
     "principal_angles",
     "projection_distance",
     "random_point",
+    "unpack_message",
 ]

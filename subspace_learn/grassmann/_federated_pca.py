@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from numbers import Integral, Real
 from typing import Any
 
@@ -14,13 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from .._array import Array, array_namespace, device_of, is_numpy, to_numpy
 from .._base import RANDOM_STATE, Interval, StrOptions, fit_method, progress, random_generator, warn
 from .._checks.table import check_groups, check_sample_weight, check_samples
-from ..functional.grassmann.federated_client import client_update
-from ..functional.grassmann.federated_pca import (
-    AGGREGATIONS,
-    FederatedResult,
-    FederatedServer,
-    FederationSettings,
-)
+from ..functional.grassmann.federated_client import FederatedClient
+from ..functional.grassmann.federated_pca import AGGREGATIONS
+from ..functional.grassmann.federated_privacy import PrivacySettings
+from ..functional.grassmann.federated_rounds import FederationSettings
+from ..functional.grassmann.federated_server import FederatedServer
 from ..functional.grassmann.grassmann_pca import PrincipalSubspace
 from ..linalg.eig import with_fixed_signs
 from ._subspace_model import SubspaceModel
@@ -36,9 +33,9 @@ class FederatedGrassmannPCA(SubspaceModel):
     .. math:: \max_{U \in \mathrm{Gr}(k, d)} \sum_i \operatorname{tr}(U^T S_i U),
 
     from messages smaller than the rows. The fit here runs all clients in one process, one per value
-    of ``groups``; `subspace_learn.grassmann.client_update` and
-    `subspace_learn.grassmann.FederatedServer` are the two halves to
-    deploy.
+    of ``groups``. To deploy, `FederatedServer` and `FederatedClient` are the two halves, for any
+    transport; `subspace_learn.grassmann.flower` has them as apps for Flower; `from_server` makes a
+    fitted estimator of what the server found.
 
     Parameters
     ----------
@@ -73,8 +70,28 @@ class FederatedGrassmannPCA(SubspaceModel):
         server forms from theirs; new rows alike. The mean of all clients is always subtracted.
     retraction : {"qr", "exp"}, default="qr"
         How a local step returns to the manifold ("admm").
+    epsilon : float, default=None
+        Privacy of one row, "covariance" only: above 0, smaller hides more. The fit is
+        (epsilon, delta)-differentially private: adding or removing one row changes the
+        probability of any outcome by a factor of at most ``exp(epsilon)``, but for delta. None
+        protects nothing; infinity clips without noise.
+    delta : float, default=1e-6
+        In (0, 1), below one over the number of rows. With epsilon.
+    clip_norm : float, default=None
+        Rows of a larger Euclidean norm are scaled down to it, about zero: centre and scale the
+        features beforehand by numbers that are known without the rows. To be chosen without the
+        rows too. Needed with epsilon.
+    noise_by : {"client", "share", "server"}, default="client"
+        Who adds the noise (epsilon), and so who need not be trusted.
+
+        - "client": each client all of it; every message is private by itself. The sum of m
+          clients has sqrt(m) times the noise.
+        - "share": each client one m-th of the variance; the sum is private, for those who see no
+          single message (secure aggregation), while clients do not tell one another their share.
+        - "server": the server, which sees the exact messages and is trusted.
     random_state : int, RandomState, Generator or None, default=None
-        Draws clients, starts "krylov".
+        Draws clients, starts "krylov", draws the noise of epsilon: who knows the seed can take
+        the noise away.
     verbose : int, default=0
         Above 0: one line for each round.
 
@@ -91,6 +108,9 @@ class FederatedGrassmannPCA(SubspaceModel):
         Mean variance of the directions left out.
     n_components_ : int
         The dimension k.
+    privacy_noise_ : float
+        Standard deviation of the noise on the diagonal of the summed d x d matrix; off the
+        diagonal it is smaller by sqrt(2). 0 without epsilon.
     history_ : list of dict
         For each round: ``objective`` (mean squared residual) and ``explained_variance_ratio`` of
         the clients that took part, ``angle`` (largest principal angle to the previous consensus,
@@ -111,7 +131,9 @@ class FederatedGrassmannPCA(SubspaceModel):
     ------
     ValueError
         If ``n_components`` exceeds the number of features or rows, ``groups`` has the wrong length
-        or is missing a name, X holds NaN or infinity, or no client answers.
+        or is missing a name, X holds NaN or infinity, no client answers, epsilon comes without
+        ``clip_norm``, with another aggregation, ``standardize`` or ``sample_weight``, or its noise
+        leaves no variance.
 
     See Also
     --------
@@ -124,7 +146,17 @@ class FederatedGrassmannPCA(SubspaceModel):
     the means ``k^2`` more) or ``2 d k + 4 k^2`` ("admm"). With k close to d "krylov" sends as much
     as "covariance": use it when d is large.
 
-    Nothing here is differentially private or encrypted: a d x k product can tell about rows.
+    Nothing is encrypted here. Without epsilon nothing is private: a product can tell about rows.
+
+    With epsilon each client sends one matrix, the sum of ``z z^T`` over its clipped rows x, where
+    ``z = (x, C / 3)`` and C = ``clip_norm``: second moments, sum and number of rows in one. One
+    row more or less changes it by at most ``10 C^2 / 9`` in the Frobenius norm. Gaussian noise,
+    isotropic on symmetric matrices, is calibrated to that exactly (Balle and Wang 2018). Mean,
+    variances, ratios and ``n_samples_seen_`` come from the noised sum. Each fit on the same rows
+    spends its epsilon and delta anew: m fits together are ``(m epsilon, m delta)``-private, or
+    better by `subspace_learn.grassmann.gaussian_delta` with the noise divided by ``sqrt(m)``. The
+    proof is one for real numbers: floats, and a generator that is not cryptographic, leak what an
+    attacker who sees the lowest bits may use.
 
     Differences to the paper: duals are not integrated over rounds but set to the difference of
     local and global gradient at the consensus (integrated duals oscillate when clients differ);
@@ -136,6 +168,12 @@ class FederatedGrassmannPCA(SubspaceModel):
     T.-A. Nguyen, J. He, L. T. Le, W. Bao, N. H. Tran, "Federated PCA on Grassmann Manifold for
     Anomaly Detection in IoT Networks", IEEE INFOCOM 2023, arXiv:2212.12121 ("admm": FedPG,
     algorithm 2).
+
+    C. Dwork, K. Talwar, A. Thakurta, L. Zhang, "Analyze Gauss: Optimal Bounds for
+    Privacy-Preserving Principal Component Analysis", STOC 2014 (epsilon).
+
+    B. Balle, Y.-X. Wang, "Improving the Gaussian Mechanism for Differential Privacy", ICML 2018,
+    theorem 8 (calibration of the noise).
 
     Examples
     --------
@@ -158,6 +196,10 @@ class FederatedGrassmannPCA(SubspaceModel):
         "tol": [Interval(Real, 0, None, closed="left")],
         "standardize": ["boolean"],
         "retraction": [StrOptions({"qr", "exp"})],
+        "epsilon": [Interval(Real, 0, np.inf, closed="right"), None],
+        "delta": [Interval(Real, 0, 1, closed="neither")],
+        "clip_norm": [Interval(Real, 0, np.inf, closed="right"), None],
+        "noise_by": [StrOptions({"client", "share", "server"})],
         "random_state": RANDOM_STATE,
         "verbose": ["verbose"],
     }
@@ -174,6 +216,10 @@ class FederatedGrassmannPCA(SubspaceModel):
         tol=1e-8,
         standardize=False,
         retraction="qr",
+        epsilon=None,
+        delta=1e-6,
+        clip_norm=None,
+        noise_by="client",
         random_state=None,
         verbose=0,
     ) -> None:
@@ -186,6 +232,10 @@ class FederatedGrassmannPCA(SubspaceModel):
         self.tol = tol
         self.standardize = standardize
         self.retraction = retraction
+        self.epsilon = epsilon
+        self.delta = delta
+        self.clip_norm = clip_norm
+        self.noise_by = noise_by
         self.random_state = random_state
         self.verbose = verbose
 
@@ -225,75 +275,122 @@ class FederatedGrassmannPCA(SubspaceModel):
                 f"n_components={self.n_components} must be at most {limit} here ({n_samples=:g}, "
                 f"n_features={X.shape[1]}). Choose a smaller n_components."
             )
+        privacy = self._privacy(sample_weight)
         names, rows = check_groups(groups, X.shape[0])
-        self.clients_ = names.tolist()
-        clients = _split(X, weights, rows)
         rng = random_generator(self.random_state)
-        server = FederatedServer(self._settings(int(rng.integers(2**31))))
-        self.history_ = self._federate(server, clients, rng)
-        assert server.result is not None  # no question is left
-        self._keep(server.result, X.dtype)
+        parts = _split(X, weights, rows)
+        sources = [None] * len(parts) if privacy is None else _sources_of_noise(rng, len(parts))
+        self.clients_ = names.tolist()
+        server = FederatedServer(self._settings(rng, privacy), self.clients_)
+        clients = {
+            name: FederatedClient(*part, privacy=privacy, rng=source)
+            for name, part, source in zip(self.clients_, parts, sources, strict=True)
+        }
+        self._federate(server, clients)
+        self._keep(server, X.dtype)
         return self
 
-    def _federate(
-        self, server: FederatedServer, clients: list[tuple[Array, Any]], rng: np.random.Generator
-    ) -> list[dict[str, Any]]:
-        """Send messages and aggregate updates until the server is done; return the history."""
-        memories: list[Any] = [None] * len(clients)
-        history: list[dict[str, Any]] = []
-        everyone = asked = list(range(len(clients)))
-        failed: list[Any] = []
-        sent, start = [0] * len(clients), time.perf_counter()
-        while (message := server.message) is not None:
-            if server.audience != "same":
-                asked = everyone if server.audience == "everyone" else self._drawn(everyone, rng)
-            updates = []
-            for i in asked:
-                try:
-                    rows, weights = clients[i]
-                    update, memories[i] = client_update(message, rows, memories[i], weights=weights)
-                except Exception as error:  # a client may fail in any way; the others go on
-                    failed.append(self.clients_[i])
-                    warn(
-                        f"Client {self.clients_[i]!r} failed at {message['task']!r} and is left "
-                        f"out of this round: {type(error).__name__}: {error}"
-                    )
-                    continue
-                sent[i] += _n_bytes(update[message["task"]])
-                updates.append(update | {"client": i})
-            asked = [update["client"] for update in updates]
-            if message["task"] == "moments":  # who has no moments has no say later either
-                everyone = asked
-            server.aggregate(updates)
-            if len(server.history) > len(history):
-                spent = {"bytes_sent": max(sent), "seconds": time.perf_counter() - start}
-                history.append(server.history[-1] | spent | {"failed": failed})
-                self._report(history[-1])
-                failed, sent, start = [], [0] * len(clients), time.perf_counter()
-        return history
+    @classmethod
+    def from_server(cls, server: FederatedServer) -> FederatedGrassmannPCA:
+        """Fitted estimator from a federation that ran elsewhere.
 
-    def _settings(self, seed: int) -> FederationSettings:
-        return FederationSettings(
-            int(self.n_components),
-            aggregation=self.aggregation,
-            n_rounds=self.n_rounds,
-            local_steps=self.local_steps,
-            rho=float(self.rho),
-            tol=self.tol,
-            standardize=self.standardize,
-            retraction=self.retraction,
-            seed=seed,
+        Parameters
+        ----------
+        server : FederatedServer
+            Whose federation is done.
+
+        Returns
+        -------
+        pca : FederatedGrassmannPCA
+            With the parameters of ``server.settings``, as if fitted to float64 rows.
+
+        Raises
+        ------
+        ValueError
+            If the federation is not done.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from subspace_learn.grassmann import FederatedClient, FederatedGrassmannPCA
+        >>> from subspace_learn.grassmann import FederatedServer, FederationSettings
+        >>> rng = np.random.default_rng(0)
+        >>> sites = {name: FederatedClient(rng.normal(size=(40, 4))) for name in ("Oslo", "Bonn")}
+        >>> server = FederatedServer(FederationSettings(2), clients=list(sites))
+        >>> while (message := server.message) is not None:  # any transport does this
+        ...     server.aggregate([(name, sites[name].answer(message)) for name in server.asked])
+        >>> FederatedGrassmannPCA.from_server(server).components_.shape
+        (2, 4)
+        """
+        if server.result is None:
+            raise ValueError(
+                f"This federation is not done: it waits for answers to {server.message!r}."
+                if server.message
+                else "This federation ended with an error and has no result."
+            )
+        given = server.settings._asdict()
+        privacy = given.pop("privacy")
+        pca = cls(
+            **{name: value for name, value in given.items() if name in cls._parameter_constraints},
+            **({} if privacy is None else privacy._asdict()),
+        )
+        pca.n_features_in_ = server.result.mean.shape[0]
+        pca.clients_ = list(server.clients)
+        pca._keep(server, server.result.mean.dtype)
+        return pca
+
+    def _privacy(self, sample_weight: Any) -> PrivacySettings | None:
+        """What clients may reveal; refuses what cannot be private."""
+        if self.epsilon is None and self.clip_norm is None:
+            return None
+        if self.epsilon is None or (self.clip_norm in (None, np.inf) and self.epsilon != np.inf):
+            raise ValueError(
+                f"epsilon={self.epsilon} and clip_norm={self.clip_norm} do not belong together: "
+                "noise hides a row whose norm is at most clip_norm, a finite number known before "
+                "anybody looks at the rows. epsilon=numpy.inf clips without noise."
+            )
+        if self.aggregation != "covariance" or self.standardize:
+            raise ValueError(
+                f"epsilon={self.epsilon} needs aggregation='covariance' and standardize=False, not "
+                f"aggregation={self.aggregation!r} and standardize={self.standardize}. Centre and "
+                "scale features beforehand by numbers that are known without the rows."
+            )
+        if sample_weight is not None and self.epsilon != np.inf:
+            raise ValueError(
+                "sample_weight cannot be given with epsilon: a weighted row counts as several and "
+                "would be protected as one. Repeat rows instead."
+            )
+        return PrivacySettings(
+            float(self.epsilon), float(self.delta), float(self.clip_norm), self.noise_by
         )
 
-    def _drawn(self, clients: list[int], rng: np.random.Generator) -> list[int]:
-        """The clients of a round, at least one."""
-        count = max(1, round(self.participation * len(clients)))
-        if count == len(clients):
-            return clients
-        return sorted(rng.choice(clients, size=count, replace=False).tolist())
+    def _federate(self, server: FederatedServer, clients: dict[Any, FederatedClient]) -> None:
+        """Carry messages between the server and clients in this process until it is done."""
+        while server.message is not None:
+            answers: list[tuple[Any, Any]] = []
+            for name in server.asked or ():
+                try:
+                    answers.append((name, clients[name].answer(server.message)))
+                except Exception as error:  # a client may fail in any way; the others go on
+                    answers.append((name, error))
+            n_lines = len(server.history)
+            server.aggregate(answers)
+            for line in server.history[n_lines:]:
+                self._report(line)
 
-    def _keep(self, result: FederatedResult, dtype: Any) -> None:
+    def _settings(
+        self, rng: np.random.Generator, privacy: PrivacySettings | None
+    ) -> FederationSettings:
+        shared = [
+            name for name in FederationSettings._fields if name in self._parameter_constraints
+        ]
+        given = {name: getattr(self, name) for name in shared}
+        return FederationSettings(**given, seed=rng, privacy=privacy)
+
+    def _keep(self, server: FederatedServer, dtype: Any) -> None:
         """Store what the server found."""
+        result, self.history_ = server.result, server.history
+        assert result is not None  # no question is left
         xp = array_namespace(result.basis)
         eps = float(xp.finfo(dtype).eps)
         values, d = xp.clip(result.values, min=0.0), result.mean.shape[0]
@@ -314,6 +411,7 @@ class FederatedGrassmannPCA(SubspaceModel):
             n_iter=len(self.history_),
             converged=result.converged,
         )
+        self.privacy_noise_ = result.noise_scale
         if not result.converged and self.aggregation == "krylov":
             warn(
                 f"aggregation='krylov' did not reach tol={self.tol} in {self.n_iter_} rounds. "
@@ -415,8 +513,6 @@ def _split(X: Array, weights: Array | None, rows: list[np.ndarray]) -> list[tupl
     return parts
 
 
-def _n_bytes(answer: Any) -> int:
-    """Bytes of the numbers in an answer."""
-    if isinstance(answer, dict):
-        return sum(_n_bytes(value) for value in answer.values())
-    return int(np.prod(answer.shape)) * 8
+def _sources_of_noise(rng: np.random.Generator, n_clients: int) -> list[np.random.Generator]:
+    """A generator for each client, which no other party knows."""
+    return [np.random.default_rng(seed) for seed in rng.integers(2**63, size=n_clients)]

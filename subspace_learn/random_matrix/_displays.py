@@ -96,7 +96,7 @@ class SpectrumDisplay(Display):
             model.n_components_,
             model.upper_edge_,
             size=model._solved().size.without(model.n_components_),
-            variance=model.noise_variance_,
+            variance=model._solved().bulk_variance,
         )
         return display.plot(ax=ax, bins=bins)
 
@@ -330,9 +330,8 @@ class ShrinkageDisplay(Display):
         """
         model = fitted_step(estimator)
         spikes = to_numpy(model.eigenvalues_)[: model.n_components_].astype(float)
-        return cls(model._solved().size, model.noise_variance_, model.upper_edge_, spikes).plot(
-            ax=ax
-        )
+        found = model._solved()
+        return cls(found.size, found.bulk_variance, model.upper_edge_, spikes).plot(ax=ax)
 
     def _draw(self, ax: Any) -> None:
         """Draw it."""

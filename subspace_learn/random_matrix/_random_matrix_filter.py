@@ -27,6 +27,7 @@ from .._base import (
 from .._checks.magnitude import check_magnitude, finite_result
 from .._checks.merging import check_mergeable
 from .._checks.table import check_sample_weight, check_samples, check_scores
+from ..functional.random_matrix.beside_spikes import filtered_rows
 from ..functional.random_matrix.gaussian_model import (
     GaussianModel,
     coordinates_of,
@@ -38,6 +39,7 @@ from ..functional.random_matrix.random_matrix_filter import (
     check_options,
     fitted_sums,
     fitted_table,
+    nothing_kept,
 )
 from ..functional.random_matrix.table_spectrum import ColumnSums, column_sums, merged_column_sums
 from ..linalg.moments import counted
@@ -84,15 +86,16 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
 
     and random matrix theory says what n rows of it look like: a bulk of eigenvalues below an edge,
     spikes above it that are too large, and directions that are tilted by a known angle. The noise
-    level is measured, the spikes are tested and debiased, the covariance is shrunk, and rows are
-    projected onto the directions kept.
+    level is measured, the spikes are tested and debiased, the covariance is shrunk, rows are
+    projected onto the directions kept (`transform`), and noise is taken out of rows (`filter`).
 
     Parameters
     ----------
     noise : {"median", "mle"} or float, default="median"
         Variance of the noise. "median": median eigenvalue over that of the Marchenko-Pastur law.
         "mle": from the trace, with debiased spikes; less variable, and moved by anything that is
-        not noise. A number is taken as known (in the units of the standardized data).
+        not noise. Both leave out directions that are too weak for a spike and yet not noise (see
+        the Notes). A number is taken as known (in the units of the standardized data).
     edge : str, default="tracy_widom"
         Where signal begins. "tracy_widom": the quantile of the largest eigenvalue of noise at
         ``significance``. "marchenko_pastur": the limit of the bulk, which noise alone crosses one
@@ -104,12 +107,18 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
     shrinkage : {"frobenius", "operator", "stein", "clip", "none"}, default="frobenius"
         Loss for which the eigenvalues of ``covariance_`` are best; "clip" keeps the sample values
         of the spikes and gives the others their mean, "none" keeps the sample covariance.
+    gain : {"new_rows", "fitted_rows", "projection"}, default="new_rows"
+        What `filter` keeps of the deviation from the mean along each direction. "new_rows": the
+        share that is signal, in rows like those of the fit (Wiener's filter, with debiased
+        variances). "fitted_rows": the same in the rows of the fit themselves, whose directions lean
+        towards their own noise (optimal shrinkage of singular values); it differs where
+        ``n_features`` comes near ``n_samples``. "projection": all along the spikes, nothing beside.
     standardize : {False, "features", "samples", "both"}, default=False
         "features": divide each by its standard deviation (a correlation matrix). "samples": weigh
         rows so that all have one length about the mean (spatial sign covariance); rows are
         transformed as they are.
     n_components : int, default=None
-        Number of spikes, where it is known; None lets the edge decide.
+        Number of spikes, where it is known: all else is then noise. None lets the edge decide.
     center : bool, default=True
         Whether the mean is subtracted; costs one degree of freedom.
     solver : {"auto", "covariance", "gram"}, default="auto"
@@ -143,6 +152,8 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         Estimated cosine between each sample direction and the population's.
     components_ : array of shape (n_components, n_features)
         Directions of the spikes as orthonormal rows, in the space of the standardized features.
+    gains_ : array of shape (min(n_samples, n_features),)
+        What `filter` keeps along the direction of each of ``eigenvalues_``, in [0, 1].
     mean_ : array of shape (n_features,)
         Centre; zeros if not ``center``.
     scale_ : array of shape (n_features,) or None
@@ -185,12 +196,24 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
     Notes
     -----
     Costs one eigenproblem, ``9 min(n, p)^3`` flops, and the products before it, ``n p min(n, p)``;
-    "permutation" as much for each table. `transform` and `filter` cost ``O(p r)`` a row. Constant
-    features are not counted.
+    "permutation" as much for each table. `transform` costs ``O(p r)`` a row, and so does `filter`,
+    with r the number of ``gains_`` above 0. Constant features are not counted.
 
-    Noise level and edge are repeated twice without the spikes found. p-values are for Gaussian
-    entries; finite fourth moments do in the limit. They count in that the noise level is estimated:
-    noise alone gives a spike with a chance of .9 to 1.4 % at ``significance=0.01``, from 30 x 8 on.
+    `filter` uses directions too weak for a p-value as well: each keeps what lies above the noise,
+    and a gain below .05 is taken for 0. It supposes noise of one variance; where features have
+    noise of their own, ``sklearn.decomposition.FactorAnalysis`` is made for that.
+
+    Noise level and edge are repeated twice without the spikes found. Where the eigenvalues of the
+    rest spread by more than chance (John's statistic: in one of 2,000 tables of noise),
+    ``noise_variance_`` is then measured without as many of them as make it so, if a third at least
+    is left (with ``standardize=False``: other scales give features unequal noise). Edge, p-values,
+    spikes and covariance stay at the level of all that does not stand out, so that less is called a
+    spike. Where every direction holds signal, the level found is that of the weakest: too large,
+    and `filter` takes too much; give ``noise`` if you know it.
+
+    p-values are for Gaussian entries; finite fourth moments do in the limit. They count in that the
+    noise level is estimated: noise alone gives a spike with a chance of .9 to 1.4 % at
+    ``significance=0.01``, from 30 x 8 on.
 
     All is computed in float64; float32 rows give the decisions of the same rows in float64.
 
@@ -224,6 +247,10 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
     analysis", Annals of Statistics 29 (2001) ("tracy_widom").
     M. Gavish, D. L. Donoho, "The optimal hard threshold for singular values is 4/sqrt(3)", IEEE
     Transactions on Information Theory 60 (2014) ("gavish_donoho").
+    O. Ledoit, S. Peche, "Eigenvectors of some large sample covariance matrix ensembles",
+    Probability Theory and Related Fields 151 (2011) (gain, new rows).
+    M. Gavish, D. L. Donoho, "Optimal shrinkage of singular values", IEEE Transactions on
+    Information Theory 63 (2017) (gain, fitted rows).
     D. L. Donoho, M. Gavish, I. M. Johnstone, "Optimal shrinkage of eigenvalues in the spiked
     covariance model", Annals of Statistics 46 (2018) (shrinkage).
     N. El Karoui, "Tracy-Widom limit for the largest eigenvalue of a large class of complex sample
@@ -248,6 +275,7 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         "edge": [StrOptions({"tracy_widom", "marchenko_pastur", "gavish_donoho", "permutation"})],
         "significance": [Interval(Real, 0, 1, closed="neither")],
         "shrinkage": [StrOptions({"frobenius", "operator", "stein", "clip", "none"})],
+        "gain": [StrOptions({"new_rows", "fitted_rows", "projection"})],
         "standardize": [StrOptions({"features", "samples", "both"}), "boolean"],
         "n_components": [Interval(Integral, 0, None, closed="left"), None],
         "center": ["boolean"],
@@ -265,6 +293,7 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         edge="tracy_widom",
         significance=0.01,
         shrinkage="frobenius",
+        gain="new_rows",
         standardize=False,
         n_components=None,
         center=True,
@@ -278,6 +307,7 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         self.edge = edge
         self.significance = significance
         self.shrinkage = shrinkage
+        self.gain = gain
         self.standardize = standardize
         self.n_components = n_components
         self.center = center
@@ -427,15 +457,13 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         X_original : array of shape (n_samples, n_features)
             ``(X @ components_) * scale_ + mean_``.
         """
-        components = self.components_
-        X = check_scores(
-            self, X, n_features=components.shape[0], like=components, method="inverse_transform"
-        )
+        n, like = self.n_components_, self.components_
+        X = check_scores(self, X, n_features=n, like=like, method="inverse_transform")
         rows = rows_of_coordinates(X, *self._directions())
         return finite_result(rows, name=type(self).__name__, method="inverse_transform")
 
     def filter(self, X: Any) -> Any:
-        """Project rows onto the directions found, in the input space.
+        """Take the noise out of rows.
 
         Parameters
         ----------
@@ -445,13 +473,14 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
         Returns
         -------
         filtered : array of shape (n_samples, n_features)
-            Dense; filtering again changes nothing. A DataFrame with the columns of X where
+            Dense; each row moved towards the mean, along each direction by what is noise there
+            (``gain``). The mean if no direction was found. A DataFrame with the columns of X where
             `set_output` asks for one.
         """
-        scores = coordinates_of(self._checked(X, "filter"), *self._directions())
-        rows = rows_of_coordinates(scores, *self._directions())
-        rows = finite_result(rows, name=type(self).__name__, method="filter")
-        return input_container(self, rows, X)
+        rows = filtered_rows(self._checked(X, "filter"), self._solved().row_filter)
+        return input_container(
+            self, finite_result(rows, name=type(self).__name__, method="filter"), X
+        )
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_fitted_with")
@@ -474,6 +503,7 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
     spikes_ = _read("spikes")
     cosines_ = _read("cosines")
     components_ = _read("components")
+    gains_ = _read("gains")
     mean_ = _read("mean")
     scale_ = _read("scale")
 
@@ -482,8 +512,9 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
     def _gaussian_model(self) -> GaussianModel:
         return self._solved().gaussian
 
-    def _directions(self) -> tuple[GaussianModel, int]:
-        return self._solved().gaussian, self.n_components_
+    def _directions(self) -> tuple[Array, Array | None, Array]:
+        found = self._solved()
+        return found.mean, found.scale, found.components
 
     def _when_singular(self) -> str:
         return (
@@ -543,16 +574,11 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
 
     def _tell(self, found: SpikedFit, options: FilterOptions, on_empty: str) -> None:
         """Warn, or raise, where what was found may not be what was meant."""
-        if found.components.shape[0] == 0 and options.n_components != 0 and on_empty != "ignore":
-            largest = float(found.eigenvalues[0])
-            message = (
-                f"No direction is kept: the largest eigenvalue, {largest:.4g}, is below the edge, "
-                f"{found.upper_edge:.4g}, and transform has no columns. Raise significance, set "
-                "n_components, or say on_empty='ignore' if noise is a possible answer."
-            )
+        if message := nothing_kept(found, options):
             if on_empty == "raise":
                 raise ValueError(message)
-            warn(message)
+            if on_empty == "warn":
+                warn(message)
         if found.departures:
             warn(
                 "What is left without the spikes is not white noise, so n_components_ and "

@@ -216,7 +216,9 @@ def test_all_clients_failing_leaves_the_earlier_model(rng, monkeypatch):
     def broken(*args, **kwargs):
         raise OSError("the line is dead")
 
-    monkeypatch.setattr("subspace_learn.grassmann._federated_pca.client_update", broken)
+    monkeypatch.setattr(
+        "subspace_learn.functional.grassmann.federated_client.client_update", broken
+    )
     with (
         pytest.warns(UserWarning, match="the line is dead"),
         pytest.raises(ValueError, match=r"\w+ client"),

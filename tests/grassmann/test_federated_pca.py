@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import subspace_learn.grassmann._federated_pca as module
+import subspace_learn.functional.grassmann.federated_client as module
 from subspace_learn import FederatedGrassmannPCA, GrassmannPCA, SubspaceDetector
 from subspace_learn.datasets import make_noniid_clients
 

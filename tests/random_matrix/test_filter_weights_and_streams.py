@@ -181,7 +181,7 @@ CUTS = {
 READ = (
     "noise_variance_", "upper_edge_", "n_components_", "eigenvalues_", "p_values_", "spikes_",
     "cosines_", "components_", "mean_", "covariance_", "bulk_distance_", "n_samples_seen_",
-    "n_samples_effective_",
+    "n_samples_effective_", "gains_",
 )  # fmt: skip
 
 

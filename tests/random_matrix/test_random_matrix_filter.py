@@ -128,9 +128,9 @@ def test_serial_rows_and_spectra_without_a_bulk_warn(rng):
 
 
 @pytest.mark.parametrize("standardize", [False, "features"])
-def test_filter_is_a_projection(spiked, standardize):
+def test_filter_can_be_a_projection(spiked, standardize):
     X = spiked[0] * np.linspace(1, 1.5, 100)
-    model = RandomMatrixFilter(standardize=standardize, n_components=3).fit(X)
+    model = RandomMatrixFilter(gain="projection", standardize=standardize, n_components=3).fit(X)
     filtered = model.filter(X)
     np.testing.assert_allclose(model.filter(filtered), filtered, atol=1e-10)
     np.testing.assert_allclose(model.inverse_transform(model.transform(X)), filtered, atol=1e-10)
@@ -275,6 +275,7 @@ def test_constant_features_are_not_counted(spiked):
         ({"edge": "permutation", "significance": 0.001}, "n_permutations >= 999"),
         ({"noise": -1.0}, "noise"),
         ({"shrinkage": "nuclear"}, "shrinkage"),
+        ({"gain": "wiener"}, "gain"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options, message, rng):

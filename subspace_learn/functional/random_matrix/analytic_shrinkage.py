@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..._array import Array, array_namespace, device_of
+from .beside_spikes import spectral_density
 from .gaussian_model import GaussianModel
 from .table_spectrum import (
     ColumnSums,
@@ -26,9 +27,7 @@ from .table_spectrum import (
     table_spectrum,
 )
 
-__all__ = ["AnalyticFit", "analytic_eigenvalues", "fitted_sums", "fitted_table", "spectral_density"]
-
-_BLOCK = 512  # rows of the kernel matrix at a time
+__all__ = ["AnalyticFit", "analytic_eigenvalues", "fitted_sums", "fitted_table"]
 
 
 class AnalyticFit(NamedTuple):
@@ -153,50 +152,3 @@ def analytic_eigenvalues(eigenvalues: np.ndarray, n_samples: float) -> np.ndarra
     shrunk = positive / (scaled**2 * (density**2 + hilbert**2))
     lowest = min(of_zeros, float(np.min(shrunk)))
     return np.concatenate([np.full(n_zeros, of_zeros), np.full(idle, lowest), shrunk])
-
-
-def spectral_density(positive: np.ndarray, n_samples: float) -> tuple[np.ndarray, np.ndarray]:
-    """Density of the positive eigenvalues, and its Hilbert transform, at those eigenvalues.
-
-    Parameters
-    ----------
-    positive : ndarray of shape (m,)
-        Positive eigenvalues, ascending.
-    n_samples : float
-        Degrees of freedom; the bandwidth of the Epanechnikov kernel at eigenvalue x is
-        ``x * n_samples ** (-1/3)``.
-
-    Returns
-    -------
-    density : ndarray of shape (m,)
-        Kernel estimate.
-    hilbert : ndarray of shape (m,)
-        Its Hilbert transform, in closed form.
-    """
-    density, hilbert = np.empty_like(positive), np.empty_like(positive)
-    width = positive * n_samples ** (-1 / 3)
-    height = 3 / 4 / 5**0.5
-    for start in range(0, positive.shape[0], _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        x = (positive[rows, None] - positive[None, :]) / width[None, :]
-        density[rows] = np.mean(height * np.clip(1 - x**2 / 5, 0.0, None) / width, axis=1)
-        hilbert[rows] = np.mean(_kernel_transform(x) / (np.pi * width), axis=1)
-    return density, hilbert
-
-
-def _kernel_transform(x: np.ndarray) -> np.ndarray:
-    """Hilbert transform of the Epanechnikov kernel of variance 1, times pi.
-
-    Far from the kernel the closed form is a difference of numbers that grow with x; there the
-    series in its moments, ``-(1 / x + 1 / x^3 + ...)``, keeps the digits.
-    """
-    root, far = 5**0.5, np.abs(x) > 100
-    near = np.where(far, 0.0, x)
-    bump = 1 - near**2 / 5
-    # the logarithm has a pole where the factor before it is zero
-    ratio = np.abs(root - near) / np.where(near == -root, 1.0, np.abs(root + near))
-    closed = -3 / 10 * near + 3 / 4 / root * bump * np.log(np.where(ratio > 0, ratio, 1.0))
-    inverse = 1 / np.where(far, x, 1.0)
-    square = inverse**2
-    series = -inverse * (1 + square * (1 + square * (15 / 7 + square * 125 / 21)))
-    return np.where(far, series, closed)

@@ -153,50 +153,51 @@ def covariance_matrix(model: GaussianModel, *, inverse: bool = False) -> Array:
     return matrix if scale is None else matrix * (scale[:, None] * scale[None, :])
 
 
-def coordinates_of(X: Array, model: GaussianModel, n_components: int) -> Array:
-    """Coordinates of rows along leading directions of a model.
+def coordinates_of(X: Array, mean: Array, scale: Array | None, components: Array) -> Array:
+    """Coordinates of rows along directions in the space of divided features.
 
     Parameters
     ----------
     X : array or sparse matrix of shape (n_samples, n_features)
         Rows.
-    model : GaussianModel
-        Of rows like these.
-    n_components : int
-        How many of its directions.
+    mean : array of shape (n_features,)
+        Their centre.
+    scale : array of shape (n_features,), or None
+        What features are divided by; None for 1.
+    components : array of shape (n_components, n_features)
+        The directions, orthonormal rows.
 
     Returns
     -------
     scores : array of shape (n_samples, n_components)
         In the float width of X; infinite or NaN where its range is left.
     """
-    xp, analysis = array_namespace(model.components), model.components[:n_components, :]
-    analysis = analysis if model.scale is None else analysis / model.scale
-    mean, analysis = (xp.astype(part, X.dtype, copy=False) for part in (model.mean, analysis))
+    xp = array_namespace(components)
+    analysis = components if scale is None else components / scale
+    mean, analysis = (xp.astype(part, X.dtype, copy=False) for part in (mean, analysis))
     with np.errstate(over="ignore", invalid="ignore"):
         return projection_scores(X, mean, analysis)
 
 
-def rows_of_coordinates(scores: Array, model: GaussianModel, n_components: int) -> Array:
+def rows_of_coordinates(
+    scores: Array, mean: Array, scale: Array | None, components: Array
+) -> Array:
     """Points of the input space with given coordinates.
 
     Parameters
     ----------
     scores : array of shape (n_samples, n_components)
         Coordinates.
-    model : GaussianModel
-        Of rows like these.
-    n_components : int
-        How many of its directions.
+    mean, scale, components : array
+        As in :func:`coordinates_of`.
 
     Returns
     -------
     rows : array of shape (n_samples, n_features)
         In the float width of the scores; infinite or NaN where its range is left.
     """
-    xp, synthesis = array_namespace(model.components), model.components[:n_components, :]
-    synthesis = synthesis if model.scale is None else synthesis * model.scale
-    parts = (model.mean, synthesis)
-    mean, synthesis = (xp.astype(part, scores.dtype, copy=False) for part in parts)
+    xp = array_namespace(components)
+    synthesis = components if scale is None else components * scale
+    mean, synthesis = (xp.astype(part, scores.dtype, copy=False) for part in (mean, synthesis))
     with np.errstate(over="ignore", invalid="ignore"):
         return scores @ synthesis + mean

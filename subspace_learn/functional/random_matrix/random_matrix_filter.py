@@ -1,28 +1,31 @@
-"""From a table to signal and noise: the fit of RandomMatrixFilter, and what to say about it.
-
-What is left of a table when the spikes are taken out is looked at in samples.
-"""
+"""From a table to signal and noise: the fit of RandomMatrixFilter, and what to say about it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import ceil
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from ..._array import Array, array_namespace, device_of, to_numpy
-from ...linalg.lowrank import CentredTable
+from ..._array import Array, array_namespace, device_of
 from ...linalg.moments import counted
+from .beside_spikes import (
+    DirectionGains,
+    RowFilter,
+    departures,
+    direction_gains,
+    residual_statistics,
+    stretches_of_rows,
+)
 from .gaussian_model import GaussianModel
 from .noise_laws import TableSize
 from .spiked_model import (
+    NoiseModel,
     NoiseRule,
-    Residuals,
     bulk_distance,
     debiased_spikes,
-    departures,
     noise_model,
     shrunk_spectrum,
 )
@@ -41,13 +44,11 @@ __all__ = [
     "check_options",
     "fitted_sums",
     "fitted_table",
-    "residual_statistics",
+    "nothing_kept",
 ]
 
 # Eigenvalues of white noise keep to the law within about 5 / m for m of them.
 _BULK_DISTANCE, _BULK_ROUNDING = 0.1, 6.0
-# Entries looked at, in stretches of neighbouring rows: a quarter of a million tell all this well.
-_SAMPLE, _FEWEST_ROWS, _STRETCHES = 1 << 18, 64, 8
 
 
 class FilterOptions(NamedTuple):
@@ -57,6 +58,7 @@ class FilterOptions(NamedTuple):
     edge: str = "tracy_widom"
     significance: float = 0.01
     shrinkage: str = "frobenius"
+    gain: str = "new_rows"
     standardize: str | bool = False
     n_components: int | None = None
     center: bool = True
@@ -70,7 +72,14 @@ class SpikedFit(NamedTuple):
     """The covariance that is estimated."""
     components: Array
     """Directions of the spikes, (n_components, n_features)."""
+    row_filter: RowFilter
+    """What takes noise out of rows."""
+    gains: Array
+    """Share of the deviation from the mean that it leaves along the direction of each of the
+    eigenvalues."""
     noise_variance: float
+    bulk_variance: float
+    """Of all that does not stand out, weak signal included: spikes are tested at it."""
     upper_edge: float
     bulk_distance: float
     eigenvalues: Array
@@ -246,25 +255,30 @@ def _fitted(spectrum: Spectrum, options: FilterOptions, null: np.ndarray | None)
             f"All {spectrum.mean.shape[0]} feature(s) are constant: there is neither noise nor "
             "signal. Give rows that differ."
         )
-    rule = NoiseRule(options.noise, options.edge, options.significance, options.n_components)
+    how = (options.noise, options.edge, options.significance, options.n_components)
+    rule = NoiseRule(*how, one_scale=not options.standardize)
     noise = noise_model(values, size, rule, null)
-    spikes = debiased_spikes(values[: noise.n_components], size, noise.variance)
-    shrunk = shrunk_spectrum(values, size, noise.variance, spikes, options.shrinkage)
-    modelled = leading_directions(spectrum, shrunk.leading.shape[0])
-    xp, place = array_namespace(modelled), {"device": device_of(modelled)}
-    vectors = (values, noise.p_values, spikes.eigenvalues, spikes.squared_cosines**0.5)
-    eigenvalues, p_values, spiked, cosines = (xp.asarray(v.copy(), **place) for v in vectors)
-    mean, scale = spectrum.mean, spectrum.scale
+    level = noise.bulk_variance
+    spikes = debiased_spikes(values[: noise.n_components], size, level)
+    shrunk = shrunk_spectrum(values, size, level, spikes, options.shrinkage)
+    gains = _gains(values, size, noise, options)
+    n_kept, n_shrunk = int(np.sum(gains.leading > gains.rest)), shrunk.leading.shape[0]
+    directions = leading_directions(spectrum, max(n_kept, n_shrunk, noise.n_components))
+    xp, place = array_namespace(directions), {"device": device_of(directions)}
+    found = (values, noise.p_values, spikes.eigenvalues, spikes.squared_cosines**0.5)
+    eigenvalues, p_values, spiked, cosines, gained, leading = (
+        xp.asarray(v.copy(), dtype=directions.dtype, **place)
+        for v in (*found, gains.leading, shrunk.leading)
+    )
+    scale = spectrum.scale
+    mean = spectrum.mean if scale is None else spectrum.mean * scale
     fit = SpikedFit(
-        GaussianModel(
-            mean if scale is None else mean * scale,
-            scale,
-            modelled,
-            xp.asarray(shrunk.leading.copy(), dtype=modelled.dtype, **place),
-            shrunk.rest,
-        ),
-        components=modelled[: noise.n_components, :],
+        GaussianModel(mean, scale, directions[:n_shrunk, :], leading, shrunk.rest),
+        components=directions[: noise.n_components, :],
+        row_filter=RowFilter(mean, scale, directions[:n_kept, :], gained[:n_kept], gains.rest),
+        gains=gained,
         noise_variance=noise.variance,
+        bulk_variance=level,
         upper_edge=noise.edge,
         bulk_distance=bulk_distance(values, size, noise),
         eigenvalues=eigenvalues,
@@ -276,6 +290,21 @@ def _fitted(spectrum: Spectrum, options: FilterOptions, null: np.ndarray | None)
         n_samples_effective=size.n_samples + (1.0 if options.center else 0.0),
     )
     return fit._replace(departures=_departures_of(spectrum, fit, options))
+
+
+def _gains(
+    values: np.ndarray, size: TableSize, noise: NoiseModel, options: FilterOptions
+) -> DirectionGains:
+    """What to keep of rows: of all that is not a spike nothing, if the user gave their number."""
+    found = noise.n_components
+    projection = (np.arange(values.shape[0]) < found).astype(float)
+    if options.gain == "projection" or found == 0:
+        return DirectionGains(projection, 0.0)
+    fitted = options.gain == "fitted_rows"
+    gains = direction_gains(values, size, noise.variance, fitted_rows=fitted)
+    if options.n_components is not None:
+        return DirectionGains(gains.leading * projection, 0.0)
+    return gains
 
 
 def _departures_of(spectrum: Spectrum, fit: SpikedFit, options: FilterOptions) -> tuple[str, ...]:
@@ -296,7 +325,7 @@ def _departures_of(spectrum: Spectrum, fit: SpikedFit, options: FilterOptions) -
         )
     if table is not None and not sp.issparse(table.X):
         equal = options.standardize in ("samples", "both")
-        rows = _stretches_of_rows(table, equal=equal)
+        rows = stretches_of_rows(table, equal=equal)
         found = departures(
             residual_statistics(rows, fit.components),
             scales_matter=not permuted,
@@ -313,74 +342,26 @@ def _departures_of(spectrum: Spectrum, fit: SpikedFit, options: FilterOptions) -
     return tuple(found)
 
 
-def residual_statistics(stretches: list[Array], components: Array) -> Residuals:
-    """Take the spikes out of centred rows and measure what is left.
+def nothing_kept(fit: SpikedFit, options: FilterOptions) -> str:
+    """What to tell the user where no direction was found although some could have been.
 
     Parameters
     ----------
-    stretches : list of array of shape (n_rows, n_features)
-        Stretches of neighbouring rows, not weighted: the laws know the weights.
-    components : array of shape (n_components, n_features)
-        Orthonormal rows.
+    fit : SpikedFit
+        What was found.
+    options : FilterOptions
+        How it was looked for.
 
     Returns
     -------
-    residuals : Residuals
-        Of all stretches together.
+    message : str
+        Empty if there is nothing to tell.
     """
-    xp = array_namespace(components)
-    # A direction takes a share of each feature's variance with it.
-    left = 1 - xp.sum(components * components, axis=0)
-    kept = left > 0.1
-    left = xp.where(kept, left, xp.ones_like(left))
-    parts = [part - (part @ components.T) @ components for part in stretches]
-    powers = [part * part for part in parts]
-    product = sum(float(xp.sum(part[1:, :] * part[:-1, :])) for part in parts)
-    lengths = xp.concat([xp.sum(power, axis=1) for power in powers])
-    squares = sum(xp.sum(power, axis=0) for power in powers)
-    n_samples = lengths.shape[0]
-    variances = xp.where(kept & (squares > 0), squares / left, xp.zeros_like(left)) / n_samples
-    scale = xp.where(variances > 0, variances * left, xp.ones_like(left))
-    ratios = (power / scale for power in powers)
-    fourth = sum(float(xp.sum(xp.where(variances > 0, r * r, 0.0 * r))) for r in ratios)
-    by_feature, by_row = to_numpy(variances), to_numpy(lengths)
-    n_counted = int(np.sum(by_feature > 0))
-    return Residuals(
-        n_samples,
-        components.shape[1],
-        components.shape[0],
-        _squared_variation(by_feature[by_feature > 0]),
-        _squared_variation(by_row),
-        fourth / max(n_counted * n_samples, 1),
-        product / max(float(np.sum(by_row)), np.finfo(float).tiny),
+    if fit.n_components > 0 or options.n_components == 0:
+        return ""
+    return (
+        f"No direction is kept: the largest eigenvalue, {float(fit.eigenvalues[0]):.4g}, is below "
+        f"the edge, {fit.upper_edge:.4g}, transform has no columns, and filter gives the mean. "
+        "Raise significance, set n_components, or say on_empty='ignore' if noise is a possible "
+        "answer."
     )
-
-
-def _stretches_of_rows(table: CentredTable, *, equal: bool) -> list[Array]:
-    """Centred rows that count, in evenly placed stretches, brought to one length if ``equal``."""
-    xp, parts = array_namespace(table.mean), []
-    for rows in _stretches(*table.X.shape):
-        part = table.X[rows, :] - table.mean
-        if table.root is not None:
-            part = part[table.root[rows] > 0]
-        if equal:
-            part = part / xp.sqrt(xp.sum(part * part, axis=1))[:, None]
-        parts.append(part)
-    return parts
-
-
-def _stretches(n_rows: int, n_features: int) -> Iterator[slice]:
-    n_looked_at = max(_FEWEST_ROWS, _SAMPLE // n_features)
-    if n_rows <= n_looked_at:
-        yield slice(0, n_rows)
-        return
-    length = n_looked_at // _STRETCHES
-    for i in range(_STRETCHES):
-        start = (n_rows - length) * i // (_STRETCHES - 1)
-        yield slice(start, start + length)
-
-
-def _squared_variation(values: np.ndarray) -> float:
-    """Squared coefficient of variation; 0 for no values."""
-    mean = float(np.mean(values)) if values.size else 0.0
-    return float(np.var(values / mean)) if mean > 0 else 0.0

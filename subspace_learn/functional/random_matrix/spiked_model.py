@@ -6,12 +6,13 @@ eigenvalue away from the bulk, too large, with an eigenvector that is tilted; on
 trace. First the limits and what is best to make of them, in units of the noise variance
 (:math:`\sigma^2 = 1`); then :func:`noise_model`, which finds level, edge and spikes of a spectrum:
 a short NumPy array, descending, of the covariance with n degrees of freedom. The laws are about
-independent entries of one variance with tails like those of a Gaussian: :func:`departures` says
+independent entries of one variance with tails like those of a Gaussian: ``beside_spikes.py`` says
 what is not so.
 """
 
 from __future__ import annotations
 
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -32,13 +33,12 @@ __all__ = [
     "LOSSES",
     "NoiseModel",
     "NoiseRule",
-    "Residuals",
     "ShrunkSpectrum",
     "Spikes",
     "bulk_distance",
     "debiased_spikes",
-    "departures",
     "detection_threshold",
+    "excess_spread",
     "hard_threshold",
     "hard_threshold_over_median",
     "noise_model",
@@ -51,10 +51,9 @@ __all__ = [
 ]
 
 LOSSES = ("frobenius", "operator", "stein")
-# A departure counts when it is both beyond its sampling error and large enough to move the edge:
-# variances that differ by 22 % (coefficient of variation squared), kurtosis 5, correlation 0.1.
-_SPREAD, _EXCESS, _CORRELATION = 0.05, 2.0, 0.1
-_DEVIATIONS = 6.0
+# Standard deviations of excess spread: met once in 2,000 tables of noise, and once in 40.
+_NOT_WHITE, _AS_NOISE = 3.5, 2.0
+_WHITE_SHARE = 1 / 3  # of what does not stand out: less of it is no noise of one variance
 
 
 class NoiseRule(NamedTuple):
@@ -68,6 +67,9 @@ class NoiseRule(NamedTuple):
     """Chance to call noise a spike, for the two edges that have one."""
     n_components: int | None = None
     """The number of spikes, where the user gave it."""
+    one_scale: bool = True
+    """Whether features and rows have the scales they came with. Brought to others, they take their
+    noise along, which then differs."""
 
 
 class NoiseModel(NamedTuple):
@@ -81,6 +83,9 @@ class NoiseModel(NamedTuple):
     """Their number."""
     p_values: np.ndarray
     """For each eigenvalue the chance that the largest one of noise alone is as large."""
+    bulk_variance: float
+    """The level that the tests are made at: of all that does not stand out, weak signal included.
+    """
 
 
 class Spikes(NamedTuple):
@@ -344,6 +349,41 @@ def noise_variance(
     return variance
 
 
+def excess_spread(eigenvalues: np.ndarray, size: TableSize, n_spikes: int) -> float:
+    r"""By how much eigenvalues spread more than those of noise, in standard deviations.
+
+    For those that are not spikes, divided by their mean (zeros for want of rows counted in),
+    :math:`U = \operatorname{mean} \lambda^2 - 1` is John's statistic of sphericity, and
+    :math:`n U - p` has mean 1 and standard deviation 2 for white Gaussian noise, whether n or p is
+    larger.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray of shape (min(n_samples, n_features),)
+        Descending.
+    size : TableSize
+        Of the table.
+    n_spikes : int
+        How many are signal.
+
+    Returns
+    -------
+    excess : float
+        About standard normal for noise; positive where its directions differ in variance.
+
+    References
+    ----------
+    O. Ledoit, M. Wolf, "Some hypothesis tests for the covariance matrix when the dimension is large
+    compared to the sample size", Annals of Statistics 30 (2002), proposition 3.
+    """
+    rest, bulk = size.without(n_spikes), eigenvalues[n_spikes:]
+    total = float(np.sum(bulk))
+    if total <= 0:
+        return 0.0
+    spread = rest.n_features * float(np.sum((bulk / total) ** 2)) - 1
+    return (rest.n_samples * spread - rest.n_features - 1) / 2
+
+
 def noise_model(
     eigenvalues: np.ndarray,
     size: TableSize,
@@ -357,6 +397,13 @@ def noise_model(
     and no more, since on a spectrum without a bulk each round would take some more of it away. With
     "mle", the weakest spikes are then tested once more without themselves, so that two tests do not
     add their errors.
+
+    What does not stand out may hold signal all the same. It lifts the level that spikes are tested
+    at, which then finds fewer of them, and shows in the spread of the eigenvalues. If that is
+    beyond chance (`excess_spread`), the variance of the noise is measured without as many more
+    directions as make the rest spread as noise does; if fewer than a third would be left, there is
+    no noise of one variance, and the level of all is kept. Not with a given number of spikes, nor
+    in standardized tables or with the "permutation" edge, which are for noise that is not white.
 
     Parameters
     ----------
@@ -408,7 +455,21 @@ def noise_model(
     else:
         p_values = edge_sf(eigenvalues / level, law)
     n_components = taken if rule.n_components is None else rule.n_components
-    return NoiseModel(variance, edge, n_components, p_values)
+    quiet = taken if null is not None else _n_not_white(eigenvalues, size, rule, taken)
+    lowest = variance if quiet == taken else noise_variance(eigenvalues, size, quiet, rule.noise)
+    return NoiseModel(lowest, edge, n_components, p_values, variance)
+
+
+def _n_not_white(eigenvalues: np.ndarray, size: TableSize, rule: NoiseRule, taken: int) -> int:
+    """How many directions leave a rest that spreads as noise does; ``taken`` if no number does."""
+    if rule.n_components is not None or not isinstance(rule.noise, str) or not rule.one_scale:
+        return taken
+    if excess_spread(eigenvalues, size, taken) <= _NOT_WHITE:
+        return taken
+    most = eigenvalues.shape[0] - ceil(_WHITE_SHARE * (eigenvalues.shape[0] - taken))
+    excess = [excess_spread(eigenvalues, size, r) for r in range(taken, most + 1)]
+    best = next((i for i, value in enumerate(excess) if value <= 0), int(np.argmin(excess)))
+    return taken + best if excess[best] <= _AS_NOISE else taken
 
 
 def _edge(rest: TableSize, law: EdgeLaw, rule: NoiseRule) -> float:
@@ -448,10 +509,10 @@ def bulk_distance(eigenvalues: np.ndarray, size: TableSize, model: NoiseModel) -
         to the law far more closely than m independent numbers would. 0 if every one is a spike.
     """
     bulk = np.sort(eigenvalues[model.n_components :])
-    if model.variance <= 0 or bulk.size == 0:
+    if model.bulk_variance <= 0 or bulk.size == 0:
         return float(bulk.size > 0)
     rest = size.without(model.n_components)
-    law = bulk_cdf(bulk / (model.variance * rest.unit), rest)
+    law = bulk_cdf(bulk / (model.bulk_variance * rest.unit), rest)
     ranks = np.arange(bulk.shape[0] + 1) / bulk.shape[0]
     return float(max(np.max(ranks[1:] - law), np.max(law - ranks[:-1])))
 
@@ -519,67 +580,3 @@ def shrunk_spectrum(
         return ShrunkSpectrum(spikes.eigenvalues, max(variance, 0.0))
     values = shrunk_spikes(spikes.eigenvalues / variance, spikes.squared_cosines, shrinkage)
     return ShrunkSpectrum(variance * values, variance)
-
-
-class Residuals(NamedTuple):
-    """Statistics of a table without its spikes."""
-
-    n_samples: int
-    n_features: int
-    n_spikes: int
-    feature_spread: float
-    """Squared coefficient of variation of the variances of features."""
-    sample_spread: float
-    """Squared coefficient of variation of the squared lengths of rows."""
-    kurtosis: float
-    """Mean fourth power over the squared mean square, of entries scaled by feature: 3 if normal."""
-    correlation: float
-    """Of neighbouring rows: sum of their products over the sum of squares."""
-
-
-def departures(
-    residuals: Residuals, *, scales_matter: bool = True, tails_matter: bool = True
-) -> list[str]:
-    """Say in words what is not as the laws suppose.
-
-    Parameters
-    ----------
-    residuals : Residuals
-        Of a table.
-    scales_matter, tails_matter : bool, default=True
-        Whether scales and tails of features move the edge; one by permutation allows for both.
-
-    Returns
-    -------
-    departures : list of str
-        One sentence for each, with the remedy.
-    """
-    n, p = residuals.n_samples, max(residuals.n_features - residuals.n_spikes, 1)
-    found = []
-    # Of m values that vary by chance alone the spread strays by about sqrt(8 / m) of itself.
-    entry = max(residuals.kurtosis - 1, 2.0)
-    by_chance = entry / n * (1 + _DEVIATIONS * (8 / p) ** 0.5)
-    if residuals.feature_spread > by_chance + _SPREAD and scales_matter:
-        found.append(
-            f"the variances of the features differ (by {residuals.feature_spread**0.5:.0%} of "
-            "their mean): try standardize='features', or 'both' with edge='permutation'"
-        )
-    by_chance = entry / p * (1 + _DEVIATIONS * (8 / n) ** 0.5)
-    unequal_rows = residuals.sample_spread > by_chance + _SPREAD
-    if unequal_rows:
-        found.append(
-            f"the lengths of the rows differ (squared, by {residuals.sample_spread**0.5:.0%} of "
-            "their mean): try standardize='samples', or 'both' with edge='permutation'"
-        )
-    heavy = residuals.kurtosis > 3 + _EXCESS + _DEVIATIONS * (24 / (n * p)) ** 0.5
-    if heavy and tails_matter and not unequal_rows:
-        found.append(
-            f"the entries have heavy tails (kurtosis {residuals.kurtosis:.1f}, a Gaussian has 3): "
-            "try standardize='both'"
-        )
-    if residuals.correlation > _CORRELATION + _DEVIATIONS / (n * p) ** 0.5:
-        found.append(
-            f"neighbouring rows are correlated ({residuals.correlation:.2f}): rows that repeat one "
-            "another in time, or are sorted, count for fewer than they are"
-        )
-    return found

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from subspace_learn.functional.random_matrix.analytic_shrinkage import (
+from subspace_learn.functional.random_matrix.analytic_shrinkage import analytic_eigenvalues
+from subspace_learn.functional.random_matrix.beside_spikes import (
     _kernel_transform,
-    analytic_eigenvalues,
     spectral_density,
 )
 
