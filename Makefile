@@ -51,7 +51,7 @@ $(STAMPS)/%: pyproject.toml constraints.txt | $(STAMPS)/venv
 	@echo "==> installing the lowest supported releases into .venv-floors"
 	@$(PYTHON) -m venv --clear .venv-floors
 	@.venv-floors/bin/python -m pip install --disable-pip-version-check -c constraints-floors.txt \
-		-e ".[data,deep]" $(FLOOR_PACKAGES)
+		-e ".[data,deep,distributed]" $(FLOOR_PACKAGES)
 	@touch $@
 
 # --- what users see -----------------------------------------------------------------------------
