@@ -99,10 +99,10 @@ class Chunks(NamedTuple):
 
     def each(self, function: Callable[..., Any], **shared: Any) -> list[Any]:
         """Delayed ``function(block, **beside, **shared)`` of each block; errors name the block."""
-        common = {name: _delayed(value) for name, value in shared.items()}
-        task = _delayed(answer)
+        # within each task: a task of its own would draw all others to the worker that holds it
+        call, task = partial(function, **shared), _delayed(answer)
         return [
-            task(function, name, X, **{k: v[i] for k, v in self.beside.items()}, **common)
+            task(call, name, X, **{k: v[i] for k, v in self.beside.items()})
             for i, (name, X) in enumerate(zip(self.names, self.X, strict=True))
         ]
 
