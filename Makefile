@@ -51,7 +51,7 @@ $(STAMPS)/%: pyproject.toml constraints.txt | $(STAMPS)/venv
 	@echo "==> installing the lowest supported releases into .venv-floors"
 	@$(PYTHON) -m venv --clear .venv-floors
 	@.venv-floors/bin/python -m pip install --disable-pip-version-check -c constraints-floors.txt \
-		-e ".[data,deep]" $(FLOOR_PACKAGES)
+		-e ".[data,deep,distributed]" $(FLOOR_PACKAGES)
 	@touch $@
 
 # --- what users see -----------------------------------------------------------------------------
@@ -60,7 +60,7 @@ demo: $(STAMPS)/data  ## install, run examples/demo.py on real data, pictures in
 	@echo "==> examples/demo.py"
 	@$(PY) -u examples/demo.py
 
-examples: $(STAMPS)/data $(STAMPS)/deep  ## run every example as a script
+examples: $(STAMPS)/data $(STAMPS)/deep $(STAMPS)/distributed  ## run every example as a script
 	@set -e; for script in examples/demo.py examples/quickstart.py $$(find examples -name 'plot_*.py' | sort); do \
 		echo "==> $$script"; $(PY) -u $$script; done
 
@@ -114,7 +114,7 @@ format: $(STAMPS)/dev  ## let ruff mend what it can
 
 # --- documentation, wheel, benchmarks -----------------------------------------------------------
 
-doc: $(STAMPS)/doc $(STAMPS)/deep  ## build doc/_build/html, warnings are errors
+doc: $(STAMPS)/doc $(STAMPS)/deep $(STAMPS)/distributed  ## build doc/_build/html, warnings are errors
 	$(PY) -m sphinx -W --keep-going -b html doc doc/_build/html
 
 wheel: $(STAMPS)/dev  ## build an sdist and a wheel from it, try every headline name in an empty environment

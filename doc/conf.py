@@ -3,6 +3,7 @@
 import os
 import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -55,7 +56,8 @@ html_theme_options = {
     "header_links_before_dropdown": 6,
     "pygments_light_style": "tango",
 }
-wide_pages = ("index", "install", "tutorials/*", "choose", "benchmarks", "development", "changelog")
+wide_pages = ("index", "install", "tutorials/*", "choose", "big_data", "benchmarks")
+wide_pages += ("development", "changelog")
 html_sidebars = {page: [] for page in wide_pages}
 
 # Examples on real data alone have nothing to show where these are absent: listed, not run.
@@ -66,6 +68,9 @@ NEEDS = {
     "/plot_attributed_cora": "graphs/cora/adjacency.npz",
 }
 left_out = [part for part, file in NEEDS.items() if not (Path(data_home()) / file).exists()]
+# And those that use an extra.
+NEEDS_MODULES = {"/plot_dask_alarms": ("dask", "pyarrow")}
+left_out += [part for part, names in NEEDS_MODULES.items() if not all(map(find_spec, names))]
 examples_that_run = "^" + "".join(f"(?!.*{part})" for part in left_out) + ".*/(plot_|quickstart)"
 
 sphinx_gallery_conf = {

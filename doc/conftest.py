@@ -4,6 +4,7 @@ import pytest
 
 # What a page asks for: packages, and the data set that it reads.
 PACKAGES = {
+    "big_table.rst": ["dask.dataframe", "pyarrow"],
     "dataframe.rst": ["pandas"],
     "epochs.rst": ["mne", "matplotlib"],
     "covariance.rst": ["mne"],

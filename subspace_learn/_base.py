@@ -16,11 +16,16 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import Tags, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils._set_output import _wrap_data_with_container
+from sklearn.utils._set_output import (
+    _auto_wrap_is_configured,
+    _get_output_config,
+    _wrap_data_with_container,
+)
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import has_fit_parameter
 
 from ._array import array_namespace, is_array, is_complex, is_float
+from ._distributed import LAZY, fit_on_chunks, is_lazy, map_over_chunks, refuse_container
 from ._warnings import warn
 
 __all__ = [
@@ -59,14 +64,22 @@ def fit_method(method: Method) -> Method:
 
     names = tuple(inspect.signature(method).parameters)[1:]
 
+    @_fit_context(prefer_skip_nested_validation=True)
+    @functools.wraps(method)
+    def on_chunks(self: SubspaceEstimator, given: dict[str, Any]) -> Any:
+        return fit_on_chunks(self, method.__name__, given)
+
     @functools.wraps(method)
     def fit_or_roll_back(self: SubspaceEstimator, *args: Any, **kwargs: Any) -> Any:
         before = dict(vars(self))
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
         try:
-            result = validated(self, *args, **kwargs)
-            given = {**dict(zip(names, args, strict=False)), **kwargs}
-            if hasattr(given.get("X"), "iloc"):
-                warn_of_other_rows(given)
+            if _any_lazy(given):
+                result = on_chunks(self, _in_order(given, names))
+            else:
+                result = validated(self, *args, **kwargs)
+                if hasattr(given.get("X"), "iloc"):
+                    warn_of_other_rows(given)
             _refuse_what_is_not_finite(self, method.__name__)
             return result
         except BaseException as error:
@@ -80,6 +93,37 @@ def fit_method(method: Method) -> Method:
             ) from error
 
     return cast(Method, fit_or_roll_back)
+
+
+def _any_lazy(given: dict[str, Any]) -> bool:
+    """Whether one of the arguments, or the first part of one, is held by Dask."""
+    return any(
+        hasattr(v[0] if isinstance(v, list | tuple) and len(v) else v, LAZY) and is_lazy(v)
+        for v in given.values()
+        if type(v) is not np.ndarray
+    )
+
+
+def _in_order(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Arguments in the order of the signature, of which the first is X."""
+    return {name: given[name] for name in (*names, *given) if name in given}
+
+
+def _also_lazy(method: Method) -> Method:
+    """Let a method that takes rows work on the chunks of what Dask holds."""
+    names = tuple(inspect.signature(method).parameters)[1:]
+
+    @functools.wraps(method)
+    def here_or_on_chunks(self: SubspaceEstimator, *args: Any, **kwargs: Any) -> Any:
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        if not _any_lazy(given):
+            return method(self, *args, **kwargs)
+        wanted = _get_output_config("transform", self)["dense"]
+        if method.__name__ == "transform" and _auto_wrap_is_configured(self):
+            refuse_container(self, wanted)
+        return map_over_chunks(self, method.__name__, _in_order(given, names))
+
+    return cast(Method, here_or_on_chunks)
 
 
 def warn_of_other_rows(given: dict[str, Any]) -> None:
@@ -264,3 +308,21 @@ class SubspaceEstimator(BaseEstimator):
         "https://subspace-learn.readthedocs.io/en/latest/api/generated/"
         "{estimator_module}.{estimator_name}.html"
     )
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        mixins = (c for c in cls.__mro__[1:] if c.__module__.startswith(f"{__package__}."))
+        own = [cls, *(c for c in mixins if not issubclass(c, SubspaceEstimator))]
+        for name, method in [item for c in reversed(own) for item in vars(c).items()]:
+            if name.startswith(("_", "fit", "partial_fit")):
+                continue
+            if hasattr(method, "check") and hasattr(method, "fn"):  # scikit-learn's available_if
+                lazily = type(method)(_also_lazy(method.fn), method.check, name)
+                setattr(cls, name, lazily)
+            elif inspect.isfunction(method) and _takes_rows(method):
+                setattr(cls, name, _also_lazy(method))
+
+
+def _takes_rows(method: Callable[..., Any]) -> bool:
+    """Whether the first argument is called X, or X0."""
+    return any(name.startswith("X") for name in list(inspect.signature(method).parameters)[1:2])

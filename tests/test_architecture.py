@@ -26,6 +26,8 @@ STOREY = {
     "linalg": 1,
     "functional": 2,
     "_base": 3,
+    "_chunk_tasks": 3,
+    "_distributed": 3,
     "_checks": 3,
     "_drawing": 3,
     "_wrapped_predictor": 3,
@@ -252,6 +254,29 @@ def test_library_stays_in_its_rooms(library):
         if found.target.split(".")[0] == library and not f"{found.importer}.".startswith(rooms)
     ]
     assert not wrong, f"only {' and '.join(ONLY_IN[library])} may import {library}:{show(wrong)}"
+
+
+def names_in_code(path):
+    """Identifiers and strings of a file, docstrings left out, with their lines."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    prose = set(docstring_lines(tree))
+    for node in ast.walk(tree):
+        for value in (
+            getattr(node, field, None) for field in ("id", "attr", "arg", "value", "name")
+        ):
+            if isinstance(value, str) and node.lineno not in prose:
+                yield node.lineno, value
+
+
+def test_one_module_knows_dask():
+    """Others tell readers of it in docstrings, and have no code for it."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: {name!r}"
+        for path in SOURCES
+        for line, name in names_in_code(path)
+        if "dask" in name.lower() and path.stem != "_distributed"
+    ]
+    assert not wrong, f"only _distributed.py may know it by name:{show(wrong)}"
 
 
 def test_private_scikit_learn_comes_in_through_two_files():

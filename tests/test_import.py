@@ -12,7 +12,8 @@ import pytest
 
 import subspace_learn
 
-NEVER_AT_IMPORT = ["numba", "torch", "skorch", "cupy", "matplotlib", "pandas", "polars"]
+NEVER_AT_IMPORT = ["numba", "torch", "skorch", "cupy", "dask", "distributed"]
+NEVER_AT_IMPORT += ["matplotlib", "pandas", "polars"]
 NOT_BY_THE_TOP = [*NEVER_AT_IMPORT, "sklearn", "scipy", "numpy", "array_api_compat", "pymanopt"]
 
 

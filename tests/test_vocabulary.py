@@ -218,7 +218,7 @@ DEFAULTS_DIFFER = {
     "gamma": "scales of kernels depend on data, of logits not",
     "index_set": "waves of a few angles, products of many inputs",
     "init": "each has starts of its own",
-    "n_init": "a start of K-means is cheap, one of a circuit is not",
+    "n_init": "a start of K-means is cheap, one of a circuit or a bridge is not",
     "lag": "one chooses, one is told",
     "layer": "of a network to be built, or of one that is there",
     "lr": "each network has a rate that suits it",
@@ -226,7 +226,6 @@ DEFAULTS_DIFFER = {
     "method": "each has problems of its own",
     "metric": "of matrices, or of rows and subspaces",
     "momentum": "of steps, or of running statistics",
-    "n_init": "a start of the bridge is a whole fit, one of K-means is cheap",
     "n_components": "a federated model has no spectrum to choose from; trained parameters and "
     "corrections of layers are counted otherwise than directions of rows",
     "optimizer": "each network has one that suits it",

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._array import is_array, to_numpy
 from .._warnings import warn
 
-__all__ = ["check_mergeable", "check_same_names"]
+__all__ = ["check_mergeable", "check_same_columns", "check_same_names"]
 
 
 def check_mergeable(
@@ -40,6 +40,17 @@ def check_mergeable(
         )
     check_is_fitted(ours)
     check_is_fitted(theirs)
+    check_same_columns(ours, theirs)
+    for key, (a, b) in (same or {}).items():
+        if not _equal(a, b):
+            raise ValueError(
+                f"Cannot merge fits with {key}={a!r} and {key}={b!r}: their numbers do not mean "
+                f"the same. Fit both with one {key}."
+            )
+
+
+def check_same_columns(ours: Any, theirs: Any) -> None:
+    """Raise ValueError unless two estimators have seen the same columns in the same order."""
     if ours.n_features_in_ != theirs.n_features_in_:
         raise ValueError(
             f"Cannot merge fits of {ours.n_features_in_} and {theirs.n_features_in_} features. "
@@ -50,12 +61,6 @@ def check_mergeable(
         getattr(theirs, "feature_names_in_", None),
         what="Cannot merge these fits",
     )
-    for key, (a, b) in (same or {}).items():
-        if not _equal(a, b):
-            raise ValueError(
-                f"Cannot merge fits with {key}={a!r} and {key}={b!r}: their numbers do not mean "
-                f"the same. Fit both with one {key}."
-            )
 
 
 def check_same_names(ours: Any, theirs: Any, *, what: str) -> None:

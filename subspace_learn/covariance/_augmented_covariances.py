@@ -6,7 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import TransformerMixin
+from sklearn.base import TransformerMixin, clone
 from sklearn.utils import Tags
 
 from .._array import Array, array_namespace, device_of, is_numpy, to_numpy
@@ -14,6 +14,7 @@ from .._base import Interval, StrOptions, SubspaceEstimator, fit_method
 from .._checks.epochs import check_epochs, warn_of_unequal_channels
 from .._checks.magnitude import check_magnitude
 from .._checks.table import check_like
+from .._distributed import Chunks
 from ..functional.covariance.augmented_covariance import (
     augmented_covariances,
     embedded_length,
@@ -24,6 +25,11 @@ from ._filter_bank import checked_bands, signals_in
 from ._order_and_lag import Cell, lag_in_samples, warn_if_singular
 
 __all__ = ["AugmentedCovariances"]
+
+
+def _checked(X: Any, *, estimator: AugmentedCovariances) -> AugmentedCovariances:
+    """An estimator that has seen the epochs of a chunk."""
+    return clone(estimator).fit(X)
 
 
 class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
@@ -85,6 +91,9 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
     Costs about 2 p C^2 T flops for each epoch, and memory for the result alone: the embedding is
     never built. `transform` needs no `fit`; a fitted one refuses another number of
     channels, another sampling rate or another array library.
+
+    Epochs held by Dask are mapped chunk by chunk, which changes no number; `fit` looks at the
+    first chunk alone.
 
     Matrices are in the squared units of X. Channels in several units (volts beside teslas) need one
     unit first, since shrinkage has one scale for all: `fit` warns where channels differ by a factor
@@ -173,6 +182,11 @@ class AugmentedCovariances(TransformerMixin, SubspaceEstimator):
             check_band(band, self.sfreq_ or 0.0, X.shape[2])
         self._library_of_fit = array_namespace(X).empty((0,), dtype=X.dtype, device=device_of(X))
         return self
+
+    def _fit_chunks(self, chunks: Chunks) -> None:
+        """Check the first chunk; nothing is learnt."""
+        first = chunks.using().some([0])
+        self.__dict__.update(vars(first.total(_checked, None, estimator=clone(self))))
 
     def transform(self, X: Any) -> Array:
         """Augmented covariance matrices.

@@ -19,7 +19,6 @@ from .._base import (
     SubspaceEstimator,
     as_container,
     fit_method,
-    warn,
 )
 from .._checks.magnitude import finite_result
 from .._checks.merging import check_mergeable
@@ -28,7 +27,15 @@ from ..functional.dynamics import resdmd
 from ..functional.dynamics.edmd import complex_product, explained_variance
 from ..functional.dynamics.kernel_edmd import KERNELS
 from . import _forecast
-from ._koopman_fit import Training, merged, solved, trained_on, warn_if_modes_lose
+from ._koopman_chunks import fit_chunks, rows_before
+from ._koopman_fit import (
+    Training,
+    merged,
+    solved,
+    trained_on,
+    warn_if_modes_lose,
+    warn_if_pairs_are_few,
+)
 from ._lifting import supports_arrays
 from ._snapshots import is_pairs
 
@@ -151,6 +158,12 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
     holds more than a batch. Problems of N columns are solved on the host, whatever library X is of:
     the array API has no eigenvalues of non-symmetric matrices. ARPACK for ``method="kernel"`` runs
     there too, with its products where the data are.
+
+    `fit` takes what Dask holds. Chunks of one array or frame are consecutive in time, and each gets
+    the last rows of the one before, so that no pair is lost; blocks of a list are trajectories of
+    their own. The result is exact, that of one fit to rounding, where the dictionary does not
+    depend on the data; one that does is fitted on the first chunk that holds a pair. ``lengths``
+    and ``groups`` are refused there.
 
     What a residual says: in the limit of infinite data, a pair with residual eps lies in the
     eps-pseudospectrum of the operator. It says nothing of eigenvalues that were not found, and no
@@ -294,15 +307,10 @@ class KoopmanEDMD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SubspaceEst
             back to 1e-6; inputs nearly determine a state, so that K has a standard deviation above
             0.5 in observables of one size; or a system fitted as measure-preserving is not.
         """
-        training = trained_on(self, X, y, lengths=lengths, groups=groups, u=u, **weights)
-        self._store(training)
-        if self.n_pairs_seen_ <= self.n_components_:
-            warn(
-                f"{self.n_pairs_seen_} pairs for {self.n_components_} directions: the fit passes "
-                "through every pair, so residuals_ are near 0 and mean nothing. Use fewer "
-                "observables, n_components, more data, or held_out_residuals."
-            )
-        return self
+        more = {"lengths": lengths, "groups": groups, "u": u, **weights}
+        return warn_if_pairs_are_few(self._store(trained_on(self, X, y, **more)))
+
+    _fit_chunks, _rows_before = fit_chunks, rows_before
 
     @fit_method
     def partial_fit(

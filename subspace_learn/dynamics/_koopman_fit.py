@@ -16,7 +16,17 @@ from ._kernel_features import KernelFeatures
 from ._lifting import compressed_pairs, fitted_dictionary, lifted
 from ._snapshots import Segment, column_names, snapshot_segments
 
-__all__ = ["KoopmanModel", "Training", "merged", "solved", "trained_on", "warn_if_modes_lose"]
+__all__ = [
+    "KoopmanModel",
+    "Training",
+    "merged",
+    "solved",
+    "together",
+    "trained_on",
+    "warn_if_modes_lose",
+    "warn_if_pairs_are_few",
+    "window_of",
+]
 
 # Share of the states that the sum of modes may miss before it is said, by bits of a float.
 _MOST_LOST = {32: 1e-3, 64: 1e-6}
@@ -69,15 +79,14 @@ def trained_on(
     groups: Any,
     u: Any,
     sample_weight: Any = None,
+    added: bool = True,
 ) -> Training:
-    """Check data, lift and compress them, beside those of the batches ``before``."""
+    """Check data, lift and compress them, ``added`` to those of the batches ``before``."""
     settings = _settings(estimator)
     if before is not None:
         _refuse_other_settings(before.settings, settings)
     if before is None:
-        names, window, given = column_names(u), 1, estimator.dictionary
-        if hasattr(given, "embed"):  # a DelayDictionary
-            window = given.n_delays * given.lag + 1
+        names, window = column_names(u), window_of(estimator.dictionary)
     else:
         names, window = before.input_names, before.window
     segments = snapshot_segments(
@@ -95,10 +104,18 @@ def trained_on(
     dictionary = _dictionary(estimator, segments) if before is None else before.dictionary
     factors = compressed_pairs(dictionary, segments, window, estimator.solver)
     if before is not None:
-        factors = _together(before.factors, factors, estimator.solver)
+        if added:
+            factors = together(before.factors, factors, estimator.solver)
         return before._replace(factors=factors)
     examples = segments[0].states[: window + 8, :]
     return Training(dictionary, window, factors, examples, names, settings)
+
+
+def window_of(dictionary: Any) -> int:
+    """Times that a row of observables needs."""
+    if hasattr(dictionary, "embed"):  # a DelayDictionary
+        return dictionary.n_delays * dictionary.lag + 1
+    return 1
 
 
 def merged(ours: Training, theirs: Training, solver: str) -> Training:
@@ -116,7 +133,7 @@ def merged(ours: Training, theirs: Training, solver: str) -> Training:
         )
     a, b = ours.input_names, theirs.input_names
     check_same_names(a, b, what=f"Cannot merge fits whose inputs u have the columns {a} and {b}")
-    return ours._replace(factors=_together(ours.factors, theirs.factors, solver))
+    return ours._replace(factors=together(ours.factors, theirs.factors, solver))
 
 
 def solved(estimator: Any, training: Training, *, may_be_zero: bool = False) -> KoopmanModel:
@@ -164,6 +181,18 @@ def solved(estimator: Any, training: Training, *, may_be_zero: bool = False) -> 
         estimator.reconstruction == "inverse",
         training.input_names,
     )
+
+
+def warn_if_pairs_are_few(model: Any) -> Any:
+    """Warn of a fit that passes through every pair; the model comes back."""
+    n_pairs, n_directions = model.n_pairs_seen_, model.n_components_
+    if n_pairs <= n_directions:
+        warn(
+            f"{n_pairs} pairs for {n_directions} directions: the fit passes through every pair, so "
+            "residuals_ are near 0 and mean nothing. Use fewer observables, n_components, more "
+            "data, or held_out_residuals."
+        )
+    return model
 
 
 def warn_if_modes_lose(spectrum: KoopmanSpectrum, info: Any) -> None:
@@ -226,7 +255,7 @@ def _dictionary(estimator: Any, segments: list[Segment]) -> Any:
     return dictionary
 
 
-def _together(ours: PairFactors, theirs: PairFactors, solver: str) -> PairFactors:
+def together(ours: PairFactors, theirs: PairFactors, solver: str) -> PairFactors:
     if ours.n_inputs != theirs.n_inputs:
         raise ValueError(
             f"The model has {ours.n_inputs} inputs, but these data have {theirs.n_inputs}. Give u "

@@ -16,9 +16,7 @@ from ..functional.graph.positional_encoding import STATISTICS, positional_encodi
 __all__ = ["SpectralPositionalEncoding"]
 
 
-class SpectralPositionalEncoding(  # type: ignore[call-arg]  # scikit-learn has no stubs
-    TransformerMixin, SubspaceEstimator, auto_wrap_output_keys=None
-):
+class SpectralPositionalEncoding(TransformerMixin, SubspaceEstimator, auto_wrap_output_keys=None):
     r"""Describe where each node of a graph stands, the same for every choice of eigenvectors.
 
     Of the eigenpairs :math:`\lambda_k, v_k` of the normalised Laplacian

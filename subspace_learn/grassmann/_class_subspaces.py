@@ -206,7 +206,12 @@ class ClassSubspaceModel(
         # a row of weight 2 counts as two, a row of weight 1/2 as one
         weights = None if table.weights is None else to_numpy(table.weights)
         counts = [len(m) if weights is None else max(len(m), weights[m].sum()) for m in members]
-        dimension = self._dimension(table.X.shape[1])
+        dimension = self._dimension_of(counts, classes, table.X.shape[1])
+        return dimension, [move_like(m, table.X) for m in members]
+
+    def _dimension_of(self, counts: list[float], classes: Array, n_features: int) -> int:
+        """Dimension of the subspaces of classes that have so many rows."""
+        dimension = self._dimension(n_features)
         if self.n_components is None:
             dimension = min(dimension, int(min(counts)))
         few = [c for c, count in enumerate(counts) if count < dimension]
@@ -218,7 +223,7 @@ class ClassSubspaceModel(
                 f"have fewer (in brackets): {names}. Choose a smaller n_components, or give more "
                 "rows."
             )
-        return dimension, [move_like(m, table.X) for m in members]
+        return dimension
 
     def _keep_origin(
         self, statistics: ColumnStatistics, X: Array, standardize: bool = False

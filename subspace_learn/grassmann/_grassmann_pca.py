@@ -13,6 +13,8 @@ from .._array import Array, array_namespace
 from .._base import RANDOM_STATE, Interval, StrOptions, fit_method, random_seed, warn
 from .._checks.merging import check_mergeable
 from .._checks.table import check_sample_weight, check_samples
+from .._chunk_tasks import add_up
+from .._distributed import Chunks
 from ..functional.grassmann.grassmann_pca import (
     PCASettings,
     PrincipalSubspace,
@@ -136,6 +138,11 @@ class GrassmannPCA(SubspaceModel):
     directions: mean and total variance stay exact, directions that were ever dropped do not come
     back.
 
+    `fit` takes arrays and frames of Dask, and lists of delayed blocks: moments of chunks are added
+    up, and the result is that of the table to rounding wherever streams are exact ("covariance",
+    up to 2048 features); float32 rows keep the digits of a float32 stream. `transform` and the like
+    are lazy then.
+
     Attributes are computed when first asked for: `partial_fit` only adds up statistics, so a
     stream costs little more than its products. A row costs d^2, however small the batch.
 
@@ -219,7 +226,8 @@ class GrassmannPCA(SubspaceModel):
         Parameters
         ----------
         X : array or sparse matrix of shape (n_samples, n_features)
-            Rows; NumPy, CuPy, torch, DataFrame, CSR or CSC. float32 stays float32.
+            Rows; NumPy, CuPy, torch, DataFrame, CSR or CSC, or chunks of rows held by Dask.
+            float32 stays float32.
         y : None
             Ignored.
         sample_weight : array of shape (n_samples,), default=None
@@ -343,6 +351,23 @@ class GrassmannPCA(SubspaceModel):
         self._moments = merged_batches(self._moments, other._moments, ours)
         self._subspace = None
         return self
+
+    def _fit_chunks(self, chunks: Chunks) -> None:
+        """Fit by the moments of chunks."""
+        if self.solver in ("svd", "randomized"):
+            raise ValueError(
+                f"solver={self.solver!r} needs all rows at once, but X comes in chunks, whose "
+                "moments are added up. Use solver='auto' or 'covariance'."
+            )
+        add_up(self, chunks.using("sample_weight"))
+        self._after_chunks()
+
+    def _after_chunks(self) -> None:
+        """What `fit` does once all rows were added."""
+        self._settings(self.n_features_in_, self._known_moments().weight, seed=None)
+        self._principal_subspace()
+        if not self.keep_statistics:
+            self._moments = None
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_subspace")

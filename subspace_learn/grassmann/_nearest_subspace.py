@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from operator import add
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils import Tags
 
-from .._array import Array, array_namespace, device_of, move_like
+from .._array import Array, array_namespace, double, move_like
 from .._base import Interval, StrOptions, fit_method
+from .._checks.table import check_labels
+from .._chunk_tasks import adopt_columns
+from .._distributed import Chunks
 from ..functional.grassmann.nearest_subspace import (
     class_means,
     class_subspaces,
     column_statistics,
+    energy_subspaces,
     gaps,
     squared_class_residuals,
 )
 from ..linalg.eig import with_fixed_signs
+from ._class_chunks import added_classes, class_energies, classes_of_chunk
 from ._class_subspaces import ClassSubspaceModel, Table
 
 __all__ = ["NearestSubspaceClassifier"]
@@ -92,6 +99,10 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
     every subspace. A column in large units outweighs the others, as in principal components: scale
     columns of different units first.
 
+    Rows held by Dask, with y in the same chunks, are fitted in two passes: classes and means, then
+    the second moments of each class, n_classes d^2 numbers a chunk. The result is that of the
+    table to rounding.
+
     References
     ----------
     S. Watanabe, N. Pakvasa, "Subspace method in pattern recognition", Proc. 1st Int. Joint Conf. on
@@ -145,18 +156,41 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
         """
         table = self._table(X, y, sample_weight, reset=True, method="fit")
         classes, codes = self._classes_of(table.labels, table.X)
-        self._metric = self.metric
-        for other in ("mean_", "means_"):  # of a fit before, with the other metric
-            self.__dict__.pop(other, None)
+        self._begin()
         if self.metric == "projection":
             self._keep_origin(column_statistics(table.X, table.weights), table.X)
-            self._keep_subspaces(self._directions(table.X, "fit"), table, codes, classes)
         else:
-            if self.constant:
-                self._warn_of_idle({"constant": "metric='residual'"})
-            self._find_distances(table, codes, classes)
+            codes_of = range(classes.shape[0])
+            rows = [move_like(np.flatnonzero(codes == c), table.X) for c in codes_of]
+            self._keep_means(class_means(double(table.X), rows, table.weights), table.X)
+        self._keep_subspaces(self._comparable(table.X, codes), table, codes, classes)
         self.classes_ = classes
         return self
+
+    def _fit_chunks(self, chunks: Chunks) -> None:
+        """Fit by two passes over chunks: columns and classes, then the moments of each class."""
+        if "y" not in chunks.beside:
+            check_labels(self, None)  # says so
+        chunks = chunks.using("y", "sample_weight")
+        seen = chunks.total(classes_of_chunk, added_classes, estimator=clone(self))
+        adopt_columns(self, seen.estimator)
+        xp = array_namespace(seen.rows.mean)
+        like = xp.astype(seen.rows.mean[None, :], seen.dtype)
+        self._begin()
+        self.classes_, _ = self._classes_of(seen.labels, like)
+        if self.metric == "projection":
+            self._keep_origin(seen.rows, like)
+        else:
+            self._keep_means(xp.stack([one.mean for one in seen.of_class]), like)
+        counts = [
+            max(n, one.weight) if "sample_weight" in chunks.beside else n
+            for n, one in zip(seen.counts, seen.of_class, strict=True)
+        ]
+        self.n_components_ = self._dimension_of(counts, self.classes_, like.shape[1])
+        energies = chunks.total(class_energies, add, estimator=self)
+        eps = float(xp.finfo(seen.dtype).eps)
+        U = energy_subspaces(list(energies), seen.counts, self.n_components_, eps=eps)
+        self.subspaces_ = _with_fixed_signs(U, like)
 
     def transform(self, X: Any) -> Array:
         """Nearness of each row to each class: what `predict` compares.
@@ -175,27 +209,32 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
         nearness = self._nearness(X, "transform")
         return self._in(X, nearness if self._metric == "projection" else -nearness)
 
-    def _find_distances(self, table: Table, codes: np.ndarray, classes: Array) -> None:
-        """Subspaces through the class means, or the origin, of rows as they are."""
-        X = table.X
-        xp = array_namespace(X)
-        X, self.constant_ = xp.astype(X, xp.float64), 0.0
-        if self.center:
-            rows = [move_like(np.flatnonzero(codes == c), X) for c in range(classes.shape[0])]
-            means = class_means(X, rows, table.weights)
-        else:
-            shape = (classes.shape[0], X.shape[1])
-            means = xp.zeros(shape, dtype=X.dtype, device=device_of(X))
-        self.means_ = xp.astype(means, table.X.dtype)
-        own = xp.take(self._in(X, self.means_), move_like(codes, X), axis=0)
-        self._keep_subspaces(gaps(X, own), table, codes, classes)
+    def _begin(self) -> None:
+        """Forget what a fit before left that this one does not set."""
+        self._metric = self.metric
+        for other in ("mean_", "means_"):  # of a fit before, with the other metric
+            self.__dict__.pop(other, None)
+        if self.metric == "residual" and self.constant:
+            self._warn_of_idle({"constant": "metric='residual'"})
+
+    def _keep_means(self, means: Array, like: Array) -> None:
+        """Points of the subspaces: the class means, or the origin."""
+        xp, self.constant_ = array_namespace(means), 0.0
+        self.means_ = xp.astype(means if self.center else xp.zeros_like(means), like.dtype)
+
+    def _comparable(self, X: Array, codes: np.ndarray) -> Array:
+        """Rows whose energy the subspaces keep: directions, or gaps to the means, in float64."""
+        if self._metric == "projection":
+            return self._directions(X, "fit")
+        X = double(X)
+        own = array_namespace(X).take(self._in(X, self.means_), move_like(codes, X), axis=0)
+        return gaps(X, own)
 
     def _keep_subspaces(self, X: Array, table: Table, codes: np.ndarray, classes: Array) -> None:
         self.n_components_, rows = self._dimension_and_rows(codes, classes, table)
         eps = float(array_namespace(X).finfo(table.X.dtype).eps)
         U, _ = class_subspaces(X, rows, self.n_components_, table.weights, eps=eps)
-        fixed = [with_fixed_signs(U[c, ...].T).T for c in range(U.shape[0])]
-        self.subspaces_ = self._in(table.X, array_namespace(U).stack(fixed))
+        self.subspaces_ = _with_fixed_signs(U, table.X)
 
     def _scores(self, X: Any, method: str) -> Array:
         return self._nearness(self._checked(X, method), method)
@@ -213,3 +252,10 @@ class NearestSubspaceClassifier(ClassSubspaceModel):
         tags = super().__sklearn_tags__()
         tags.array_api_support = True
         return tags
+
+
+def _with_fixed_signs(U: Array, like: Array) -> Array:
+    """Bases of all classes, the signs of their columns fixed, in the width of ``like``."""
+    xp = array_namespace(U)
+    fixed = [with_fixed_signs(U[c, ...].T).T for c in range(U.shape[0])]
+    return xp.astype(xp.stack(fixed), like.dtype)

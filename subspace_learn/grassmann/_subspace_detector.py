@@ -25,21 +25,27 @@ from .._base import (
 )
 from .._checks.magnitude import finite_result
 from .._checks.table import check_sample_weight, check_samples
+from .._chunk_tasks import adopt_columns
+from .._distributed import Chunks
 from ..functional.grassmann.subspace_detector import (
     combined_index,
     held_out_weights,
     predictive_quantile,
 )
+from ._detector_chunks import model_of_chunks
 from ._grassmann_pca import GrassmannPCA
 from ._subspace_distances import (
     DistancesOfRows,
     NormalModel,
+    RowSize,
     distances,
     fitted_model,
     metadata_of,
     rounding,
     rows_at,
+    size_of_rows,
     unit_roundoff,
+    warn_of_no_fold,
 )
 
 __all__ = ["SubspaceDetector"]
@@ -121,6 +127,11 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
     below ``quantile / (1 - quantile)`` the largest score is the threshold, which ``1 / (n + 1)`` of
     normal rows exceed; a warning says so where that is more than twice what was asked for.
 
+    Rows held by Dask are fitted in four passes, and the result is that of the table to rounding
+    ("exact") where the subspace is: a `GrassmannPCA` or `RandomMatrixFilter`, whose parts merge, or
+    a frozen one. Folds are those of all rows; places in line and distances, some 40 bytes a row,
+    are gathered.
+
     Where it fails: compare it with the length :math:`|x|^2` of the scaled rows, which needs no
     subspace at all and is often as good; a dimension close to the number of features leaves no
     residual; training rows that hold attacks teach the subspace to accept them; the false alarm
@@ -171,7 +182,7 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         Parameters
         ----------
         X : array or sparse matrix of shape (n_samples, n_features)
-            Rows of normal behaviour.
+            Rows of normal behaviour; they may be held by Dask.
         y : None
             Ignored: labels are not used, so leave attacks out of X.
         sample_weight : array of shape (n_samples,), default=None
@@ -189,13 +200,27 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         weights = check_sample_weight(sample_weight, X)
         params = routed_fit_params(self, "subspace", subspace, sample_weight, fit_params)
         model = fitted_model(subspace, X, weights, params, self.statistic)
+        rows = self._calibrated(model, X, weights, params)
+        return self._keep(model, rows, size_of_rows(X), X[:1, :])
+
+    def _fit_chunks(self, chunks: Chunks) -> None:
+        """Fit by four passes over chunks: see `model_of_chunks`."""
+        found = model_of_chunks(self, chunks)
+        adopt_columns(self, found.estimator)
+        row = array_namespace(found.rows.residuals).zeros((1, self.n_features_in_))
+        self._keep(found.model, found.rows, found.size, row)
+
+    def _keep(
+        self, model: NormalModel, rows: DistancesOfRows, size: RowSize, row: Any
+    ) -> SubspaceDetector:
+        """Store a model and its thresholds."""
         self.subspace_ = model.subspace
         for name in ("residual_limit_", "hotelling_limit_", "score_mean_", "score_variance_"):
             self.__dict__.pop(name, None)  # of a fit before, with the other statistic
         if self.statistic == "combined":
             self.score_mean_, self.score_variance_ = model.mean, model.variance
-        self._set_thresholds(X, self._calibrated(model, X, weights, params))
-        n_directions = self.subspace_.transform(X[:1, :]).shape[1]
+        self._set_thresholds(size, rows)
+        n_directions = self.subspace_.transform(row).shape[1]
         if self.statistic == "residual" and n_directions >= self.n_features_in_:
             warn(
                 f"The subspace has {n_directions} dimensions for {self.n_features_in_} features: "
@@ -315,25 +340,24 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
     ) -> DistancesOfRows:
         """Distances of the rows that set the thresholds: held out, or those of the fit."""
         n_rows = float(X.shape[0] if weights is None else array_namespace(weights).sum(weights))
-        n_folds = int(min(max(_FOLDS, _ROWS // n_rows), _MOST_FOLDS, n_rows))
+        n_folds = self._n_folds(n_rows)
         if self.threshold_rows == "held_out":
-            needed = ceil(self.quantile / (1 - self.quantile) - 1e-9)
-            if 2 * (n_rows + 1) < needed + 1:
-                warn(
-                    f"quantile={self.quantile} cannot be read off {n_rows:.3g} rows: the threshold "
-                    f"is the largest score, and about {100 / (n_rows + 1):.0f} % of normal rows "
-                    f"exceed it. Give {needed} rows or more, or choose a smaller quantile."
-                )
             try:
                 return self._held_out(X, n_folds, weights, params)
             except ValueError as error:
-                warn(
-                    f"No row could be held out to set the threshold: {n_rows:.3g} rows in "
-                    f"{n_folds} folds leave too few for the subspace ({error}) The threshold is "
-                    "read off the rows of the fit, and far more new rows exceed it than "
-                    f"{1 - self.quantile:.2g} of them. Give more rows, or a smaller subspace."
-                )
+                warn_of_no_fold(error, n_rows, n_folds, self.quantile)
         return DistancesOfRows(*distances(model, X), weights)
+
+    def _n_folds(self, n_rows: float) -> int:
+        """Folds that set the threshold; a warning if its quantile cannot be read off the rows."""
+        needed = ceil(self.quantile / (1 - self.quantile) - 1e-9)
+        if self.threshold_rows == "held_out" and 2 * (n_rows + 1) < needed + 1:
+            warn(
+                f"quantile={self.quantile} cannot be read off {n_rows:.3g} rows: the threshold "
+                f"is the largest score, and about {100 / (n_rows + 1):.0f} % of normal rows "
+                f"exceed it. Give {needed} rows or more, or choose a smaller quantile."
+            )
+        return int(min(max(_FOLDS, _ROWS // n_rows), _MOST_FOLDS, n_rows))
 
     def _held_out(
         self, X: Any, n_folds: int, weights: Array | None, params: dict
@@ -360,7 +384,7 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
         joined = None if self.statistic == "residual" else xp.concat(hotelling)
         return DistancesOfRows(xp.concat(residuals), joined, xp.concat(shares))
 
-    def _set_thresholds(self, X: Any, rows: DistancesOfRows) -> None:
+    def _set_thresholds(self, size: RowSize, rows: DistancesOfRows) -> None:
         """Quantiles of the distances, and of the score that is made of them."""
         xp = array_namespace(rows.residuals)
         self._like = xp.zeros_like(rows.residuals[:1])
@@ -372,15 +396,15 @@ class SubspaceDetector(MetaEstimatorMixin, OutlierMixin, SubspaceEstimator):
             # A residual limit at rounding level would turn rounding into alarms.
             energy = float(xp.sum(self.score_variance_) + xp.mean(rows.residuals))
             # Well above that level, or its slack, below, would hide what is far out within.
-            floor = max(eps * energy, 64 * rounding(X, 0.0, eps)) or 1.0
+            floor = max(eps * energy, 64 * rounding(size, 0.0, eps)) or 1.0
             limit = predictive_quantile(rows.residuals, self.quantile, rows.weights)
             self.residual_limit_ = max(limit, floor)
             limit = predictive_quantile(rows.hotelling, self.quantile, rows.weights)
             self.hotelling_limit_ = limit if limit > 0 else 1.0  # no spread: nothing to measure
         level = predictive_quantile(self._abnormality(*rows[:2]), self.quantile, rows.weights)
         if rows.hotelling is None:
-            slack = rounding(X, level, eps) + stored * level
+            slack = rounding(size, level, eps) + stored * level
         else:
             limit = self.residual_limit_
-            slack = rounding(X, limit, eps) / limit + stored * level
+            slack = rounding(size, limit, eps) / limit + stored * level
         self.offset_ = -(level + slack)

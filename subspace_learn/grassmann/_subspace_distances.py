@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .._array import Array, array_namespace, is_array, is_numpy, move_like
+from .._base import warn
 from .._checks.table import rows_of
 from ..functional.grassmann.subspace_detector import hotelling_statistic
 from ..linalg.moments import Moments, counted, merged_moments, row_blocks, table_moments
@@ -16,12 +17,17 @@ from ..linalg.moments import Moments, counted, merged_moments, row_blocks, table
 __all__ = [
     "DistancesOfRows",
     "NormalModel",
+    "RowSize",
+    "coordinate_moments",
     "distances",
     "fitted_model",
     "metadata_of",
     "rounding",
     "rows_at",
+    "size_of_rows",
     "unit_roundoff",
+    "warn_of_no_fold",
+    "with_spread",
 ]
 
 
@@ -48,16 +54,27 @@ def fitted_model(
     subspace = subspace.fit(X, None, **params)
     if statistic == "residual":
         return NormalModel(subspace)
+    moments, dtype = coordinate_moments(subspace, X, weights)
+    assert moments is not None  # some row counts
+    return with_spread(subspace, moments, dtype)
+
+
+def coordinate_moments(subspace: Any, X: Any, weights: Array | None) -> tuple[Moments | None, Any]:
+    """Moments of the coordinates of rows, None if none of them counts, and their dtype."""
     moments: Moments | None = None
     for rows, scores in _coordinates(subspace, X):
         w = None if weights is None else weights[rows]
         if counted(w, scores.shape[0])[0]:
             block = table_moments(scores, w)
             moments = block if moments is None else merged_moments(moments, block)
-    assert moments is not None  # some row counts
-    xp = array_namespace(scores)
+    return moments, scores.dtype
+
+
+def with_spread(subspace: Any, moments: Moments, dtype: Any) -> NormalModel:
+    """A model that measures coordinates by their spread."""
+    xp = array_namespace(moments.mean)
     variances = xp.linalg.diagonal(moments.scatter) / moments.weight
-    return NormalModel(subspace, *(xp.astype(a, scores.dtype) for a in (moments.mean, variances)))
+    return NormalModel(subspace, *(xp.astype(a, dtype) for a in (moments.mean, variances)))
 
 
 def distances(model: NormalModel, X: Any) -> tuple[Array, Array | None]:
@@ -100,18 +117,42 @@ def _squared_gaps(subspace: Any, X: Any) -> Array:
     return array_namespace(parts[0]).concat(parts)
 
 
-def rounding(X: Any, residual: float, eps: float) -> float:
+class RowSize(NamedTuple):
+    """How large rows are, and of what kind: what rounding of a residual depends on."""
+
+    energy: float
+    """Mean squared length."""
+    eps: float
+    """Unit roundoff of their dtype."""
+    sparse: bool
+
+
+def size_of_rows(X: Any) -> RowSize:
+    """Size of the rows of a table."""
+    xp, sparse = array_namespace(X), issparse(X)
+    energy = float(X.power(2).sum() if sparse else xp.sum(X * X)) / X.shape[0]
+    return RowSize(energy, float(xp.finfo(X.dtype).eps), sparse)
+
+
+def rounding(size: RowSize, residual: float, eps: float) -> float:
     """Rounding error of a squared residual of this size, computed with unit roundoff ``eps``.
 
     A residual is a difference of vectors of length |x|, so its square carries an error of about
     ``eps |x| r`` for dense rows and ``eps |x|^2`` for sparse ones. Directions are kept in the width
     of X: what they leave of |x| is squared.
     """
-    xp = array_namespace(X)
-    energy = float(X.power(2).sum() if issparse(X) else xp.sum(X * X)) / X.shape[0]
-    kept = (4 * float(xp.finfo(X.dtype).eps)) ** 2 * energy
-    eps = 64 * eps
-    return kept + (eps * energy if issparse(X) else eps * (residual * energy) ** 0.5)
+    kept, eps = (4 * size.eps) ** 2 * size.energy, 64 * eps
+    return kept + eps * (size.energy if size.sparse else (residual * size.energy) ** 0.5)
+
+
+def warn_of_no_fold(error: ValueError, n_rows: float, n_folds: int, quantile: float) -> None:
+    """Warn that no rows could be held out to set a threshold."""
+    warn(
+        f"No row could be held out to set the threshold: {n_rows:.3g} rows in {n_folds} folds "
+        f"leave too few for the subspace ({error}) The threshold is read off the rows of the fit, "
+        f"and far more new rows exceed it than {1 - quantile:.2g} of them. Give more rows, or a "
+        "smaller subspace."
+    )
 
 
 def array_of(table: Any) -> Any:

@@ -5,18 +5,38 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import Array
 from .._base import fit_method, warn
 from .._checks.magnitude import check_magnitude
+from .._checks.merging import check_same_columns
 from .._checks.table import check_samples
-from ..functional.random_matrix.analytic_shrinkage import AnalyticFit, fitted_table
+from .._chunk_tasks import adopt_columns
+from .._distributed import Chunks
+from ..functional.random_matrix.analytic_shrinkage import AnalyticFit, fitted_sums, fitted_table
 from ..functional.random_matrix.gaussian_model import GaussianModel
+from ..functional.random_matrix.table_spectrum import ColumnSums, column_sums, merged_column_sums
 from ._covariance_model import CovarianceModel
 
 __all__ = ["AnalyticShrinkage"]
+
+_Summed = tuple[ColumnSums, Any, Any]  # sums of a chunk, an estimator that saw it, its dtype
+
+
+def _summed(X: Any, *, estimator: AnalyticShrinkage) -> _Summed:
+    """Sums of the columns of a chunk."""
+    estimator = clone(estimator)
+    X = estimator._checked_rows(X, min_samples=1)
+    return column_sums(X, None, center=estimator.center), estimator, X.dtype
+
+
+def _added(a: _Summed, b: _Summed) -> _Summed:
+    """Sums of two chunks."""
+    check_same_columns(a[1], b[1])
+    return merged_column_sums(a[0], b[0], center=a[1].center), a[1], max(a[2], b[2])
 
 
 class AnalyticShrinkage(CovarianceModel):
@@ -71,6 +91,9 @@ class AnalyticShrinkage(CovarianceModel):
     Directions along which X does not vary although there are rows enough (features that are
     constant or repeat one another) get the smallest of the other variances.
 
+    `fit` takes what Dask holds: covariance sums of its chunks are added up, which gives the fit of
+    the table to rounding.
+
     Where it fails: with few rows; where a handful of eigenvalues is isolated, the kernel smears
     each, and the spiked model of RandomMatrixFilter is closer; with heavy tails.
 
@@ -112,18 +135,26 @@ class AnalyticShrinkage(CovarianceModel):
         self : AnalyticShrinkage
             Fitted.
         """
-        X = check_samples(
-            self,
-            X,
-            reset=True,
-            accept_sparse=("csr", "csc"),
-            min_samples=2,
-        )
+        X = self._checked_rows(X, min_samples=2)
+        return self._store(fitted_table(X, center=self.center), X.dtype)
+
+    def _fit_chunks(self, chunks: Chunks) -> None:
+        """Fit by the covariance sums of chunks."""
+        sums, seen, dtype = chunks.using().total(_summed, _added, estimator=clone(self))
+        adopt_columns(self, seen)
+        self._store(fitted_sums(sums, center=self.center), dtype)
+
+    def _checked_rows(self, X: Any, *, min_samples: int) -> Any:
+        """Rows to learn from."""
+        how: dict[str, Any] = {"accept_sparse": ("csr", "csc"), "min_samples": min_samples}
+        X = check_samples(self, X, reset=True, **how)
         check_magnitude(X, power=4, name=type(self).__name__, smallest=False, like=np.float64)
-        self._fit = fitted_table(X, center=self.center)
-        self._dtype = X.dtype
+        return X
+
+    def _store(self, found: AnalyticFit, dtype: Any) -> AnalyticShrinkage:
+        self._fit, self._dtype = found, dtype
         if self._fit.lost.size:
-            names = getattr(self, "feature_names_in_", np.arange(X.shape[1]))
+            names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
             warn(
                 f"{self._fit.lost.size} column(s), the first {names[self._fit.lost[0]]!r}, vary by "
                 "less than the rounding of the strongest direction, below 1e-7 of its deviation. "

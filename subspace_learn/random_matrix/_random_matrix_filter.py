@@ -61,8 +61,8 @@ def _keeps_sums(model: RandomMatrixFilter) -> bool:
     ]
     if needing:
         raise ValueError(
-            f"partial_fit and merge keep sums, not rows, but {' and '.join(needing)} "
-            f"need{'s' if len(needing) == 1 else ''} the rows. Use fit, or other options."
+            f"partial_fit, merge and chunks keep sums, not rows, but {' and '.join(needing)} "
+            f"need{'s' if len(needing) == 1 else ''} the rows. Use fit in memory, or other options."
         )
     return True
 
@@ -228,6 +228,10 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
 
     **Streams.** `partial_fit` and `merge` add up sums; attributes are computed when first asked
     for, and warnings come then.
+
+    **Dask.** `fit` takes what Dask holds and adds up the sums of its chunks: what a stream gives,
+    exact to rounding, for the options that a stream allows. As there, copies of rows are not looked
+    for, and of the warnings only those come that sums can tell.
 
     A correlation matrix counts signal as scale: where strong spikes rule some features their noise
     stays unequal, for which ``edge="permutation"`` allows.
@@ -503,9 +507,7 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
     mean_ = _read("mean")
     scale_ = _read("scale")
 
-    @property
-    def _n_features_out(self) -> int:
-        return self.n_components_
+    _n_features_out = n_components_
 
     def _gaussian_model(self) -> GaussianModel:
         return self._solved().gaussian
@@ -567,6 +569,8 @@ class RandomMatrixFilter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cova
             self._tell(found, *self._fitted_with)
             self._spiked = found
         return self._spiked
+
+    _after_chunks = _solved  # once all chunks are merged
 
     def _tell(self, found: SpikedFit, options: FilterOptions, on_empty: str) -> None:
         """Warn, or raise, where what was found may not be what was meant."""

@@ -24,6 +24,8 @@ from .._base import (
 from .._checks.columns import refuse_masked
 from .._checks.merging import check_mergeable
 from .._checks.table import check_on_host, check_sample_weight, check_samples, rows_of
+from .._chunk_tasks import add_up
+from .._distributed import Chunks, is_lazy
 from ..functional.sampling.row_sampling import SCORES, RowSample
 from ..functional.sampling.row_stream import (
     Coreset,
@@ -141,6 +143,10 @@ class SensitivitySampler(SubspaceEstimator):
     A few leverage passes over X, 2 n d^2 flops each. "Lewis" needs of the order of d log d rows for
     p <= 2 and d^(p/2) for p > 2, divided by eps^2; on tables without rare directions a uniform
     sample is as good and cheaper.
+
+    `fit` and `fit_resample` take what Dask holds: each chunk is sampled with a seed of its own, and
+    samples merge in the order of the chunks, as in a stream. Nothing is exact there: ``error_``
+    says what it cost. ``random_state`` and the chunks determine the sample, whatever runs where.
 
     Weights multiply the p-th power: hand them over as ``sample_weight``. To scale rows instead,
     multiply them by ``weights_ ** (1 / p)``.
@@ -274,7 +280,7 @@ class SensitivitySampler(SubspaceEstimator):
             Updated; ``error_`` tells what the reductions have cost so far.
         """
         first = not hasattr(self, "indices_")
-        block = self._checked_block(X, y, sample_weight, reset=first)
+        block = self._checked_block(X, y, sample_weight, reset=first, may_be_empty=True)
         n_rows = block.rows.shape[0]
         present = block.weights > 0
         if not present.all():  # rows that do not count take no place
@@ -321,7 +327,7 @@ class SensitivitySampler(SubspaceEstimator):
         Parameters
         ----------
         X : array, CSR matrix or DataFrame of shape (n_samples, n_features)
-            Rows. A DataFrame keeps its index.
+            Rows. A DataFrame keeps its index. Of rows held by Dask the sample is an array.
         y : array or Series of shape (n_samples,) or (n_samples, n_targets), default=None
             Targets, continuous or (with append_target=False) class labels.
         sample_weight : array of shape (n_samples,), default=None
@@ -339,12 +345,20 @@ class SensitivitySampler(SubspaceEstimator):
             If ``return_weights``.
         """
         self.fit(X, y, sample_weight)
-        found = [rows_of(X, self.indices_)]
-        if y is not None:
-            found.append(rows_of(y, self.indices_))
+        tables = [X] if y is None else [X, y]
+        if is_lazy(X):  # the rows themselves are here already
+            found = [self.rows_, self.targets_][: len(tables)]
+        else:
+            found = [rows_of(table, self.indices_) for table in tables]
         if return_weights:
             found.append(self.weights_)
         return tuple(found) if len(found) > 1 else found[0]
+
+    def _fit_chunks(self, chunks: Chunks) -> None:
+        """Sample each chunk, with a seed of its own, and merge the samples in their order."""
+        rng = random_generator(self.random_state)
+        seeds = [int(seed) for seed in rng.integers(2**31, size=len(chunks.X))]
+        add_up(self, chunks.using("y", "sample_weight").also(random_state=seeds))
 
     def get_support(self, indices: bool = False) -> np.ndarray:
         """Tell which rows are in the sample.
@@ -384,7 +398,9 @@ class SensitivitySampler(SubspaceEstimator):
             return int(self.n_samples)
         return max(1, round(float(self.n_samples) * n_rows))
 
-    def _checked_block(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Coreset:
+    def _checked_block(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, may_be_empty: bool = False
+    ) -> Coreset:
         """Checked rows as a coreset that stands for itself."""
         check_on_host(self, X)
         X = check_samples(self, X, reset=reset, accept_sparse="csr", computed_in=np.float64)
@@ -396,7 +412,7 @@ class SensitivitySampler(SubspaceEstimator):
             y = to_numpy(y) if is_array(y) else np.asarray(y)
             if len(y) != n:
                 raise ValueError(f"y has {len(y)} rows, but X has {n}. Give one target per row.")
-        weights = None if sample_weight is None else check_sample_weight(sample_weight, X)
+        weights = check_sample_weight(sample_weight, X, may_be_empty=may_be_empty)
         return Coreset(X, y, np.ones(n) if weights is None else weights, np.arange(n))
 
     def _numeric_targets(self, y: Any, n: int) -> np.ndarray:

@@ -18,10 +18,12 @@ __all__ = [
     "class_means",
     "class_subspaces",
     "column_statistics",
+    "energy_subspaces",
     "gaps",
     "merged_statistics",
     "projection_norms",
     "row_directions",
+    "row_energy",
     "spreads",
     "squared_class_residuals",
     "typical_length",
@@ -248,7 +250,6 @@ def class_subspaces(
     """
     xp = array_namespace(X)
     eps = float(xp.finfo(X.dtype).eps) if eps is None else eps
-    eps64 = float(xp.finfo(xp.float64).eps)
     bases, ranks = [], []
     for members in rows:
         Y = xp.astype(xp.take(X, members, axis=0), xp.float64)
@@ -260,18 +261,80 @@ def class_subspaces(
         else:
             energies, basis = xp.linalg.eigh(xp.matrix_transpose(Y) @ Y)
             energies, basis = xp.flip(energies), xp.flip(basis, axis=1)
-        if basis.shape[1] < n_components:
-            none = xp.zeros_like(xp.concat([basis] * n_components, axis=1))
-            energies = xp.concat([energies, none[0, :]])
-            basis = xp.concat([basis, none], axis=1)
-        # what rounding of the rows, or of their products, may leave beside an exact subspace
-        rounding = max(max(Y.shape) * eps**2, Y.shape[1] * eps64) * energies[0]
-        spanned = energies[:n_components] > rounding
-        basis = basis[:, :n_components]
-        basis = xp.where(spanned, basis, xp.zeros_like(basis))
+        basis, rank = _spanned(energies, basis, Y.shape, n_components, eps)
         bases.append(xp.astype(basis, X.dtype))
-        ranks.append(int(xp.sum(xp.astype(spanned, xp.int64))))
+        ranks.append(rank)
     return xp.stack(bases), ranks
+
+
+def _spanned(
+    energies: Array, basis: Array, shape: tuple[int, int], n_components: int, eps: float
+) -> tuple[Array, int]:
+    """The leading columns of a basis, with zeros for those beyond the rank of the rows."""
+    xp = array_namespace(basis)
+    if basis.shape[1] < n_components:
+        none = xp.zeros_like(xp.concat([basis] * n_components, axis=1))
+        energies = xp.concat([energies, none[0, :]])
+        basis = xp.concat([basis, none], axis=1)
+    eps64 = float(xp.finfo(xp.float64).eps)
+    # what rounding of the rows, or of their products, may leave beside an exact subspace
+    rounding = max(max(shape) * eps**2, shape[1] * eps64) * energies[0]
+    spanned = energies[:n_components] > rounding
+    basis = basis[:, :n_components]
+    basis = xp.where(spanned, basis, xp.zeros_like(basis))
+    return basis, int(xp.sum(xp.astype(spanned, xp.int64)))
+
+
+def energy_subspaces(
+    energies: Sequence[Array], counts: Sequence[int], n_components: int, *, eps: float
+) -> Array:
+    """Class subspaces from the second moments of each class: `class_subspaces` without the rows.
+
+    Parameters
+    ----------
+    energies : sequence of array of shape (n_features, n_features)
+        ``sum_i w_i x_i x_i^T`` over the rows of each class, float64.
+    counts : sequence of int
+        Rows of each class.
+    n_components : int
+        Dimension k, at most n_features.
+    eps : float
+        Unit of rounding that the rows carry.
+
+    Returns
+    -------
+    U : array of shape (n_classes, n_features, n_components)
+        As `class_subspaces` gives them.
+    """
+    xp = array_namespace(*energies)
+    bases = []
+    for energy, count in zip(energies, counts, strict=True):
+        values, vectors = xp.linalg.eigh(energy)
+        shape = (count, energy.shape[0])
+        values, vectors = xp.flip(values), xp.flip(vectors, axis=1)
+        bases.append(_spanned(values, vectors, shape, n_components, eps)[0])
+    return xp.stack(bases)
+
+
+def row_energy(X: Array, weights: Array | None = None) -> Array:
+    """Second moments of rows about 0: ``sum_i w_i x_i x_i^T``, in float64.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        Rows.
+    weights : array of shape (n_samples,), optional
+        Frequencies; None means 1 each.
+
+    Returns
+    -------
+    energy : array of shape (n_features, n_features)
+        Those of several sets of rows add up.
+    """
+    xp = array_namespace(X)
+    X = xp.astype(X, xp.float64)
+    weighted = X if weights is None else X * xp.astype(weights, xp.float64)[:, None]
+    return X.T @ weighted
 
 
 def class_means(X: Array, rows: Sequence[Array], weights: Array | None = None) -> Array:

@@ -11,7 +11,15 @@ from scipy.sparse import issparse
 from ..._array import Array, array_namespace, double, move_like, to_numpy
 from ...linalg.moments import row_blocks
 
-__all__ = ["combined_index", "held_out_weights", "hotelling_statistic", "predictive_quantile"]
+__all__ = [
+    "combined_index",
+    "fold_places",
+    "fold_shares",
+    "held_out_weights",
+    "hotelling_statistic",
+    "places_in_line",
+    "predictive_quantile",
+]
 
 
 def predictive_quantile(values: Array, quantile: float, weights: Array | None = None) -> float:
@@ -80,25 +88,89 @@ def held_out_weights(
     kept : ndarray of shape (n_samples,)
         Weight of each row that lies in the others.
     """
+    order = np.argsort(fold_places(X), kind="stable")
+    weight = np.ones(X.shape[0]) if weights is None else to_numpy(weights).astype(np.float64)
+    starts, ends = places_in_line(order, weight)
+    for fold in range(n_folds):
+        yield fold_shares(starts, ends, weight, fold, n_folds)
+
+
+def fold_places(X: Array) -> np.ndarray:
+    """Coordinate of each row along which rows are sorted before they are dealt out.
+
+    Parameters
+    ----------
+    X : array or sparse matrix of shape (n_samples, n_features)
+        Rows.
+
+    Returns
+    -------
+    places : ndarray of shape (n_samples,)
+        Products with a fixed random direction, in float64.
+    """
     direction = np.random.default_rng(0).normal(size=X.shape[1])
     if issparse(X):
-        places = X @ direction
-    else:  # in double precision: rows of float32 lie in the folds of their float64 copies
-        along = move_like(direction, X)
-        places = array_namespace(X).concat([double(X[rows, :]) @ along for rows in row_blocks(X)])
-    order = np.argsort(to_numpy(places), kind="stable")
-    weight = np.ones(X.shape[0]) if weights is None else to_numpy(weights).astype(np.float64)
-    ends = np.cumsum(weight[order])
-    for fold in range(n_folds):
-        # how much of [0, end) lies in the unit intervals number fold, fold + n_folds, ...
-        rounds = np.floor(ends / n_folds)
-        within = rounds + np.clip(ends - n_folds * rounds - fold, 0, 1)
-        held = np.empty_like(weight)
-        held[order] = np.diff(within, prepend=0.0)
-        kept = weight - held
-        kept[kept < 1e-9 * weight] = 0.0  # rounding of the ends
-        held[held < 1e-9 * weight] = 0.0
-        yield held, kept
+        return X @ direction
+    along = move_like(direction, X)  # in double precision: float32 falls as its float64 copy does
+    products = [double(X[rows, :]) @ along for rows in row_blocks(X)]
+    return to_numpy(array_namespace(X).concat(products))
+
+
+def places_in_line(order: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each row begins and ends when rows stand in line, each as long as its weight.
+
+    Parameters
+    ----------
+    order : ndarray of int, shape (n_samples,)
+        Row numbers in the order in which rows stand.
+    weight : ndarray of shape (n_samples,)
+        Frequencies.
+
+    Returns
+    -------
+    starts, ends : ndarray of shape (n_samples,)
+        Of each row.
+    """
+    line = np.cumsum(weight[order])
+    starts, ends = np.empty_like(line), np.empty_like(line)
+    ends[order] = line
+    starts[order[1:]] = line[:-1]
+    starts[order[:1]] = 0.0
+    return starts, ends
+
+
+def fold_shares(
+    starts: np.ndarray, ends: np.ndarray, weight: np.ndarray, fold: int, n_folds: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weight of rows that lies in a fold, and in the others: the line is dealt out unit by unit.
+
+    Parameters
+    ----------
+    starts, ends : ndarray of shape (n_samples,)
+        Places of the rows in line.
+    weight : ndarray of shape (n_samples,)
+        Frequencies.
+    fold : int
+        Which, from 0.
+    n_folds : int
+        How many.
+
+    Returns
+    -------
+    held, kept : ndarray of shape (n_samples,)
+        They add up to the weight.
+    """
+
+    def within(places: np.ndarray) -> np.ndarray:
+        """How much of [0, place) lies in the unit intervals number fold, fold + n_folds, ..."""
+        rounds = np.floor(places / n_folds)
+        return rounds + np.clip(places - n_folds * rounds - fold, 0, 1)
+
+    held = within(ends) - within(starts)
+    kept = weight - held
+    kept[kept < 1e-9 * weight] = 0.0  # rounding of the ends
+    held[held < 1e-9 * weight] = 0.0
+    return held, kept
 
 
 def hotelling_statistic(scores: Array, variances: Array) -> Array:

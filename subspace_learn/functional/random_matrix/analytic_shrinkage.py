@@ -19,9 +19,15 @@ import numpy as np
 from ..._array import Array, array_namespace, device_of
 from .beside_spikes import spectral_density
 from .gaussian_model import GaussianModel
-from .table_spectrum import leading_directions, table_spectrum
+from .table_spectrum import (
+    ColumnSums,
+    Spectrum,
+    covariance_spectrum,
+    leading_directions,
+    table_spectrum,
+)
 
-__all__ = ["AnalyticFit", "analytic_eigenvalues", "fitted_table"]
+__all__ = ["AnalyticFit", "analytic_eigenvalues", "fitted_sums", "fitted_table"]
 
 
 class AnalyticFit(NamedTuple):
@@ -54,10 +60,35 @@ def fitted_table(X: Array, *, center: bool) -> AnalyticFit:
     spectrum, _ = table_spectrum(
         X, None, standardize=False, center=center, gram=n_rows < n_features
     )
+    return _fitted(spectrum, n_rows, n_features, center)
+
+
+def fitted_sums(sums: ColumnSums, *, center: bool) -> AnalyticFit:
+    """Estimate the covariance of the rows that went into sums.
+
+    Parameters
+    ----------
+    sums : ColumnSums
+        Of all rows, without weights.
+    center : bool
+        As they were taken.
+
+    Returns
+    -------
+    fit : AnalyticFit
+        What `fitted_table` finds, up to rounding.
+    """
+    spectrum = covariance_spectrum(sums, divide=False, center=center)
+    return _fitted(spectrum, sums.moments.n_samples, sums.first.shape[0], center)
+
+
+def _fitted(spectrum: Spectrum, n_rows: int, n_features: int, center: bool) -> AnalyticFit:
+    """Shrink a spectrum."""
     n_samples = n_rows - (1 if center else 0)
     n_kept = min(n_samples, n_features)
     ascending = np.zeros(n_features)  # constant features have eigenvalues of 0
-    ascending[n_features - spectrum.eigenvalues.shape[0] :] = spectrum.eigenvalues[::-1]
+    values = spectrum.eigenvalues[:n_kept]
+    ascending[n_features - values.shape[0] :] = values[::-1]
     shrunk = analytic_eigenvalues(ascending, n_samples)[::-1]
     components = leading_directions(spectrum, n_kept)
     values = array_namespace(components).asarray(shrunk.copy(), device=device_of(components))

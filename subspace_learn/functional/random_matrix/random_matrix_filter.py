@@ -127,12 +127,7 @@ def check_options(options: FilterOptions, X: Array, weights: Array | None) -> No
     """
     n_rows, weight = counted(weights, X.shape[0])
     _check_weight(weight, options.center)
-    limit = min(n_rows - (1 if options.center else 0), X.shape[1])
-    if options.n_components is not None and options.n_components > limit:
-        raise ValueError(
-            f"n_components={options.n_components} must be at most {limit} here (X has shape "
-            f"{tuple(X.shape)}, center={options.center}). Choose a smaller one or give more data."
-        )
+    _check_count(options, n_rows, X.shape[1])
     if options.standardize is True:
         raise ValueError(
             "standardize=True is not known: say 'features', 'samples' or 'both' (or False)."
@@ -156,6 +151,17 @@ def check_options(options: FilterOptions, X: Array, weights: Array | None) -> No
         raise ValueError(
             f"edge='permutation' permutes the rows of each column and cannot serve {what}. Use "
             "edge='tracy_widom' with standardize='features', or give dense rows without weights."
+        )
+
+
+def _check_count(options: FilterOptions, n_rows: int, n_features: int) -> None:
+    """Raise ValueError if there are fewer directions than asked for."""
+    limit = min(n_rows - (1 if options.center else 0), n_features)
+    if options.n_components is not None and options.n_components > limit:
+        raise ValueError(
+            f"n_components={options.n_components} must be at most {limit} here ({n_rows} rows of "
+            f"{n_features} features, center={options.center}). Choose a smaller one or give more "
+            "data."
         )
 
 
@@ -236,6 +242,7 @@ def fitted_sums(sums: ColumnSums, options: FilterOptions) -> SpikedFit:
         If no feature varies, or the weights sum to too little.
     """
     _check_weight(sums.moments.weight, options.center)
+    _check_count(options, sums.moments.n_samples, sums.first.shape[0])
     divide = options.standardize == "features"
     return _fitted(covariance_spectrum(sums, divide=divide, center=options.center), options, None)
 
