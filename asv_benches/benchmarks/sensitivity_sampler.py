@@ -102,8 +102,8 @@ def k_means_coreset(X, n, rng, n_centres=20):
 
 
 class ExpertsRegression(Quality):
-    """What an expert would use instead: regression from few rows, sum of p-th powers of residuals on all rows
-    over the least, median of ten samples and range
+    """What an expert would use instead: regression from few rows, sum of p-th powers of residuals
+    on all rows over the least, median of ten samples and range
 
     All samples are weighted. Ours and leverage scores know the target, strata are its deciles.
     k-means++ coreset: 20 centres. Targets: bytes that come back in 10,000 connections of NSL-KDD,
