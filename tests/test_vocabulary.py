@@ -222,6 +222,7 @@ DEFAULTS_DIFFER = {
     "lag": "one chooses, one is told",
     "layer": "of a network to be built, or of one that is there",
     "lr": "each network has a rate that suits it",
+    "max_bytes": "a kernel passes over states once, a fit hundreds of times",
     "max_iter": "each solver needs its own number",
     "method": "each has problems of its own",
     "metric": "of matrices, or of rows and subspaces",

@@ -70,8 +70,9 @@ class VariationalQuantumClassifier(ClassifierMixin, SubspaceEstimator):
         Most iterations of L-BFGS from each start.
     tol : float, default=1e-6
         Stop when no entry of the gradient is larger.
-    max_bytes : float, default=4e9
-        Memory that the states of the rows may take.
+    max_bytes : float, default=5e7
+        Memory that the states of the rows may take. Each of some hundred steps goes through it
+        several times: at this size a fit takes minutes.
     random_state : int, RandomState, Generator or None, default=None
         Of the starts.
 
@@ -159,7 +160,7 @@ class VariationalQuantumClassifier(ClassifierMixin, SubspaceEstimator):
         n_init: int = 3,
         max_iter: int = 300,
         tol: float = 1e-6,
-        max_bytes: float = 4e9,
+        max_bytes: float = 5e7,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
     ) -> None:
         self.depth = depth

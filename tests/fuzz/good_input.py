@@ -22,6 +22,7 @@ CHEAP = {
     "max_epochs": 2,
     "estimator__max_iter": 20,
     "max_iter": 20,
+    "max_bytes": 1e5,
 }
 
 
@@ -30,7 +31,7 @@ def _cheap(estimator):
     few = {
         name: value
         for name, value in CHEAP.items()
-        if isinstance(parameters.get(name), int) and parameters[name] > value
+        if isinstance(parameters.get(name), int | float) and parameters[name] > value
     }
     return estimator.set_params(**few)
 
