@@ -145,7 +145,7 @@ def _from_edge_index(edges: Any, n_nodes: int | None, where: str, name: str) -> 
             f"{where}: the edges of {name} have shape {edges.shape} and dtype {edges.dtype}, but "
             "edge_index holds integers of shape (2, n_edges)."
         )
-    n_nodes = int(edges.max(initial=-1)) + 1 if n_nodes is None else int(n_nodes)
+    n_nodes = (int(edges.max()) + 1 if edges.size else 0) if n_nodes is None else int(n_nodes)
     if edges.size and (edges.min() < 0 or edges.max() >= n_nodes):
         raise ValueError(
             f"{where}: the edges of {name} name nodes {edges.min()} to {edges.max()}, but nodes "

@@ -67,8 +67,9 @@ def test_a_zero_vector_is_no_reflection():
 
 
 @pytest.mark.parametrize("d", [64, 256])
-@pytest.mark.parametrize(("dtype", "tol"), [(torch.float32, 1e-6), (torch.float64, 2e-15)])
+@pytest.mark.parametrize(("dtype", "tol"), [(torch.float32, 2e-6), (torch.float64, 4e-15)])
 def test_columns_are_orthonormal_to_rounding(d, dtype, tol):
+    """Sums of up to 256 products, in an order that depends on the machine: 16 roundings."""
     Q = orthonormal_columns(normal(d, d, dtype=dtype))
     assert (Q.T @ Q - torch.eye(d, dtype=dtype)).abs().max() <= tol
 

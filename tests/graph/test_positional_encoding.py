@@ -37,6 +37,14 @@ def test_edges_given_twice_add_up():
     assert twice.nnz == 6
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint64, np.int16])
+def test_edges_may_be_numbered_by_any_integers(dtype):
+    edges = np.array([[0, 1, 1, 2], [1, 0, 2, 1]])
+    np.testing.assert_array_equal(
+        ENCODING.transform(edges.astype(dtype)), ENCODING.transform(edges)
+    )
+
+
 def test_nodes_without_edges_are_counted_by_n_nodes():
     edges = np.array([[0, 1], [1, 0]])
     Z = ENCODING.transform((edges, 4))
