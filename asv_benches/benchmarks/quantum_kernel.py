@@ -160,7 +160,7 @@ class Scales(Listing):
     """Accuracy by the scale of the angles, C = 10, five folds (mean overlap of rows behind it)."""
 
     def rows(self):
-        yield ["scale", *TABLES]
+        yield ["scale", *self.some(TABLES)]
         for scale in self.some([*SCALES, 0.6]):
             cells = []
             for load in self.some(TABLES.values()):

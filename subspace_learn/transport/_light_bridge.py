@@ -221,7 +221,7 @@ class LightSchrodingerBridge(OneToOneFeatureMixin, TransformerMixin, SubspaceEst
         self : LightSchrodingerBridge
             Fitted.
         """
-        X = check_samples(self, X, reset=True, computed_in=np.float64)
+        X = check_samples(self, X, reset=True, power=4, computed_in=np.float64)
         labels = check_labels(self, y, X.shape[0])
         weights = check_sample_weight(sample_weight, X)
         host = to_numpy(X)

@@ -133,7 +133,7 @@ def _moments(
     table = move_like(np.concatenate([square, linear], axis=1).T, rows)
     constant = move_like(constant, rows)
     value, total, sums = 0.0, 0.0, 0.0
-    for part in row_blocks(xp.broadcast_to(rows[:, :1], (rows.shape[0], max(table.shape)))):
+    for part in row_blocks(xp.broadcast_to(weights[:, None], (rows.shape[0], max(table.shape)))):
         block = rows[part, :]
         products = (
             xp.take(block, first, axis=1) * xp.take(block, second, axis=1)
