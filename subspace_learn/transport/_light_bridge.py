@@ -226,15 +226,16 @@ class LightSchrodingerBridge(OneToOneFeatureMixin, TransformerMixin, SubspaceEst
         weights = check_sample_weight(sample_weight, X)
         host = to_numpy(X)
         shares = np.ones(len(host)) if weights is None else to_numpy(weights)
-        self._domains = self._two_domains(labels[shares > 0])
+        domains = self._two_domains(labels[shares > 0])
+        self._domains = tuple(domains)  # labels are no array of X's library
         (source, p), (target, q) = (
-            distinct_rows(host[labels == label], shares[labels == label]) for label in self._domains
+            distinct_rows(host[labels == label], shares[labels == label]) for label in domains
         )
         if len(target) < self.n_components:
             raise ValueError(
                 f"n_components={self.n_components} needs as many different target rows, but "
                 f"n_samples = {len(target)} of them have the label "
-                f"{self._domains.tolist()[1]!r}. Lower n_components, or give more rows."
+                f"{domains.tolist()[1]!r}. Lower n_components, or give more rows."
             )
         self._warn_of_noise(_mean_variance(source, p, target, q))
         found = fitted_bridge(
@@ -407,7 +408,7 @@ class LightSchrodingerBridge(OneToOneFeatureMixin, TransformerMixin, SubspaceEst
     @property
     def domains_(self) -> np.ndarray:
         check_is_fitted(self)
-        return self._domains
+        return np.asarray(self._domains)
 
     @property
     def weights_(self) -> Array:
