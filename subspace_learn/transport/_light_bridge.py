@@ -234,8 +234,8 @@ class LightSchrodingerBridge(OneToOneFeatureMixin, TransformerMixin, SubspaceEst
         if len(target) < self.n_components:
             raise ValueError(
                 f"n_components={self.n_components} needs as many different target rows, but "
-                f"n_samples = {len(target)} of them have the label "
-                f"{domains.tolist()[1]!r}. Lower n_components, or give more rows."
+                f"n_samples = {len(target)} of them have the label {domains.tolist()[1]!r}. Lower "
+                "n_components, or give more rows."
             )
         self._warn_of_noise(_mean_variance(source, p, target, q))
         found = fitted_bridge(
@@ -254,8 +254,7 @@ class LightSchrodingerBridge(OneToOneFeatureMixin, TransformerMixin, SubspaceEst
             like=None if on_host(X) else X,
         )
         self._warn_of_fit(found)
-        self.loss_ = bridge_loss(found.bridge, source, target, p, q)
-        self.n_iter_ = found.n_iter
+        self.loss_, self.n_iter_ = bridge_loss(found.bridge, source, target, p, q), found.n_iter
         self._bridge = found.bridge if is_numpy(X) else _moved(found.bridge, X)
         return self
 
