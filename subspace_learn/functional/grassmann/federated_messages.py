@@ -41,11 +41,13 @@ def pack_message(message: Message) -> bytes:
     >>> unpack_message(pack_message(FederatedServer(FederationSettings(2)).message))
     {'task': 'moments', 'step': 0}
     """
-    arrays = {name: to_numpy(v) if is_array(v) else np.asarray(v) for name, v in message.items()}
+    arrays: dict[str, Any] = {
+        name: to_numpy(v) if is_array(v) else np.asarray(v) for name, v in message.items()
+    }
     if objects := [name for name, array in arrays.items() if array.dtype.hasobject]:
         raise ValueError(
-            f"Object arrays cannot be saved without pickle, but {objects[0]!r} is one. Give strings, "
-            "numbers, and arrays of numbers."
+            f"Object arrays cannot be saved without pickle, but {objects[0]!r} is one. Give "
+            "strings, numbers, and arrays of numbers."
         )
     file = io.BytesIO()
     np.savez(file, **arrays)
