@@ -45,7 +45,7 @@ def same(a, b):
     for x, y in zip(a.result, b.result, strict=True):
         # a BLAS may add up in another order at each call, by where its arrays happen to lie; signs
         # of a basis are an accident of that
-        if x.ndim == 2:
+        if np.ndim(x) == 2:
             x = x * np.where(np.sum(x * y, axis=0) < 0, -1.0, 1.0)
         np.testing.assert_allclose(x, y, rtol=1e-12, atol=1e-12 * np.max(np.abs(y)))
 
