@@ -19,7 +19,7 @@ from .._array import (
     to_numpy,
 )
 from .._warnings import warn
-from .columns import refuse_masked, refuse_what_is_no_number
+from .columns import refuse_masked, refuse_other_order, refuse_what_is_no_number
 from .named_graph import places_of
 
 __all__ = ["check_areas", "check_map", "check_maps", "columns_of", "labels_of"]
@@ -177,6 +177,7 @@ def check_maps(X: Any, *, where: str) -> tuple[list[Array], list[str] | None, li
                 f"{where}: {title} is {'a' if labels is None else 'no'} data frame, unlike "
                 f"{titles[0]}. Give all maps in one form, so that their cells can be matched."
             )
+        refuse_other_order(parts[0], part, input_name=title)
         found = check_map(part, where=where, name=title)
         if labels is not None:
             order = places_of(

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import check_consistent_length
 
 from .._array import array_namespace, device_of, move_like, to_numpy
-from .._base import warn
+from .._base import warn, warn_of_other_rows
 from .._checks.maps import check_areas, check_map, columns_of, labels_of
 from .._checks.table import check_sample_weight
 from ..functional.metrics.recall_vs_area import (
@@ -18,7 +18,13 @@ from ..functional.metrics.recall_vs_area import (
     searched_area,
 )
 
-__all__ = ["area_at_recall", "area_to_find", "recall_at_area", "recall_vs_area_curve"]
+__all__ = [
+    "area_at_recall",
+    "area_to_find",
+    "check_choices",
+    "recall_at_area",
+    "recall_vs_area_curve",
+]
 
 _RANKS = ("score", "density", "log_density")
 _TIES = ("pessimistic", "optimistic", "expected")
@@ -74,7 +80,9 @@ def area_to_find(
     Warns
     -----
     UserWarning
-        If none of ``y_true`` is among the cells, nor among the labels of ``areas``.
+        If none of ``y_true`` is among the cells, nor among the labels of ``areas``; if the pandas
+        index of ``y_true`` has the labels of that of ``y_score`` in another order: rows are paired
+        as they come.
 
     See Also
     --------
@@ -99,10 +107,12 @@ def area_to_find(
     array([5., 7.])
     """
     where = "area_to_find()"
-    _check_choices(rank_by, ties)
+    check_choices(rank_by, ties)
     scores = check_map(y_score, where=where)
     names = labels_of(y_score, areas, labels, where=where)
     sizes = check_areas(areas, names, where=where)
+    if hasattr(y_score, "iloc"):
+        warn_of_other_rows({"X": y_score, "y": y_true})
     columns = columns_of(y_true, names, where=where, areas=areas)
     check_consistent_length(columns, to_numpy(scores[:, 0]))
     xp = array_namespace(scores)
@@ -314,7 +324,8 @@ def _found(
     return found, np.ones(len(found)) if weights is None else weights
 
 
-def _check_choices(rank_by: str, ties: str) -> None:
+def check_choices(rank_by: str, ties: str) -> None:
+    """Raise ValueError unless both are choices that there are."""
     for name, value, choices in (("rank_by", rank_by, _RANKS), ("ties", ties, _TIES)):
         if value not in choices:
             raise ValueError(f"{name} must be one of {', '.join(choices)}, but is {value!r}.")

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from ._location_maps import map_of
-from ._recall_vs_area import area_at_recall, recall_at_area
+from ._recall_vs_area import area_at_recall, check_choices, recall_at_area
 
 __all__ = ["RecallVsAreaScorer"]
 
@@ -79,6 +79,7 @@ class RecallVsAreaScorer:
             )
         if rank_by not in ("density", "score"):
             raise ValueError(f"rank_by must be 'density' or 'score', but is {rank_by!r}.")
+        check_choices(rank_by, ties)
         self.areas, self.budget, self.recall = areas, budget, recall
         self.rank_by, self.ties = rank_by, ties
         self._metadata_request = MetadataRequest(owner=type(self).__name__)

@@ -25,8 +25,6 @@ from .._checks.table import check_samples
 from ..functional.quantum.feature_map import (
     MAPS,
     cone_projection,
-    entangled_pairs,
-    feature_map_states,
     fidelity_kernel,
     sampled_kernel,
     target_alignment,
@@ -296,9 +294,7 @@ def state_vectors(
     kernel = QuantumKernel(feature_map, reps=reps, entanglement=entanglement, scale=scale)
     kernel._validate_params()
     X = check_samples(kernel, X, reset=True, power=None, method="state_vectors")
-    angles = checked_angles(kernel, X, warns=True)
-    pairs = entangled_pairs(X.shape[1], entanglement)
-    return feature_map_states(angles, feature_map=feature_map, reps=reps, pairs=pairs)
+    return states_of(kernel, checked_angles(kernel, X, warns=True))
 
 
 def kernel_target_alignment(K: Any, y: Any) -> float:

@@ -83,6 +83,8 @@ def test_half_a_data_frame_is_told():
     other = frame.rename(columns={0: 99})
     with pytest.raises(ValueError, match="must hold the same names"):
         LocationPool().fit([frame, other], y)
+    with pytest.raises(ValueError, match="map 1 has the index of X in another order"):
+        LocationPool().fit([frame, frame.iloc[::-1]], y)
     with pytest.raises(ValueError, match="Leave cells=None"):
         LocationPool(cells=[4, 3, 2, 1, 0]).fit([frame, frame], y)
     with pytest.raises(ValueError, match="cells has 2 labels"):

@@ -151,3 +151,9 @@ def test_other_mistakes_are_told(frame, y):
             area_at_recall(y, frame, AREAS, share)
     with pytest.raises(ValueError, match="1-D"):
         area_to_find(y[:, None], frame, AREAS)
+
+
+def test_rows_in_another_order_are_told(frame, y):
+    moved = pd.Series(y, index=frame.index).iloc[::-1]
+    with pytest.warns(UserWarning, match="has the labels of X in another order"):
+        area_to_find(moved, frame, AREAS)

@@ -126,6 +126,8 @@ def test_mistakes_are_told(blobs):
         RecallVsAreaScorer([30.0, 5.0, 11.0], budget=1.0)
     with pytest.raises(ValueError, match="rank_by must be"):
         RecallVsAreaScorer(AREAS, budget=1.0, rank_by="log_density")
+    with pytest.raises(ValueError, match="ties must be one of"):
+        RecallVsAreaScorer(AREAS, budget=1.0, ties="mean")
     scorer = RecallVsAreaScorer(AREAS, budget=12.0)
     with pytest.raises(ValueError, match="Calibrate it"):
         scorer(RidgeClassifier().fit(X, y), X, y)
